@@ -1,0 +1,21 @@
+/**
+ * Everything this package throws is an {@link ExolamError}. `kind` says who must act:
+ * - `input`: an argument or option (the message names the field, its value, and what is accepted);
+ * - `data`: a file or array of the user's (missing, truncated, non-finite, constant);
+ * - `numerical`: finite input for which the mathematics has no finite answer;
+ * - `unsupported`: a meaningful request that this build, machine or theory cannot answer;
+ * - `cancelled`: an AbortSignal fired;
+ * - `internal`: a fault of exolam itself.
+ */
+export type ErrorKind = 'input' | 'data' | 'numerical' | 'unsupported' | 'cancelled' | 'internal';
+
+export class ExolamError extends Error {
+  override readonly name = 'ExolamError';
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

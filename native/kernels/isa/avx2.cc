@@ -1,0 +1,31 @@
+#include "kernels/kernels.h"
+#include "kernels/headers.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+EXO_TARGET_BEGIN("avx2,fma")
+namespace exo {
+namespace {
+constexpr std::size_t LANES = 4;
+constexpr const char* ISA_NAME = "avx2";
+typedef double vec __attribute__((vector_size(32)));
+typedef std::int64_t mask __attribute__((vector_size(32)));  // all ones or all zeros per lane
+typedef std::uint64_t veci __attribute__((vector_size(32)));
+inline vec fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+inline vec fnma(vec a, vec b, vec c) { return (vec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+inline vec sqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
+inline bool any(mask m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+// 32 x 32 -> 64 bit products of the low halves.
+inline veci mul32(veci a, veci b) { return (veci)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+#include "kernels/kernels-inl.h"
+}  // namespace
+}  // namespace exo
+EXO_TARGET_END
+namespace exo {
+const Kernels* avx2_kernels() { return &TABLE; }
+}  // namespace exo
+#else
+namespace exo {
+const Kernels* avx2_kernels() { return nullptr; }
+}  // namespace exo
+#endif

@@ -1,0 +1,31 @@
+#include "kernels/kernels.h"
+#include "kernels/headers.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+EXO_TARGET_BEGIN("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,prefer-vector-width=512")
+namespace exo {
+namespace {
+constexpr std::size_t LANES = 8;
+constexpr const char* ISA_NAME = "avx512";
+typedef double vec __attribute__((vector_size(64)));
+typedef std::int64_t mask __attribute__((vector_size(64)));  // all ones or all zeros per lane
+typedef std::uint64_t veci __attribute__((vector_size(64)));
+inline vec fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+inline vec fnma(vec a, vec b, vec c) { return (vec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+inline vec sqrt(vec a) { return (vec)_mm512_sqrt_pd((__m512d)a); }
+inline bool any(mask m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
+// 32 x 32 -> 64 bit products of the low halves.
+inline veci mul32(veci a, veci b) { return (veci)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+#include "kernels/kernels-inl.h"
+}  // namespace
+}  // namespace exo
+EXO_TARGET_END
+namespace exo {
+const Kernels* avx512_kernels() { return &TABLE; }
+}  // namespace exo
+#else
+namespace exo {
+const Kernels* avx512_kernels() { return nullptr; }
+}  // namespace exo
+#endif

@@ -1,0 +1,28 @@
+// Every kernel, compiled once per instruction set: isa/<name>.cc includes this inside its target region and its own
+// anonymous namespace, after defining LANES, ISA_NAME, vec, mask, veci, fma, fnma, sqrt, any, mul32.
+// clang-format off: the order matters
+#include "kernels/vec-inl.h"
+#include "kernels/lanes-inl.h"
+#include "kernels/dense-inl.h"
+#include "kernels/streams-inl.h"
+#include "kernels/population-inl.h"
+// clang-format on
+
+constexpr Kernels TABLE = {
+    ISA_NAME,
+    LANES,
+    cholesky_lanes,
+    cholesky_solve_lanes,
+    eigen_lanes,
+    eigen_lanes_work,
+    gemm,
+    syrk_accumulate,
+    cholesky,
+    cholesky_solve,
+    eigen,
+    eigen_work,
+    normals,
+    normals_f32,
+    population,
+    population_scratch,
+};
