@@ -202,6 +202,9 @@ export interface ProbeRequest {
   readonly targets: Int32Array;
   /** Relative to the mean diagonal of the regressors' training moments. */
   readonly ridge: number;
+  /** First columns of the paired view (o2, o2'), both -1 where there is none. */
+  readonly pairObservation: number;
+  readonly pairObservationNext: number;
 }
 
 export interface ProbeAnswer {
@@ -210,7 +213,14 @@ export interface ProbeAnswer {
   readonly raw: Float64Array;
   /** (targets): E|t - probe(o)|^2 on held-out moments. */
   readonly remaining: Float64Array;
-  readonly status: number;
+  /**
+   * (latentDims, targets): Gaussian I(t; z | o) in nats, from the latent's side because z is narrow: half the log of
+   * det cov(z - probe(o)) over det cov(z - probe(o, t)), probes fitted on training moments, covariances held out; at least 0,
+   * Infinity where t leaves less than 1e-9 of a direction of z.
+   */
+  readonly information: Float64Array;
+  /** (latentDims): E|z - z2|^2 / (2 tr cov z) on held-out moments, z2 from the paired view; NaN without one. */
+  readonly consistency: Float64Array;
 }
 
 /** c = x^T x summed over rows, after subtracting `mean` from each row. */

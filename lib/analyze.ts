@@ -1,0 +1,360 @@
+import type { Backend, Control, MomentsAnswer } from './backend.js';
+import type { Transitions } from './data/transitions.js';
+import { ExolamError } from './errors.js';
+import { type Matrix, matrix } from './matrix.js';
+import { meanOf, secondMoments, type Variables, variablesOf } from './moments.js';
+import { type ObjectiveSpec, type ResolvedObjective, resolveObjective, throughProjection } from './objectives.js';
+import { defaultBackend } from './select-backend.js';
+import { RELATIVE_TOLERANCE } from './solve.js';
+import { requireOk } from './status.js';
+import { recommend } from './verdict.js';
+
+export interface AnalyzeOptions extends Control {
+  /** Ascending latent dimensions to report. Default 1 to 16, as far as the observation is wide. */
+  readonly latentDims?: readonly number[];
+  /** Default: reconstruction, and action supervision where the data has actions. */
+  readonly objectives?: readonly ObjectiveSpec[];
+  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics. Default 0.2. */
+  readonly heldOut?: number;
+  /** Ridge of every regression, relative to the regressors' mean variance. Default 1e-3. */
+  readonly ridge?: number;
+  /** Reconstruct in whitened observations (each direction of variance above the tolerance counts alike). Default false. */
+  readonly whiten?: boolean;
+  readonly backend?: Backend;
+}
+
+/** theory.md section 4 on data; a metric whose variables the data lacks is absent. */
+export interface DataMetrics {
+  actionError?: number;
+  futureLeakage?: number;
+  endogenousError?: number;
+  actionInformation?: number;
+  futureInformation?: number;
+  consistencyError?: number;
+  rawActionError?: number;
+  rawExogenousNextError?: number;
+  rawObservationError?: number;
+}
+
+export interface LatentRow {
+  readonly latentDim: number;
+  readonly objective: ResolvedObjective['spec'];
+  /** Minimum of the objective on the training split, per transition. */
+  readonly loss: number;
+  /** Numerical rank of the problem; latents beyond it carry nothing. */
+  readonly rank: number;
+  /** On held-out episodes. */
+  readonly metrics: DataMetrics;
+}
+
+export interface Analysis {
+  readonly transitions: number;
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly episodes: number;
+  readonly absentEpisodes: number;
+  readonly split: { readonly train: number; readonly heldOut: number; readonly heldOutEpisodes: readonly number[] };
+  readonly ridge: number;
+  readonly whiten: boolean;
+  /** Eigenvalues of M for the first objective, descending. */
+  readonly spectrum: readonly number[];
+  readonly latent: readonly LatentRow[];
+  readonly notes: readonly string[];
+  readonly recommendation: string;
+}
+
+export const DEFAULT_RIDGE = 1e-3;
+export const DEFAULT_HELD_OUT = 0.2;
+/** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
+const SUPERVISION = 10;
+
+interface Split {
+  readonly train: Int32Array;
+  readonly heldOut: Int32Array;
+  readonly heldOutEpisodes: readonly number[];
+}
+
+/** Whole episodes, evenly spread, are held out; a single episode is cut once in time, with a gap of one stride. */
+function splitOf(t: Transitions, share: number): Split {
+  const episodes = [...new Set(t.episode)];
+  if (episodes.length === 1) {
+    const cut = Math.floor(t.count * (1 - share));
+    const resume = Math.min(t.count, cut + (t.stride ?? 1));
+    const range = (from: number, to: number) => Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+    return { train: range(0, cut), heldOut: range(resume, t.count), heldOutEpisodes: episodes };
+  }
+  const held = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
+  const out = new Set(
+    Array.from({ length: held }, (_, i) => episodes[Math.floor(((i + 0.5) * episodes.length) / held)] as number),
+  );
+  const rows = Int32Array.from({ length: t.count }, (_, i) => i);
+  return {
+    train: rows.filter((i) => !out.has(t.episode[i] as number)),
+    heldOut: rows.filter((i) => out.has(t.episode[i] as number)),
+    heldOutEpisodes: [...out],
+  };
+}
+
+function block(s: Float64Array, width: number, row: number, rows: number, col: number, cols: number): Matrix {
+  const m = matrix(rows, cols);
+  for (let i = 0; i < rows; i++)
+    m.data.set(s.subarray((row + i) * width + col, (row + i) * width + col + cols), i * cols);
+  return m;
+}
+
+function traceOf(s: Float64Array, width: number, begin: number, cols: number): number {
+  let sum = 0;
+  for (let i = begin; i < begin + cols; i++) sum += s[i * width + i] as number;
+  return sum;
+}
+
+/** P with cov(P o) = I on the directions of o whose variance is above the tolerance. */
+async function whitening(moments: Float64Array, v: Variables, backend: Backend): Promise<Matrix> {
+  const d = v.layout.observationDim;
+  const s = block(moments, v.width, v.layout.observation, d, v.layout.observation, d);
+  const { values, vectors } = await backend.symmetricEigen(s.data, d, 1);
+  const kept = [...values].filter((w) => w > RELATIVE_TOLERANCE * (values[0] as number)).length;
+  const p = matrix(kept, d);
+  for (let i = 0; i < kept; i++)
+    for (let j = 0; j < d; j++) p.data[i * d + j] = (vectors[i * d + j] as number) / Math.sqrt(values[i] as number);
+  return p;
+}
+
+function checkOptions(t: Transitions, options: AnalyzeOptions) {
+  const fail = (field: string, accepted: string, value: unknown) =>
+    new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
+  const latentDims = options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
+  if (latentDims.length === 0) throw fail('latentDims', 'at least one latent dimension', 'none');
+  const sorted = [...new Set(latentDims)].sort((a, b) => a - b);
+  for (const k of sorted) {
+    if (!Number.isInteger(k) || k < 1) throw fail('latentDim', 'a positive integer', k);
+    if (k > t.observationDim) throw fail('latentDim', `at most observationDim (${t.observationDim})`, k);
+  }
+  const heldOut = options.heldOut ?? DEFAULT_HELD_OUT;
+  if (!(heldOut > 0 && heldOut < 1)) throw fail('heldOut', 'a share between 0 and 1', heldOut);
+  const ridge = options.ridge ?? DEFAULT_RIDGE;
+  if (!(ridge >= 0 && Number.isFinite(ridge))) throw fail('ridge', 'a finite number of at least 0', ridge);
+  return { latentDims: sorted, heldOut, ridge };
+}
+
+/** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
+export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
+  const { latentDims, heldOut, ridge } = checkOptions(t, options);
+  const backend = options.backend ?? defaultBackend();
+  const whiten = options.whiten ?? false;
+  const notes = [...t.notes];
+  const split = splitOf(t, heldOut);
+  if (split.train.length < 2 || split.heldOut.length < 2) {
+    throw new ExolamError(
+      'data',
+      `${t.count} transitions are too few to train on some and hold out others; at least 2 of each are needed`,
+    );
+  }
+  const variables = variablesOf(t);
+  const { width, layout } = variables;
+  const d = t.observationDim;
+  if (split.train.length <= d) {
+    notes.push(
+      `${split.train.length} training transitions for ${d} observation coordinates: the regressions lean on the ridge`,
+    );
+  }
+
+  // Progress over the whole call: moments are about half of the work, solving and probing the rest.
+  let share = 0;
+  const within = (part: number): Control => {
+    const from = share;
+    share += part;
+    return { ...options, onProgress: (done, total) => options.onProgress?.(from + (part * done) / total, 1) };
+  };
+  const mean = meanOf(t, split.train);
+  const train = await secondMoments(t, split.train, mean, backend, within(0.3));
+  const held = await secondMoments(t, split.heldOut, mean, backend, within(0.2));
+
+  const specs = options.objectives ?? (await defaultObjectives(train, variables, ridge, backend));
+  const projection = whiten ? await whitening(train, variables, backend) : null;
+  const latent: LatentRow[] = [];
+  let spectrum: number[] | undefined;
+  const part = 0.5 / specs.length;
+  for (const spec of specs) {
+    const objective = resolveObjective(spec);
+    requireVariables(objective, t);
+    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
+    if (usable.length < latentDims.length) {
+      notes.push(
+        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
+      );
+    }
+    if (usable.length === 0) continue;
+    const k = usable[usable.length - 1] as number;
+    const answer = await backend.solveMoments(
+      {
+        count: 1,
+        width,
+        moments: train,
+        layout,
+        objective: projection ? throughProjection(objective.rows) : objective.rows,
+        coefficients: Float64Array.from(objective.coefficients),
+        projection: projection?.data ?? new Float64Array(0),
+        projectionDim: projection?.rows ?? 0,
+        latentDim: k,
+        ridge,
+        relativeTolerance: RELATIVE_TOLERANCE,
+      },
+      within(part / 2),
+    );
+    requireOk(answer.status[0] as number, 'analyze');
+    spectrum ??= Array.from(answer.spectrum);
+    const metrics = await probeAll(t, variables, train, held, answer, k, usable, ridge, backend, within(part / 2));
+    const rank = answer.rank[0] as number;
+    if (rank < k) {
+      notes.push(`${objective.spec.kind}: the problem has rank ${rank}; latents beyond it carry nothing`);
+    }
+    usable.forEach((latentDim, i) => {
+      let loss = answer.trace[0] as number;
+      for (let j = 0; j < Math.min(latentDim, answer.spectrum.length); j++) loss -= answer.spectrum[j] as number;
+      latent.push({ latentDim, objective: objective.spec, loss, rank, metrics: metrics[i] as DataMetrics });
+    });
+  }
+  options.onProgress?.(1, 1);
+  const analysis = {
+    transitions: t.count,
+    observationDim: d,
+    actionDim: t.actionDim,
+    episodes: new Set(t.episode).size,
+    absentEpisodes: t.episodes.absent.length,
+    split: { train: split.train.length, heldOut: split.heldOut.length, heldOutEpisodes: split.heldOutEpisodes },
+    ridge,
+    whiten,
+    spectrum: spectrum ?? [],
+    latent,
+    notes,
+  };
+  return { ...analysis, recommendation: recommend(analysis) };
+}
+
+function requireVariables(objective: ResolvedObjective, t: Transitions): void {
+  const lacks = (what: string) =>
+    new ExolamError('input', `objective ${objective.spec.kind}: expected data with ${what}, but this data has none`);
+  if (objective.needsAction && !t.action) throw lacks('actions');
+  if (objective.needsPair && !t.pairObservation) throw lacks('paired views');
+}
+
+/** Reconstruction, and action supervision with a weight that makes the actions count as much as stated at SUPERVISION. */
+async function defaultObjectives(
+  train: Float64Array,
+  v: Variables,
+  ridge: number,
+  backend: Backend,
+): Promise<ObjectiveSpec[]> {
+  const reconstruction: ObjectiveSpec = { kind: 'reconstruction' };
+  const { actionDim, action, observation, observationNext, observationDim: d } = v.layout;
+  if (action < 0) return [reconstruction];
+  const probe = await backend.probe({
+    width: v.width,
+    train,
+    heldOut: train,
+    observation,
+    observationNext,
+    observationDim: d,
+    encoderC: new Float64Array(0),
+    encoderD: new Float64Array(0),
+    rows: 0,
+    latentDims: new Int32Array(0),
+    targets: Int32Array.of(observationNext, d, action, actionDim),
+    ridge,
+    pairObservation: -1,
+    pairObservationNext: -1,
+  });
+  const [innovation, unexplained] = probe.remaining as unknown as [number, number];
+  if (!(unexplained > RELATIVE_TOLERANCE * traceOf(train, v.width, action, actionDim))) return [reconstruction];
+  const weight = Number(((SUPERVISION * innovation) / unexplained).toPrecision(3));
+  return [reconstruction, { kind: 'action-supervised', weight, labelFraction: 1 }];
+}
+
+async function probeAll(
+  t: Transitions,
+  v: Variables,
+  train: Float64Array,
+  heldOut: Float64Array,
+  encoder: MomentsAnswer,
+  rows: number,
+  latentDims: readonly number[],
+  ridge: number,
+  backend: Backend,
+  control: Control,
+): Promise<DataMetrics[]> {
+  const d = t.observationDim;
+  type Target = readonly [begin: number, width: number, read: (m: DataMetrics, at: number) => void];
+  const targets: Target[] = [];
+  const answer: { conditional: Float64Array; raw: Float64Array; information: Float64Array; consistency: Float64Array }[] = [];
+  const value = (name: 'conditional' | 'raw' | 'information', at: number) => answer[0]?.[name][at] as number;
+  if (t.action) {
+    targets.push([
+      v.layout.action,
+      t.actionDim,
+      (m, at) => {
+        m.actionError = value('conditional', at);
+        m.actionInformation = value('information', at);
+        m.rawActionError = value('raw', at);
+      },
+    ]);
+  }
+  if (t.exogenousNext) {
+    targets.push([
+      v.exogenousNext,
+      t.exogenousDim ?? 0,
+      (m, at) => {
+        m.futureLeakage = 1 - value('conditional', at);
+        m.futureInformation = value('information', at);
+        m.rawExogenousNextError = value('raw', at);
+      },
+    ]);
+  }
+  if (t.endogenousNext) {
+    targets.push([
+      v.endogenousNext,
+      d,
+      (m, at) => {
+        m.endogenousError = value('conditional', at);
+      },
+    ]);
+  }
+  targets.push([
+    v.layout.observation,
+    d,
+    (m, at) => {
+      m.rawObservationError = value('raw', at);
+    },
+  ]);
+  answer.push(
+    await backend.probe(
+      {
+        width: v.width,
+        train,
+        heldOut,
+        observation: v.layout.observation,
+        observationNext: v.layout.observationNext,
+        observationDim: d,
+        encoderC: encoder.encoderC,
+        encoderD: encoder.encoderD,
+        rows,
+        latentDims: Int32Array.from(latentDims),
+        targets: Int32Array.from(targets.flatMap(([begin, width]) => [begin, width])),
+        ridge,
+        pairObservation: v.layout.pairObservation,
+        pairObservationNext: v.layout.pairObservationNext,
+      },
+      control,
+    ),
+  );
+  return latentDims.map((_, i) => {
+    const metrics: DataMetrics = {};
+    targets.forEach(([, , read], n) => {
+      read(metrics, i * targets.length + n);
+    });
+    metrics.consistencyError = answer[0]?.consistency[i] as number;
+    for (const name of Object.keys(metrics) as (keyof DataMetrics)[])
+      if (Number.isNaN(metrics[name])) delete metrics[name];
+    return metrics;
+  });
+}

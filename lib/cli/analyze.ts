@@ -1,0 +1,140 @@
+import { type Analysis, analyze, type DataMetrics } from '../analyze.js';
+import { openData } from '../data/open.js';
+import { ExolamError } from '../errors.js';
+import type { ObjectiveSpec } from '../objectives.js';
+import { toJson } from './json.js';
+import { Progress } from './progress.js';
+import type { Shell } from './run.js';
+import { figure, table } from './table.js';
+
+export interface AnalyzeFlags {
+  readonly observation?: string;
+  readonly observationNext?: string;
+  readonly action?: string;
+  readonly exogenousNext?: string;
+  readonly resize?: string;
+  readonly color?: boolean;
+  readonly stride?: number;
+  readonly latentDim?: string;
+  readonly distractor?: number;
+  readonly whiten?: boolean;
+  readonly ridge?: number;
+  readonly heldOut?: number;
+  readonly objective?: string[];
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** "8", "1,2,4" or "1:16" as a list. */
+export function latentDims(text: string): number[] {
+  const dims = text.split(',').flatMap((part) => {
+    const range = /^(\d{1,6}):(\d{1,6})$/.exec(part.trim());
+    if (range) {
+      const [from, to] = [Number(range[1]), Number(range[2])];
+      return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+    }
+    return /^\d{1,6}$/.test(part.trim()) ? [Number(part)] : [Number.NaN];
+  });
+  if (dims.length === 0 || dims.some((k) => !(k >= 1))) {
+    throw new ExolamError(
+      'input',
+      `--latent-dim: expected a number, a list such as 1,2,4 or a range such as 1:16, all at least 1, but received "${text}"`,
+    );
+  }
+  return dims;
+}
+
+/** A kind alone, or an objective as JSON. */
+function objective(text: string): ObjectiveSpec {
+  if (!text.trim().startsWith('{')) return { kind: text } as ObjectiveSpec;
+  try {
+    return JSON.parse(text) as ObjectiveSpec;
+  } catch (error) {
+    throw new ExolamError('input', `--objective: expected a kind or JSON, but ${(error as Error).message}`);
+  }
+}
+
+function frameSize(text: string): { width: number; height: number } {
+  const size = /^(\d{1,5})x(\d{1,5})$/.exec(text);
+  const [width, height] = [Number(size?.[1]), Number(size?.[2])];
+  if (!(width >= 1 && height >= 1)) {
+    throw new ExolamError('input', `--resize: expected WIDTHxHEIGHT such as 20x15 but received "${text}"`);
+  }
+  return { width, height };
+}
+
+/** `exolam analyze DATA`: the verdict on a user's own transitions. */
+export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
+  const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
+  const objectives = flags.objective?.map(objective);
+  const progress = new Progress(shell);
+  const data = await openData(
+    path,
+    {
+      observation: flags.observation,
+      observationNext: flags.observationNext,
+      action: flags.action,
+      exogenousNext: flags.exogenousNext,
+      resize: flags.resize === undefined ? undefined : frameSize(flags.resize),
+      color: flags.color,
+      stride: flags.stride,
+      distractor: flags.distractor,
+    },
+    { signal: shell.signal, onProgress: progress.of('reading') },
+  );
+  progress.end();
+  const analysis = await analyze(data, {
+    ...(wanted ? { latentDims: wanted } : {}),
+    ...(objectives ? { objectives } : {}),
+    ...(flags.heldOut === undefined ? {} : { heldOut: flags.heldOut }),
+    ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
+    whiten: flags.whiten ?? false,
+    threads: flags.threads,
+    signal: shell.signal,
+    onProgress: progress.of('solving'),
+  });
+  progress.end();
+  if (flags.json) return shell.out(`${toJson(analysis)}\n`);
+  for (const note of analysis.notes) shell.note(note);
+  shell.out(render(analysis));
+}
+
+const COLUMNS: readonly [keyof DataMetrics, string][] = [
+  ['actionError', 'action error'],
+  ['futureLeakage', 'future leakage'],
+  ['endogenousError', 'endogenous error'],
+  ['consistencyError', 'consistency error'],
+  ['actionInformation', 'action nats'],
+  ['futureInformation', 'future nats'],
+];
+
+/** The readable form: what was read, a table for each objective, the verdict. */
+export function render(a: Analysis): string {
+  const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
+  const lines = [
+    `${count(a.transitions, 'transition')} from ${count(a.episodes, 'episode')}${a.absentEpisodes ? ` (${a.absentEpisodes} more are listed, but their files are absent)` : ''}; observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}`,
+    `metrics on ${count(a.split.heldOut, 'held-out transition')}; ridge ${a.ridge}${a.whiten ? '; whitened' : ''}`,
+    '',
+  ];
+  const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
+  for (const kind of kinds) {
+    const rows = a.latent.filter((row) => JSON.stringify(row.objective) === kind);
+    const present = COLUMNS.filter(([name]) => rows.some((row) => row.metrics[name] !== undefined));
+    const { kind: name, ...rest } = JSON.parse(kind) as Record<string, unknown>;
+    const settings = Object.entries(rest).map(([key, value]) => `${key} ${String(value).slice(0, 20)}`);
+    lines.push(`${String(name)}${settings.length ? ` (${settings.join(', ')})` : ''}`);
+    lines.push(
+      table(
+        ['latentDim', 'loss', ...present.map(([, title]) => title)],
+        rows.map((row) => [
+          String(row.latentDim),
+          figure(row.loss, 4),
+          ...present.map(([metric]) => figure(row.metrics[metric])),
+        ]),
+      ),
+      '',
+    );
+  }
+  lines.push(`Verdict: ${a.recommendation}`, '');
+  return lines.join('\n');
+}

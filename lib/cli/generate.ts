@@ -1,0 +1,34 @@
+import { ExolamError } from '../errors.js';
+import { writeSamples } from '../generate.js';
+import type { WorldSpec } from '../world.js';
+import { readJson } from './json.js';
+import { Progress } from './progress.js';
+import type { Shell } from './run.js';
+
+export interface GenerateFlags {
+  readonly samples: number;
+  readonly out: string;
+  readonly pairs?: boolean;
+  readonly threads?: number;
+}
+
+/** `exolam generate WORLD.json --samples n --out DATA`: sampled transitions as .npz or .parquet. */
+export async function generateCommand(file: string, flags: GenerateFlags, shell: Shell): Promise<void> {
+  const read = await readJson(file);
+  // A case file holds its world under "world".
+  const inner = (read as { world?: unknown } | null)?.world;
+  const spec = (inner && typeof inner === 'object' ? inner : read) as WorldSpec;
+  if (!/\.(npz|parquet)$/.test(flags.out)) {
+    throw new ExolamError('input', `--out: expected a file name that ends in .npz or .parquet but received "${flags.out}"`);
+  }
+  const progress = new Progress(shell);
+  await writeSamples(spec, flags.out, {
+    samples: flags.samples,
+    pairs: flags.pairs ?? false,
+    threads: flags.threads,
+    signal: shell.signal,
+    onProgress: progress.of('sampling'),
+  });
+  progress.end();
+  shell.note(`${flags.samples} transitions in ${flags.out}`);
+}

@@ -1,0 +1,21 @@
+import { defaultBackend } from '../select-backend.js';
+import { version } from '../version.js';
+import { toJson } from './json.js';
+import type { Shell } from './run.js';
+
+/** `exolam info`: version, instruction set in use, threads, native or fallback. */
+export function infoCommand(flags: { readonly json?: boolean }, shell: Shell): void {
+  const machine = defaultBackend().info();
+  const info = { version, backend: machine.name, ...machine, name: undefined, node: process.version, platform: `${process.platform}-${process.arch}` };
+  if (flags.json) return shell.out(`${toJson(info)}\n`);
+  shell.out(
+    [
+      `exolam ${version}`,
+      `backend  ${machine.name === 'native' ? 'native addon' : 'plain JavaScript (fallback)'}`,
+      `kernels  ${machine.isa}; this CPU and build have ${machine.isas.join(', ')}`,
+      `threads  ${machine.threads}`,
+      `runtime  node ${process.version} on ${process.platform}-${process.arch}`,
+      '',
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,144 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { version } from '../version.js';
+import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
+import { type GenerateFlags, generateCommand } from './generate.js';
+import { infoCommand } from './info.js';
+import { EXIT, explain, type Shell } from './run.js';
+import { type SolveFlags, solveCommand } from './solve.js';
+
+function integer(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === '') {
+      throw new InvalidArgumentError(`expected an integer of at least ${least}.`);
+    }
+    return value;
+  };
+}
+
+function number(least: number, most = Number.POSITIVE_INFINITY) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isFinite(value) || text.trim() === '' || value < least || value > most) {
+      throw new InvalidArgumentError(
+        `expected a number ${most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `between ${least} and ${most}`}.`,
+      );
+    }
+    return value;
+  };
+}
+
+const collect = (value: string, before: string[] = []) => [...before, value];
+
+function program(shell: Shell): Command {
+  const root = new Command('exolam')
+    .description('Exact answers about latent action models in the presence of exogenous state.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: shell.out, writeErr: () => {} })
+    .showSuggestionAfterError()
+    .helpCommand(true);
+  const threads = () => new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+
+  root
+    .command('solve')
+    .description('exact solutions: a world, an objective, a latent dimension; one JSON document a line')
+    .argument('<case...>', 'case files (JSON)')
+    .option('--encoder', "add the encoder's matrices C and D")
+    .option('--json', 'print JSON (solve always does)')
+    .addOption(threads())
+    .action((files: string[], flags: SolveFlags) => solveCommand(files, flags, shell));
+
+  root
+    .command('analyze')
+    .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
+    .argument('<data>', 'a LeRobot folder, .npz, .parquet or .csv')
+    .option('--observation <key>', 'a feature (observation.state, observation.images.front) or columns (obs_*)')
+    .option('--observation-next <key>', 'columns of the next observation (default: the next row of the episode)')
+    .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
+    .option('--exogenous-next <key>', 'columns of the known next exogenous state')
+    .option('--resize <WxH>', 'size of video frames')
+    .option('--color', 'video in colour (default: grey)')
+    .addOption(new Option('--stride <n>', 'frames between o and o\'').argParser(integer(1)).default(1))
+    .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
+    .addOption(
+      new Option(
+        '--distractor <weight>',
+        'composite the mirrored frames of another episode, as known exogenous state',
+      ).argParser(number(0)),
+    )
+    .option('--whiten', 'reconstruct whitened observations')
+    .addOption(
+      new Option('--ridge <r>', "ridge of every regression, relative to the regressors' mean variance (default 1e-3)").argParser(
+        number(0),
+      ),
+    )
+    .addOption(
+      new Option('--held-out <share>', 'share of the episodes held out for the metrics (default 0.2)').argParser(number(0, 1)),
+    )
+    .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
+    .option('--json', 'print one JSON document')
+    .addOption(threads())
+    .action((path: string, flags: AnalyzeFlags) => analyzeCommand(path, flags, shell));
+
+  root
+    .command('generate')
+    .description('sampled transitions of a world')
+    .argument('<world>', 'a world or case file (JSON)')
+    .addOption(new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory())
+    .requiredOption('--out <file>', 'a .npz or .parquet file')
+    .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
+    .addOption(threads())
+    .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));
+
+  root
+    .command('info')
+    .description('version, instruction set in use, threads, native or fallback')
+    .option('--json', 'print one JSON document')
+    .action((flags: { json?: boolean }) => infoCommand(flags, shell));
+
+  for (const command of root.commands) command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
+  return root;
+}
+
+/** Runs one command line; returns the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    // A second signal does not wait for the work in flight.
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    interrupt.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const shell: Shell = {
+    out: (text) => void process.stdout.write(text),
+    note: (text) => void process.stderr.write(`${text}\n`),
+    signal: interrupt.signal,
+    interactive: process.stderr.isTTY ?? false,
+  };
+  try {
+    await program(shell).parseAsync([...argv], { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      shell.note(`exolam: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see exolam --help`);
+      return EXIT.badInput;
+    }
+    const { line, code } = explain(error);
+    shell.note(line);
+    return code;
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+// A reader that stops early (head) is no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  throw error;
+});
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,94 @@
+/** A dense row-major matrix: the form in which this layer hands numbers to a backend. */
+export interface Matrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: Float64Array;
+}
+
+export function matrix(rows: number, cols: number, data = new Float64Array(rows * cols)): Matrix {
+  return { rows, cols, data };
+}
+
+export function fromRows(rows: readonly (readonly number[])[]): Matrix {
+  const cols = rows[0]?.length ?? 0;
+  return matrix(rows.length, cols, Float64Array.from(rows.flat()));
+}
+
+export function toRows(m: Matrix): number[][] {
+  return Array.from({ length: m.rows }, (_, i) => Array.from(m.data.subarray(i * m.cols, (i + 1) * m.cols)));
+}
+
+export function identity(n: number): Matrix {
+  const m = matrix(n, n);
+  for (let i = 0; i < n; i++) m.data[i * n + i] = 1;
+  return m;
+}
+
+export function transpose(a: Matrix): Matrix {
+  const t = matrix(a.cols, a.rows);
+  for (let i = 0; i < a.rows; i++)
+    for (let j = 0; j < a.cols; j++) t.data[j * a.rows + i] = a.data[i * a.cols + j] as number;
+  return t;
+}
+
+export function multiply(a: Matrix, b: Matrix): Matrix {
+  const c = matrix(a.rows, b.cols);
+  for (let i = 0; i < a.rows; i++)
+    for (let k = 0; k < a.cols; k++) {
+      const v = a.data[i * a.cols + k] as number;
+      if (v === 0) continue;
+      for (let j = 0; j < b.cols; j++)
+        c.data[i * b.cols + j] = (c.data[i * b.cols + j] as number) + v * (b.data[k * b.cols + j] as number);
+    }
+  return c;
+}
+
+/** [a b], side by side. */
+export function beside(a: Matrix, b: Matrix): Matrix {
+  const c = matrix(a.rows, a.cols + b.cols);
+  for (let i = 0; i < a.rows; i++) {
+    c.data.set(a.data.subarray(i * a.cols, (i + 1) * a.cols), i * c.cols);
+    c.data.set(b.data.subarray(i * b.cols, (i + 1) * b.cols), i * c.cols + a.cols);
+  }
+  return c;
+}
+
+/** Below this share of its norm, what is left of a column after projection is rounding. */
+const DEPENDENT = 1e-12;
+
+/**
+ * a = Q R: orthonormal columns that span those of `a`, and the coordinates of `a` in them (R_ii > 0 where a column adds a
+ * direction; a dependent column adds none). Gram-Schmidt, twice: orthogonal to rounding.
+ */
+export function orthonormalise(a: Matrix): { basis: Matrix; coordinates: Matrix } {
+  const kept: Float64Array[] = [];
+  const coefficients: Float64Array[] = [];
+  for (let j = 0; j < a.cols; j++) {
+    const v = new Float64Array(a.rows);
+    for (let i = 0; i < a.rows; i++) v[i] = a.data[i * a.cols + j] as number;
+    const before = Math.hypot(...v);
+    const coordinate = new Float64Array(Math.min(a.rows, a.cols));
+    for (let pass = 0; pass < 2; pass++)
+      kept.forEach((q, k) => {
+        let dot = 0;
+        for (let i = 0; i < a.rows; i++) dot += (q[i] as number) * (v[i] as number);
+        for (let i = 0; i < a.rows; i++) v[i] = (v[i] as number) - dot * (q[i] as number);
+        coordinate[k] = (coordinate[k] as number) + dot;
+      });
+    const norm = Math.hypot(...v);
+    if (norm > DEPENDENT * before && kept.length < a.rows) {
+      coordinate[kept.length] = norm;
+      kept.push(v.map((x) => x / norm));
+    }
+    coefficients.push(coordinate);
+  }
+  const basis = matrix(a.rows, kept.length);
+  kept.forEach((q, k) => {
+    for (let i = 0; i < a.rows; i++) basis.data[i * kept.length + k] = q[i] as number;
+  });
+  const coordinates = matrix(kept.length, a.cols);
+  coefficients.forEach((c, j) => {
+    for (let k = 0; k < kept.length; k++) coordinates.data[k * a.cols + j] = c[k] as number;
+  });
+  return { basis, coordinates };
+}

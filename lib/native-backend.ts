@@ -1,0 +1,185 @@
+import {
+  type Backend,
+  type Block,
+  type Control,
+  type ObjectiveRows,
+  PARAMETERS,
+  POPULATION_METRICS,
+  VARIABLES,
+} from './backend.js';
+import { ExolamError } from './errors.js';
+
+/** The addon's exports: requests in the shape of lib/backend.ts with the answer's arrays already allocated. */
+export interface Addon {
+  info(): { isa: string; isas: string[]; threads: number };
+  solvePopulation(request: object): Promise<void>;
+  solveMoments(request: object): Promise<void>;
+  probe(request: object): Promise<void>;
+  accumulate(request: object): Promise<void>;
+  sample(request: object): Promise<void>;
+  normals(seed: number, stream: number, first: number, out: Float64Array): void;
+  symmetricEigen(request: object): Promise<void>;
+  choleskySolve(request: object): Promise<void>;
+}
+
+/** How often a running request is asked how far it is, in milliseconds. */
+const POLL = 50;
+
+/** ObjectiveRows as the numbers that native/addon/objective.h reads. */
+export function encodeObjective(rows: ObjectiveRows): Int32Array {
+  const wire: number[] = [rows.gauge === 'innovation' ? 1 : 0];
+  const block = (b: Block) => {
+    wire.push(b.projected ? 1 : 0, b.terms.length);
+    for (const t of b.terms) wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
+  };
+  for (const stack of [rows.y, rows.f, rows.e]) {
+    wire.push(stack.length);
+    stack.forEach(block);
+  }
+  wire.push(rows.penalties.length);
+  for (const p of rows.penalties) {
+    block(p.of);
+    block(p.given);
+    wire.push(p.weight);
+  }
+  return Int32Array.from(wire);
+}
+
+/** Width of the bottleneck regressor e at data level. */
+function bottleneckWidth(rows: ObjectiveRows, observationDim: number, actionDim: number, projectionDim: number): number {
+  const width = (b: Block) =>
+    b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
+  return rows.e.reduce((sum, b) => sum + width(b), 0);
+}
+
+/** The backend that runs in the addon. */
+export function nativeBackend(addon: Addon): Backend {
+  const machine = addon.info();
+
+  /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
+  async function run(call: (request: object) => Promise<void>, request: object, control: Control | undefined) {
+    const cancelled = () =>
+      new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
+    if (control?.signal?.aborted) throw cancelled();
+    const state = new Int32Array(new SharedArrayBuffer(12));
+    const abort = () => void Atomics.store(state, 0, 1);
+    control?.signal?.addEventListener('abort', abort, { once: true });
+    const report = () => {
+      const total = Atomics.load(state, 2);
+      if (total > 0) control?.onProgress?.(Math.min(Atomics.load(state, 1), total), total);
+    };
+    const timer = control?.onProgress ? setInterval(report, POLL) : undefined;
+    try {
+      await call({ ...request, control: state, threads: control?.threads ?? machine.threads });
+      if (control?.signal?.aborted) throw cancelled();
+      report();
+    } catch (error) {
+      if (error instanceof ExolamError) throw error;
+      throw new ExolamError('internal', `the addon failed: ${(error as Error).message}`, { cause: error });
+    } finally {
+      clearInterval(timer);
+      control?.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  return {
+    info: () => ({ name: 'native', ...machine }),
+
+    async solvePopulation(r, control) {
+      const width = r.latentDims.length;
+      const k = r.latentDims[width - 1] ?? 0;
+      const encoder = r.encoder ? r.count * k * r.basis : 0;
+      const answer = {
+        loss: new Float64Array(r.count * width),
+        spectrum: new Float64Array(r.count * k),
+        rank: new Int32Array(r.count),
+        metrics: new Float64Array(POPULATION_METRICS.length * r.count * width),
+        encoderC: new Float64Array(encoder),
+        encoderD: new Float64Array(encoder),
+        complement: new Uint8Array(r.count * k),
+        complementEncoder: new Float64Array(2 * r.count),
+        status: new Uint8Array(r.count),
+      };
+      if (r.parameters.length !== PARAMETERS.length * r.count) throw new ExolamError('internal', 'ragged parameters');
+      await run(addon.solvePopulation, { ...r, ...answer, objective: encodeObjective(r.objective) }, control);
+      return answer;
+    },
+
+    async solveMoments(r, control) {
+      const { observationDim: d, actionDim } = r.layout;
+      const ne = bottleneckWidth(r.objective, d, actionDim, r.projectionDim);
+      const answer = {
+        trace: new Float64Array(r.count),
+        spectrum: new Float64Array(r.count * ne),
+        rank: new Int32Array(r.count),
+        encoderC: new Float64Array(r.count * r.latentDim * d),
+        encoderD: new Float64Array(r.count * r.latentDim * d),
+        status: new Uint8Array(r.count),
+      };
+      const columns = Int32Array.from(VARIABLES, (v) =>
+        v === 'encoderNoise' || v === 'decoderNoise' ? -1 : r.layout[v],
+      );
+      await run(
+        addon.solveMoments,
+        { ...r, ...answer, columns, observationDim: d, actionDim, objective: encodeObjective(r.objective) },
+        control,
+      );
+      return answer;
+    },
+
+    async probe(r, control) {
+      const targets = r.targets.length / 2;
+      const answer = {
+        conditional: new Float64Array(r.latentDims.length * targets),
+        raw: new Float64Array(r.latentDims.length * targets),
+        remaining: new Float64Array(targets),
+        information: new Float64Array(r.latentDims.length * targets),
+        consistency: new Float64Array(r.latentDims.length),
+      };
+      await run(addon.probe, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async accumulate(r, control) {
+      const moments = new Float64Array(r.width * r.width);
+      await run(addon.accumulate, { ...r, moments }, control);
+      return moments;
+    },
+
+    async sample(r, control) {
+      const rows = (width: number) => new Float64Array(r.count * width);
+      const pair = r.pair ? r.observationDim : 0;
+      const answer = {
+        observation: rows(r.observationDim),
+        observationNext: rows(r.observationDim),
+        pairObservation: rows(pair),
+        pairObservationNext: rows(pair),
+        action: rows(r.actionDim),
+        exogenous: rows(r.exogenousDim),
+        exogenousNext: rows(r.exogenousDim),
+        endogenous: rows(r.endogenousDim),
+        endogenousNext: rows(r.endogenousDim),
+      };
+      await run(addon.sample, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    normals(seed, stream, first, count) {
+      const out = new Float64Array(count);
+      addon.normals(seed, stream, first, out);
+      return out;
+    },
+
+    async symmetricEigen(matrices, n, count, control) {
+      const answer = { values: new Float64Array(count * n), vectors: new Float64Array(count * n * n) };
+      await run(addon.symmetricEigen, { matrices, n, count, ...answer }, control);
+      return answer;
+    },
+
+    async choleskySolve(matrices, rightSides, n, m, count, control) {
+      const solutions = new Float64Array(count * n * m);
+      await run(addon.choleskySolve, { matrices, rightSides, n, m, count, solutions }, control);
+      return solutions;
+    },
+  };
+}

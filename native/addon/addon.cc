@@ -1,0 +1,235 @@
+// The addon's exports: read arrays, start a task, done. Each mirrors a call of lib/backend.ts.
+#include <napi.h>
+
+#include <thread>
+
+#include "addon/arrays.h"
+#include "addon/objective.h"
+#include "addon/task.h"
+#include "core/dispatch.h"
+#include "core/sampling.h"
+#include "core/stages.h"
+
+namespace exo {
+namespace {
+
+Request request_of(const Napi::CallbackInfo& info) {
+  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "expected one request object");
+  return Request(info[0].As<Napi::Object>());
+}
+
+std::size_t columns_of(Request& request, const char* name, std::size_t count) {
+  const std::size_t length = request.array<double>(name).second;
+  if (count == 0 || length % count != 0) throw Napi::RangeError::New(request.env(), std::string(name) + ": ragged");
+  return length / count;
+}
+
+void check(Request& request, bool holds, const char* what) {
+  if (!holds) throw Napi::RangeError::New(request.env(), what);
+}
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  const KernelChoice& choice = chosen_kernels();
+  if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
+  Napi::Object result = Napi::Object::New(call.Env());
+  Napi::Array names = Napi::Array::New(call.Env());
+  for (const Kernels* k : available_kernels()) names.Set(names.Length(), k->name);
+  result.Set("isa", choice.table->name);
+  result.Set("isas", names);
+  result.Set("threads", static_cast<double>(std::max(1u, std::thread::hardware_concurrency())));
+  return result;
+}
+
+// solvePopulation(request: PopulationRequest & PopulationAnswer): Promise<void>
+Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  PopulationBatch b{};
+  b.count = r.size("count");
+  b.basis = r.size("basis");
+  b.endogenous = r.size("endogenousDim");
+  b.exogenous = r.size("exogenousDim");
+  b.action = r.size("actionDim");
+  b.projected = r.size("projectionDim");
+  const auto latents = r.array<std::int32_t>("latentDims");
+  b.latents = latents.first;
+  b.latent_count = latents.second;
+  check(r, b.count > 0 && b.latent_count > 0 && b.latents[0] > 0, "count and latentDims: expected at least one");
+  for (std::size_t i = 1; i < b.latent_count; ++i)
+    check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
+  b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
+  b.parameters = r.array<double>("parameters", PARAMETER_COUNT * b.count);
+  b.coefficients = r.array<double>("coefficients").first;
+  b.matrix_index = r.array<std::int32_t>("matrixIndex", b.count);
+  const std::size_t q = b.basis, ds = b.endogenous, dx = b.exogenous, da = b.action;
+  check(r, q > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
+  const std::size_t m = columns_of(r, "mixing", q * (ds + dx));
+  for (std::size_t i = 0; i < b.count; ++i)
+    check(r, b.matrix_index[i] >= 0 && static_cast<std::size_t>(b.matrix_index[i]) < m, "matrixIndex: out of range");
+  b.mixing = r.array<double>("mixing", m * q * (ds + dx));
+  b.action_effect = r.array<double>("actionEffect", m * ds * da);
+  b.state_feedback = r.array<double>("stateFeedback", m * da * ds);
+  b.exogenous_feedback = r.array<double>("exogenousFeedback", m * da * dx);
+  b.projection = r.array<double>("projection", m * b.projected * q);
+  b.tolerance = r.number("relativeTolerance");
+  b.encoder = r.flag("encoder");
+  const std::size_t k = b.max_latent(), encoder = b.encoder ? b.count * k * q : 0;
+  b.loss = r.array<double>("loss", b.count * b.latent_count);
+  b.spectrum = r.array<double>("spectrum", b.count * k);
+  b.rank = r.array<std::int32_t>("rank", b.count);
+  b.metrics = r.array<double>("metrics", POPULATION_METRIC_COUNT * b.count * b.latent_count);
+  b.encoder_c = r.array<double>("encoderC", encoder);
+  b.encoder_d = r.array<double>("encoderD", encoder);
+  b.complement = r.array<std::uint8_t>("complement", b.count * k);
+  b.complement_encoder = r.array<double>("complementEncoder", 2 * b.count);
+  b.status = r.array<std::uint8_t>("status", b.count);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_population(kernels, b, job); });
+}
+
+// solveMoments(request: MomentsRequest & MomentsAnswer & { columns }): Promise<void>; columns: VARIABLES' first columns, -1 where absent
+Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  MomentsBatch b{};
+  b.count = r.size("count");
+  b.width = r.size("width");
+  b.observation_dim = r.size("observationDim");
+  b.action_dim = r.size("actionDim");
+  b.projected = r.size("projectionDim");
+  b.latent = r.size("latentDim");
+  check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0 && b.latent > 0, "dimensions: expected at least one");
+  b.moments = r.array<double>("moments", b.count * b.width * b.width);
+  const std::int32_t* columns = r.array<std::int32_t>("columns", VARIABLE_COUNT);
+  b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
+  b.coefficients = r.array<double>("coefficients").first;
+  const auto present = [&](const Block& block) {
+    for (std::int32_t t = 0; t < block.count; ++t) {
+      const std::int32_t v = block.terms[t].variable;
+      if (v == ENCODER_NOISE || v == DECODER_NOISE) continue;
+      const std::size_t width = v == ACTION ? b.action_dim : b.observation_dim;
+      check(r, columns[v] >= 0 && static_cast<std::size_t>(columns[v]) + width <= b.width,
+            "columns: the objective needs a variable that the moments lack");
+    }
+  };
+  for (const Stack* s : {&b.objective.y, &b.objective.f, &b.objective.e})
+    for (std::int32_t i = 0; i < s->count; ++i) present(s->blocks[i]);
+  for (std::int32_t i = 0; i < b.objective.penalty_count; ++i) {
+    present(b.objective.penalties[i].of);
+    present(b.objective.penalties[i].given);
+  }
+  std::copy(columns, columns + VARIABLE_COUNT, b.column);
+  b.projection = r.array<double>("projection", b.projected * b.observation_dim);
+  b.ridge = r.number("ridge");
+  b.tolerance = r.number("relativeTolerance");
+  b.trace = r.array<double>("trace", b.count);
+  b.spectrum = r.array<double>("spectrum", b.count * moments_bottleneck_width(b));
+  b.rank = r.array<std::int32_t>("rank", b.count);
+  b.encoder_c = r.array<double>("encoderC", b.count * b.latent * b.observation_dim);
+  b.encoder_d = r.array<double>("encoderD", b.count * b.latent * b.observation_dim);
+  b.status = r.array<std::uint8_t>("status", b.count);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_moments(kernels, b, job); });
+}
+
+// probe(request: ProbeRequest & ProbeAnswer): Promise<void>
+Napi::Value probe_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  ProbeBatch b{};
+  b.width = r.size("width");
+  b.train = r.array<double>("train", b.width * b.width);
+  b.held_out = r.array<double>("heldOut", b.width * b.width);
+  b.observation = r.size("observation");
+  b.observation_next = r.size("observationNext");
+  b.observation_dim = r.size("observationDim");
+  const auto inside = [&](std::size_t begin, std::size_t width) {
+    check(r, begin <= b.width && width <= b.width - begin, "columns: beyond the moments");
+  };
+  inside(b.observation, b.observation_dim);
+  inside(b.observation_next, b.observation_dim);
+  b.rows = r.size("rows");
+  b.encoder_c = r.array<double>("encoderC", b.rows * b.observation_dim);
+  b.encoder_d = r.array<double>("encoderD", b.rows * b.observation_dim);
+  const auto latents = r.array<std::int32_t>("latentDims");
+  b.latents = latents.first;
+  b.latent_count = latents.second;
+  for (std::size_t i = 0; i < b.latent_count; ++i) check(r, b.latents[i] > 0, "latentDims: expected positive numbers");
+  const auto targets = r.array<std::int32_t>("targets");
+  b.targets = targets.first;
+  b.target_count = targets.second / 2;
+  for (std::size_t t = 0; t < b.target_count; ++t) {
+    check(r, b.targets[2 * t] >= 0 && b.targets[2 * t + 1] > 0, "targets: out of range");
+    inside(static_cast<std::size_t>(b.targets[2 * t]), static_cast<std::size_t>(b.targets[2 * t + 1]));
+  }
+  b.ridge = r.number("ridge");
+  const auto pair_column = [&](const char* name) {
+    const double column = r.number(name);
+    if (column < 0) return std::int32_t{-1};
+    inside(r.size(name), b.observation_dim);
+    return static_cast<std::int32_t>(column);
+  };
+  b.pair_observation = pair_column("pairObservation");
+  b.pair_observation_next = pair_column("pairObservationNext");
+  b.information = r.array<double>("information", b.latent_count * b.target_count);
+  b.consistency = r.array<double>("consistency", b.latent_count);
+  b.conditional = r.array<double>("conditional", b.latent_count * b.target_count);
+  b.raw = r.array<double>("raw", b.latent_count * b.target_count);
+  b.remaining = r.array<double>("remaining", b.target_count);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { probe(kernels, b, job); });
+}
+
+// accumulate(request: AccumulateRequest & { moments }): Promise<void>
+Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const std::size_t rows = r.size("rows"), width = r.size("width");
+  const double* data = r.array<double>("data", rows * width);
+  const double* mean = r.array<double>("mean", width);
+  double* out = r.array<double>("moments", width * width);
+  return Task::start(
+      r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
+}
+
+// symmetricEigen(request: { matrices, n, count, values, vectors }): Promise<void>
+Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const std::size_t n = r.size("n"), count = r.size("count");
+  const double* matrices = r.array<double>("matrices", count * n * n);
+  double* values = r.array<double>("values", count * n);
+  double* vectors = r.array<double>("vectors", count * n * n);
+  return Task::start(r, [=](const Kernels& kernels, Job& job) {
+    symmetric_eigen(kernels, matrices, n, count, values, vectors, job);
+  });
+}
+
+// choleskySolve(request: { matrices, rightSides, n, m, count, solutions }): Promise<void>
+Napi::Value cholesky_solve_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const std::size_t n = r.size("n"), m = r.size("m"), count = r.size("count");
+  const double* matrices = r.array<double>("matrices", count * n * n);
+  const double* right_sides = r.array<double>("rightSides", count * n * m);
+  double* solutions = r.array<double>("solutions", count * n * m);
+  return Task::start(r, [=](const Kernels& kernels, Job& job) {
+    cholesky_solve(kernels, matrices, right_sides, n, m, count, solutions, job);
+  });
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment;
+  env.SetInstanceData(environment);
+  // A worker thread that ends waits for its running tasks: have them end soon.
+  env.AddCleanupHook(
+      [](Environment* e) {
+        for (Job* job : e->running) job->cancel();
+      },
+      environment);
+  exports.Set("info", Napi::Function::New(env, info));
+  exports.Set("solvePopulation", Napi::Function::New(env, solve_population_call));
+  exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
+  exports.Set("probe", Napi::Function::New(env, probe_call));
+  exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
+  exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
+  exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
+  return exports;
+}
+
+}  // namespace
+}  // namespace exo
+
+static Napi::Object exolam_init(Napi::Env env, Napi::Object exports) { return exo::initialise(env, exports); }
+NODE_API_MODULE(exolam, exolam_init)

@@ -1,0 +1,78 @@
+// Typed arrays in: kind and length are checked, because an unchecked cast reads floats as doubles or runs past the end.
+// lib/ has validated everything else; reaching an error here through lib/ is a bug of lib/.
+#pragma once
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace exo {
+
+template <class T>
+constexpr napi_typedarray_type array_kind();
+template <>
+constexpr napi_typedarray_type array_kind<double>() {
+  return napi_float64_array;
+}
+template <>
+constexpr napi_typedarray_type array_kind<std::int32_t>() {
+  return napi_int32_array;
+}
+template <>
+constexpr napi_typedarray_type array_kind<std::uint8_t>() {
+  return napi_uint8_array;
+}
+
+// Reads the fields of one request object and keeps a reference to every array whose memory it hands out.
+class Request {
+ public:
+  explicit Request(Napi::Object object) : object_(object) {}
+
+  std::size_t size(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= 9007199254740991.0 && number == static_cast<double>(static_cast<std::int64_t>(number))))
+      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a non-negative integer");
+    return static_cast<std::size_t>(number);
+  }
+
+  double number(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a number");
+    return value.As<Napi::Number>().DoubleValue();
+  }
+
+  bool flag(const char* name) const { return object_.Get(name).ToBoolean(); }
+
+  template <class T>
+  T* array(const char* name, std::size_t length) {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_kind<T>())
+      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a typed array of another kind");
+    const auto typed = value.As<Napi::TypedArray>();
+    if (typed.ElementLength() != length)
+      throw Napi::RangeError::New(object_.Env(), std::string(name) + ": expected " + std::to_string(length) +
+                                                     " elements but received " + std::to_string(typed.ElementLength()));
+    pins_.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    return value.As<Napi::TypedArrayOf<T>>().Data();
+  }
+
+  // Of any length, which the caller checks.
+  template <class T>
+  std::pair<T*, std::size_t> array(const char* name) {
+    const Napi::Value value = object_.Get(name);
+    const std::size_t length = value.IsTypedArray() ? value.As<Napi::TypedArray>().ElementLength() : 0;
+    return {array<T>(name, length), length};
+  }
+
+  std::vector<Napi::ObjectReference> take_pins() { return std::move(pins_); }
+  Napi::Env env() const { return object_.Env(); }
+
+ private:
+  Napi::Object object_;
+  std::vector<Napi::ObjectReference> pins_;
+};
+
+}  // namespace exo

@@ -1,0 +1,30 @@
+#include "core/population.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/aligned.h"
+#include "core/pool.h"
+#include "core/stages.h"
+#include "kernels/kernels.h"
+
+namespace exo {
+
+void solve_population(const Kernels& kernels, const PopulationBatch& batch, Job& job) {
+  const std::size_t lanes = kernels.lanes, scratch_size = kernels.population_scratch(batch);
+  // A task is a run of lane groups, long enough that handing it out costs nothing beside it.
+  const std::size_t groups = (batch.count + lanes - 1) / lanes, per_task = 16;
+  std::vector<AlignedDoubles> scratch(job.threads);
+  const std::size_t tasks = (groups + per_task - 1) / per_task;
+  job.expect(tasks);
+  parallel_for(job, tasks, [&](std::size_t task, std::size_t worker) {
+    if (!scratch[worker]) scratch[worker] = aligned_doubles(scratch_size);
+    const std::size_t end = std::min(groups, (task + 1) * per_task);
+    for (std::size_t group = task * per_task; group < end; ++group) {
+      const std::size_t first = group * lanes;
+      kernels.population(batch, first, std::min(lanes, batch.count - first), scratch[worker].get());
+    }
+  });
+}
+
+}  // namespace exo

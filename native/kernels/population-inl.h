@@ -1,0 +1,913 @@
+// The population path, one world per lane: parameters in, loss, spectrum, metrics and encoders out (docs/theory.md).
+// Shapes: q basis coordinates (+ 1 that stands for the complement, where it can hold noise), ds, dx, da; pd dense sources;
+// ny, nf, ne rows of the stacks y, f, e. Matrices are interleaved: (rows, cols, LANES).
+//
+// A variable is V e with e ~ N(0, I). Its loadings on the dense sources [s x | u | w_s | w_x | x2 w_x2] are stored; sensor and
+// augmentation noise is isotropic and independent, so six scalars per block stand for its loadings.
+
+constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; n2
+constexpr std::size_t SENSOR_GROUPS = 4;
+constexpr double EXACT = 1 - 1e-9;         // a squared canonical correlation above it is an exact relation
+constexpr double VOID_VARIANCE = 1e-18;    // conditional over total variance below which nothing is left to explain
+constexpr double ILL_CONDITIONED = 1e-10;  // relative pivot below which a row adds nothing (Kernels: lanes)
+
+struct Arena {
+  double* next;
+  double* take(std::size_t rows, std::size_t cols) {
+    double* p = next;
+    next += rows * cols * LANES;
+    return p;
+  }
+};
+
+struct WorldShape {
+  std::size_t q, qe, ds, dx, da, projected, pd;
+  std::size_t at_u, at_ws, at_wx, at_x2, at_w2;
+  bool pair, noise;
+};
+
+// Composed rows: dense loadings and, block by block, the noise scalars.
+struct Rows {
+  double* dense;  // (rows, pd)
+  std::size_t rows;
+  std::int32_t blocks;
+  std::size_t begin[MAX_BLOCKS], width[MAX_BLOCKS];
+  bool through[MAX_BLOCKS], observed[MAX_BLOCKS];
+  double* noise;  // (blocks, NOISE_GROUPS)
+};
+
+struct World {
+  WorldShape shape;
+  double* variable[VARIABLE_COUNT];  // dense loadings, null where absent or pure noise
+  double* exogenous_next;            // (dx, pd)
+  double* exogenous_mixing;          // (qe, dx)
+  double* projection;                // (projected, qe)
+  double* projection_gram;           // (projected, projected)
+  vec sensor, one;
+};
+
+inline vec at(const double* a, std::size_t index) { return load(a + index * LANES); }
+inline void put(double* a, std::size_t index, vec v) { store(a + index * LANES, v); }
+inline void clear_lanes(double* a, std::size_t count) { memset(a, 0, count * LANES * sizeof(double)); }
+inline bool is_observation(std::int32_t variable) { return variable <= PAIR_OBSERVATION_NEXT; }
+
+static bool mentions_pair(const Stack& s) {
+  for (std::int32_t b = 0; b < s.count; ++b)
+    for (std::int32_t t = 0; t < s.blocks[b].count; ++t) {
+      const std::int32_t v = s.blocks[b].terms[t].variable;
+      if (v == PAIR_OBSERVATION || v == PAIR_OBSERVATION_NEXT) return true;
+    }
+  return false;
+}
+
+static bool mentions_augmentation(const Stack& s) {
+  for (std::int32_t b = 0; b < s.count; ++b)
+    for (std::int32_t t = 0; t < s.blocks[b].count; ++t)
+      if (s.blocks[b].terms[t].variable >= ENCODER_NOISE) return true;
+  return false;
+}
+
+static WorldShape world_shape(const PopulationBatch& batch) {
+  WorldShape s;
+  s.q = batch.basis;
+  s.ds = batch.endogenous;
+  s.dx = batch.exogenous;
+  s.da = batch.action;
+  s.projected = batch.projected;
+  s.pair = batch.objective.penalty_count > 0 || mentions_pair(batch.objective.y) || mentions_pair(batch.objective.f);
+  s.noise = mentions_augmentation(batch.objective.y) || mentions_augmentation(batch.objective.f) ||
+            mentions_augmentation(batch.objective.e);
+  const double* sensor = batch.parameters + SENSOR_NOISE * batch.count;
+  for (std::size_t i = 0; i < batch.count && !s.noise; ++i) s.noise = sensor[i] != 0;
+  s.qe = s.q + (s.noise ? 1 : 0);
+  s.at_u = s.ds + s.dx;
+  s.at_ws = s.at_u + s.da;
+  s.at_wx = s.at_ws + s.ds;
+  s.at_x2 = s.at_wx + s.dx;
+  s.at_w2 = s.at_x2 + (s.pair ? s.dx : 0);
+  s.pd = s.at_w2 + (s.pair ? s.dx : 0);
+  return s;
+}
+
+static std::size_t stack_rows(const WorldShape& s, const Stack& stack) {
+  std::size_t rows = 0;
+  for (std::int32_t b = 0; b < stack.count; ++b) {
+    const bool action = stack.blocks[b].terms[0].variable == ACTION;
+    rows += action ? s.da : stack.blocks[b].projected ? s.projected : s.qe;
+  }
+  return rows;
+}
+
+// Gathers one value per lane; lanes beyond the count repeat the last problem.
+template <class F>
+inline vec gather(std::size_t first, std::size_t count, F value) {
+  double v[LANES];
+  for (std::size_t l = 0; l < LANES; ++l) v[l] = value(first + (l < count ? l : count - 1));
+  return load(v);
+}
+
+// (rows, cols) of a stack of matrices that each problem picks by matrix_index; rows beyond `rows` of the target are zero.
+static double* gather_matrix(const PopulationBatch& batch, std::size_t first, std::size_t count, const double* stack,
+                             std::size_t rows, std::size_t cols, std::size_t padded_rows, std::size_t padded_cols,
+                             Arena& arena) {
+  double* out = arena.take(padded_rows, padded_cols);
+  if (padded_rows != rows || padded_cols != cols) clear_lanes(out, padded_rows * padded_cols);
+  for (std::size_t l = 0; l < LANES; ++l) {
+    const std::size_t problem = first + (l < count ? l : count - 1);
+    const double* from = stack + static_cast<std::size_t>(batch.matrix_index[problem]) * rows * cols;
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < cols; ++j) out[(i * padded_cols + j) * LANES + l] = from[i * cols + j];
+  }
+  return out;
+}
+
+// Dense loadings of every variable that the objective or the metrics need: theory.md section 1.
+static World build_world(const PopulationBatch& batch, std::size_t first, std::size_t count, const WorldShape& s,
+                         Arena& arena) {
+  World w;
+  w.shape = s;
+  const auto parameter = [&](Parameter p) {
+    const double* column = batch.parameters + static_cast<std::size_t>(p) * batch.count;
+    return gather(first, count, [&](std::size_t i) { return column[i]; });
+  };
+  const vec rho_s = parameter(ENDOGENOUS_DECAY), rho_x = parameter(EXOGENOUS_DECAY);
+  const vec action_scale = parameter(ACTION_SCALE), exogenous_scale = parameter(EXOGENOUS_SCALE);
+  const vec policy = parameter(POLICY_NOISE), process = parameter(PROCESS_NOISE);
+  const vec feedback_s = parameter(STATE_FEEDBACK), feedback_x = parameter(EXOGENOUS_FEEDBACK);
+  const vec share = parameter(ACTION_EXOGENOUS_CORRELATION);
+  w.sensor = parameter(SENSOR_NOISE);
+  w.one = splat(1);
+
+  const std::size_t qs = s.ds + s.dx;
+  const double* mixing = gather_matrix(batch, first, count, batch.mixing, s.q, qs, s.qe, qs, arena);
+  const double* effect = gather_matrix(batch, first, count, batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
+  const double* gain_s = gather_matrix(batch, first, count, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
+  const double* gain_x = gather_matrix(batch, first, count, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
+  w.projection = s.projected
+                     ? gather_matrix(batch, first, count, batch.projection, s.projected, s.q, s.projected, s.qe, arena)
+                     : nullptr;
+  w.projection_gram = nullptr;
+  if (s.projected) {
+    w.projection_gram = arena.take(s.projected, s.projected);
+    gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
+  }
+
+  double* a = arena.take(s.da, s.pd);
+  clear_lanes(a, s.da * s.pd);
+  for (std::size_t i = 0; i < s.da; ++i) {
+    for (std::size_t j = 0; j < s.ds; ++j) put(a, i * s.pd + j, feedback_s * at(gain_s, i * s.ds + j));
+    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * s.pd + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
+    put(a, i * s.pd + s.at_u + i, policy);
+  }
+
+  // The states after the transition, stacked [s'; x'], and those of the pair: the same s', a fresh x'.
+  const auto next_state = [&](bool pair) {
+    double* state = arena.take(qs, s.pd);
+    gemm_nn_lanes(state, effect, a, s.ds, s.pd, s.da, false);
+    for (std::size_t i = 0; i < s.ds * s.pd; ++i) put(state, i, action_scale * at(state, i));
+    for (std::size_t i = 0; i < s.ds; ++i) {
+      put(state, i * s.pd + i, at(state, i * s.pd + i) + rho_s);
+      put(state, i * s.pd + s.at_ws + i, process);
+    }
+    double* x = state + s.ds * s.pd * LANES;
+    clear_lanes(x, s.dx * s.pd);
+    for (std::size_t i = 0; i < s.dx; ++i) {
+      if (pair) {
+        put(x, i * s.pd + s.at_x2 + i, rho_x);
+        put(x, i * s.pd + s.at_w2 + i, exogenous_scale);
+        continue;
+      }
+      put(x, i * s.pd + s.ds + i, rho_x);
+      const vec shared = i < s.da ? share : splat(0);  // w_x keeps unit variance
+      if (i < s.da) put(x, i * s.pd + s.at_u + i, exogenous_scale * shared);
+      put(x, i * s.pd + s.at_wx + i, exogenous_scale * sqrt(splat(1) - shared * shared));
+    }
+    return state;
+  };
+  const auto observe = [&](const double* state) {
+    double* o = arena.take(s.qe, s.pd);
+    gemm_nn_lanes(o, mixing, state, s.qe, s.pd, qs, false);
+    return o;
+  };
+  const auto observe_now = [&](std::size_t at_x) {
+    double* o = arena.take(s.qe, s.pd);
+    clear_lanes(o, s.qe * s.pd);
+    for (std::size_t i = 0; i < s.q; ++i) {
+      for (std::size_t j = 0; j < s.ds; ++j) put(o, i * s.pd + j, at(mixing, i * qs + j));
+      for (std::size_t j = 0; j < s.dx; ++j) put(o, i * s.pd + at_x + j, at(mixing, i * qs + s.ds + j));
+    }
+    return o;
+  };
+  for (double*& v : w.variable) v = nullptr;
+  const double* state = next_state(false);
+  w.exogenous_next = const_cast<double*>(state) + s.ds * s.pd * LANES;
+  w.variable[OBSERVATION] = observe_now(s.ds);
+  w.variable[OBSERVATION_NEXT] = observe(state);
+  w.variable[ACTION] = a;
+  if (s.pair) {
+    w.variable[PAIR_OBSERVATION] = observe_now(s.at_x2);
+    w.variable[PAIR_OBSERVATION_NEXT] = observe(next_state(true));
+  }
+  w.exogenous_mixing = arena.take(s.qe, s.dx);
+  for (std::size_t i = 0; i < s.qe; ++i)
+    for (std::size_t j = 0; j < s.dx; ++j) put(w.exogenous_mixing, i * s.dx + j, at(mixing, i * qs + s.ds + j));
+  return w;
+}
+
+struct Coefficients {
+  const PopulationBatch& batch;
+  std::size_t first, count;
+  vec operator()(std::int32_t column) const {
+    if (column < 0) return splat(1);
+    const double* c = batch.coefficients + static_cast<std::size_t>(column) * batch.count;
+    return gather(first, count, [&](std::size_t i) { return c[i]; });
+  }
+};
+
+static Rows compose(const World& w, const Stack& stack, const Coefficients& coefficient, Arena& arena) {
+  const WorldShape& s = w.shape;
+  Rows r;
+  r.rows = stack_rows(s, stack);
+  r.blocks = stack.count;
+  r.dense = arena.take(r.rows, s.pd);
+  r.noise = arena.take(static_cast<std::size_t>(MAX_BLOCKS), NOISE_GROUPS);
+  clear_lanes(r.noise, static_cast<std::size_t>(MAX_BLOCKS) * NOISE_GROUPS);
+  std::size_t row = 0;
+  for (std::int32_t b = 0; b < stack.count; ++b) {
+    const Block& block = stack.blocks[b];
+    const bool action = block.terms[0].variable == ACTION;
+    const std::size_t width = action ? s.da : block.projected ? s.projected : s.qe;
+    const std::size_t inner = action ? s.da : s.qe;  // before the projection
+    r.begin[b] = row;
+    r.width[b] = width;
+    r.through[b] = block.projected;
+    r.observed[b] = !action;
+    Arena local = arena;
+    double* sum = block.projected ? local.take(inner, s.pd) : r.dense + row * s.pd * LANES;
+    clear_lanes(sum, inner * s.pd);
+    for (std::int32_t t = 0; t < block.count; ++t) {
+      const Term& term = block.terms[t];
+      const vec c = coefficient(term.coefficient) * splat(term.sign);
+      const std::int32_t v = term.variable;
+      if (v != ACTION) {
+        const std::size_t group = is_observation(v) ? static_cast<std::size_t>(v)
+                                                    : SENSOR_GROUPS + static_cast<std::size_t>(v - ENCODER_NOISE);
+        double* scalar = r.noise + (static_cast<std::size_t>(b) * NOISE_GROUPS + group) * LANES;
+        store(scalar, load(scalar) + c * (is_observation(v) ? w.sensor : w.one));
+      }
+      if (const double* from = w.variable[v])
+        for (std::size_t i = 0; i < inner * s.pd; ++i) put(sum, i, fma(c, at(from, i), at(sum, i)));
+    }
+    if (block.projected) gemm_nn_lanes(r.dense + row * s.pd * LANES, w.projection, sum, width, s.pd, inner, false);
+    row += width;
+  }
+  return r;
+}
+
+// out (a.rows, b.rows) += covariance of the noise of two stacks.
+static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, double* out) {
+  if (!w.shape.noise) return;
+  for (std::int32_t i = 0; i < a.blocks; ++i)
+    for (std::int32_t j = 0; j < b.blocks; ++j) {
+      if (!a.observed[i] || !b.observed[j]) continue;
+      vec sensor = splat(0), augmentation = splat(0);
+      for (std::size_t g = 0; g < NOISE_GROUPS; ++g) {
+        const vec product = at(a.noise, static_cast<std::size_t>(i) * NOISE_GROUPS + g) *
+                            at(b.noise, static_cast<std::size_t>(j) * NOISE_GROUPS + g);
+        if (g < SENSOR_GROUPS)
+          sensor += product;
+        else
+          augmentation += product;
+      }
+      for (std::size_t r = 0; r < a.width[i]; ++r)
+        for (std::size_t c = 0; c < b.width[j]; ++c) {
+          vec gram;  // of how each sees the sensor's noise
+          if (a.through[i] && b.through[j])
+            gram = at(w.projection_gram, r * w.shape.projected + c);
+          else if (a.through[i])
+            gram = at(w.projection, r * w.shape.qe + c);
+          else if (b.through[j])
+            gram = at(w.projection, c * w.shape.qe + r);
+          else
+            gram = splat(r == c ? 1 : 0);
+          vec sum = gram * sensor;
+          if (r == c && a.through[i] == b.through[j]) sum += augmentation;
+          double* cell = out + ((a.begin[i] + r) * b.rows + b.begin[j] + c) * LANES;
+          store(cell, load(cell) + sum);
+        }
+    }
+}
+
+static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& arena) {
+  double* out = arena.take(a.rows, b.rows);
+  gemm_nt_lanes(out, a.dense, b.dense, a.rows, b.rows, w.shape.pd, false);
+  add_noise_covariance(w, a, b, out);
+  return out;
+}
+
+// Lower Cholesky factor in place of a positive semidefinite matrix; 1 / l_jj goes on the diagonal, 0 where the pivot is below
+// `tolerance` times the largest diagonal entry: that row follows from those before it and takes no further part.
+static void semidefinite_factor(double* a, std::size_t n, vec tolerance) {
+  vec largest = splat(0);
+  for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
+  const vec cut = tolerance * largest;
+  for (std::size_t j = 0; j < n; ++j) {
+    vec pivot = at(a, j * n + j);
+    for (std::size_t k = 0; k < j; ++k) pivot = fnma(at(a, j * n + k), at(a, j * n + k), pivot);
+    const mask kept = (mask)(pivot > cut);
+    const vec root = sqrt(select(kept, pivot, splat(1)));
+    const vec inverse = select(kept, splat(1) / root, splat(0));
+    for (std::size_t i = j + 1; i < n; ++i) {
+      vec v = at(a, i * n + j);
+      for (std::size_t k = 0; k < j; ++k) v = fnma(at(a, i * n + k), at(a, j * n + k), v);
+      put(a, i * n + j, v * inverse);
+    }
+    put(a, j * n + j, inverse);
+  }
+}
+
+// x (n,m) = L^-1 x.
+static void solve_factor(const double* l, double* x, std::size_t n, std::size_t m) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const vec inverse = at(l, i * n + i);
+    for (std::size_t c = 0; c < m; ++c) {
+      vec v = at(x, i * m + c);
+      for (std::size_t k = 0; k < i; ++k) v = fnma(at(l, i * n + k), at(x, k * m + c), v);
+      put(x, i * m + c, v * inverse);
+    }
+  }
+}
+
+// x (n,m) = L^-T x.
+static void solve_factor_transposed(const double* l, double* x, std::size_t n, std::size_t m) {
+  for (std::size_t i = n; i-- > 0;) {
+    const vec inverse = at(l, i * n + i);
+    for (std::size_t c = 0; c < m; ++c) {
+      vec v = at(x, i * m + c);
+      for (std::size_t k = i + 1; k < n; ++k) v = fnma(at(l, k * n + i), at(x, k * m + c), v);
+      put(x, i * m + c, v * inverse);
+    }
+  }
+}
+
+// Conditioning on f: the factor of S_ff, and for any rows v the regression Gamma_v = S_vf S_ff^+.
+struct Given {
+  const Rows* f;  // no rows: nothing is given
+  double* factor;
+  double* noise;  // (nf,nf) covariance of the noise of f
+};
+
+static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
+  Given g{&f, nullptr, nullptr};
+  if (f.rows == 0) return g;
+  g.factor = covariance(w, f, f, arena);
+  if (w.shape.noise) {
+    g.noise = arena.take(f.rows, f.rows);
+    clear_lanes(g.noise, f.rows * f.rows);
+    add_noise_covariance(w, f, f, g.noise);
+  }
+  semidefinite_factor(g.factor, f.rows, tolerance);
+  return g;
+}
+
+struct Residual {
+  const Rows* v;
+  double* gamma;  // (f.rows, v.rows): Gamma_v transposed
+  double* dense;  // (v.rows, pd): loadings of v - Gamma_v f on the dense sources
+};
+
+static Residual residual(const World& w, const Given& g, const Rows& v, Arena& arena) {
+  const std::size_t pd = w.shape.pd;
+  if (g.f->rows == 0) return {&v, nullptr, v.dense};
+  Residual r{&v, covariance(w, *g.f, v, arena), arena.take(v.rows, pd)};
+  solve_factor(g.factor, r.gamma, g.f->rows, v.rows);
+  solve_factor_transposed(g.factor, r.gamma, g.f->rows, v.rows);
+  gemm_tn_lanes(r.dense, r.gamma, g.f->dense, v.rows, pd, g.f->rows, false);
+  for (std::size_t i = 0; i < v.rows * pd; ++i) put(r.dense, i, at(v.dense, i) - at(r.dense, i));
+  return r;
+}
+
+// Covariance of two residuals as a Gram matrix of residual loadings: what should vanish does so to the square of rounding.
+static double* residual_covariance(const World& w, const Given& g, const Residual& a, const Residual& b, Arena& arena) {
+  const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
+  double* out = arena.take(na, nb);
+  gemm_nt_lanes(out, a.dense, b.dense, na, nb, w.shape.pd, false);
+  if (!w.shape.noise) return out;
+  add_noise_covariance(w, *a.v, *b.v, out);
+  if (nf == 0) return out;
+  Arena local = arena;
+  double* n_fa = local.take(nf, na);
+  double* n_fb = local.take(nf, nb);
+  clear_lanes(n_fa, nf * na);
+  clear_lanes(n_fb, nf * nb);
+  add_noise_covariance(w, *g.f, *a.v, n_fa);
+  add_noise_covariance(w, *g.f, *b.v, n_fb);
+  double* product = local.take(na, nb);
+  const auto subtract = [&]() {
+    for (std::size_t i = 0; i < na * nb; ++i) put(out, i, at(out, i) - at(product, i));
+  };
+  gemm_tn_lanes(product, a.gamma, n_fb, na, nb, nf, false);
+  subtract();
+  gemm_tn_lanes(product, n_fa, b.gamma, na, nb, nf, false);
+  subtract();
+  double* weighted = local.take(nf, nb);
+  gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
+  gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
+  return out;
+}
+
+static Stack single(const Block& block) {
+  Stack s{};
+  s.blocks[0] = block;
+  s.count = 1;
+  return s;
+}
+
+static Stack plain(std::int32_t variable) {
+  Block b{};
+  b.terms[0] = {variable, -1, 1.0};
+  b.count = 1;
+  return single(b);
+}
+
+static bool same_block(const Block& a, const Block& b) {
+  if (a.count != b.count || a.projected != b.projected) return false;
+  for (std::int32_t t = 0; t < a.count; ++t)
+    if (a.terms[t].variable != b.terms[t].variable || a.terms[t].coefficient != b.terms[t].coefficient ||
+        a.terms[t].sign != b.terms[t].sign)
+      return false;
+  return true;
+}
+
+static bool same_stack(const Stack& a, const Stack& b) {
+  if (a.count != b.count) return false;
+  for (std::int32_t i = 0; i < a.count; ++i)
+    if (!same_block(a.blocks[i], b.blocks[i])) return false;
+  return true;
+}
+
+// The metrics' own variables, outside the objective: x' is no observation, so it carries no noise scalars.
+static Rows exogenous_next_rows(const World& w, Arena& arena) {
+  Rows r{};
+  r.dense = w.exogenous_next;
+  r.rows = w.shape.dx;
+  r.blocks = 1;
+  r.begin[0] = 0;
+  r.width[0] = w.shape.dx;
+  r.through[0] = false;
+  r.observed[0] = false;
+  r.noise = arena.take(static_cast<std::size_t>(MAX_BLOCKS), NOISE_GROUPS);
+  clear_lanes(r.noise, static_cast<std::size_t>(MAX_BLOCKS) * NOISE_GROUPS);
+  return r;
+}
+
+inline vec trace_lanes(const double* a, std::size_t n, std::size_t rows) {
+  vec sum = splat(0);
+  for (std::size_t i = 0; i < rows; ++i) sum += at(a, i * n + i);
+  return sum;
+}
+
+// What the encoder's rows say of one target: with the rows' factor L, W = L^-1 cov(z, target); the first k rows explain the
+// trace of sum_{i<k} W_i^T W_i. cross (rows, n) is overwritten by W.
+static void explain(const double* factor, double* cross, std::size_t rows, std::size_t n) {
+  solve_factor(factor, cross, rows, n);
+}
+
+// Gaussian information of every prefix: -1/2 sum log(1 - rho^2), rho^2 the eigenvalues of the whitened explained covariance.
+// target (n,n) is the conditional covariance (destroyed); gain (rows,n) as left by explain.
+// prefix (latents, LANES): how many of the rows each answer uses, lane by lane.
+static void information(double* target, std::size_t n, const double* gain, std::size_t rows, const double* prefix,
+                        std::size_t latent_count, vec tolerance, double* out, Arena arena) {
+  double* w = arena.take(n, 1);
+  double* work = arena.next;
+  arena.next += (eigen_lanes_work(n) + LANES - 1) / LANES * LANES;
+  eigen_lanes(target, w, n, work);
+  const vec cut = tolerance * max(at(w, 0), splat(0));
+  for (std::size_t j = 0; j < n; ++j) {
+    const mask kept = (mask)(at(w, j) > cut);
+    const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
+    for (std::size_t i = 0; i < n; ++i) put(target, j * n + i, scale * at(target, j * n + i));
+  }
+  double* white = arena.take(rows, n);
+  gemm_nt_lanes(white, gain, target, rows, n, n, false);
+  double* gram = arena.take(n, n);
+  clear_lanes(gram, n * n);
+  double* copy = arena.take(n, n);
+  double* added = arena.take(rows, n);
+  vec done = splat(0);
+  for (std::size_t m = 0; m < latent_count; ++m) {
+    const vec until = at(prefix, m);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const vec row = splat(static_cast<double>(i) + 0.5);
+      const mask in = (mask)(row > done) & (mask)(row < until);
+      for (std::size_t j = 0; j < n; ++j) put(added, i * n + j, select(in, at(white, i * n + j), splat(0)));
+    }
+    done = until;
+    gemm_tn_lanes(gram, added, added, n, n, rows, true);
+    memcpy(copy, gram, n * n * LANES * sizeof(double));
+    eigen_lanes(copy, w, n, work);
+    for (std::size_t l = 0; l < LANES; ++l) {
+      double sum = 0;
+      for (std::size_t j = 0; j < n; ++j) {
+        const double rho2 = w[j * LANES + l];
+        if (rho2 > EXACT)
+          sum = __builtin_inf();
+        else if (rho2 > 0)
+          sum -= 0.5 * __builtin_log1p(-rho2);
+      }
+      out[m * LANES + l] = sum;
+    }
+  }
+}
+
+static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
+  Arena arena{scratch};
+  const WorldShape s = world_shape(batch);
+  const World w = build_world(batch, first, count, s, arena);
+  const Coefficients coefficient{batch, first, count};
+  const vec tolerance = splat(batch.tolerance);
+  const Objective& objective = batch.objective;
+
+  // ---- the problem: y and e given f ------------------------------------------------------------------------------
+  const Rows f = compose(w, objective.f, coefficient, arena);
+  const Rows e = compose(w, objective.e, coefficient, arena);
+  const Rows y = compose(w, objective.y, coefficient, arena);
+  const bool reconstructs = objective.penalty_count == 0 && same_stack(objective.y, objective.e);
+  const Given given = condition_on(w, f, tolerance, arena);
+  const Residual re = residual(w, given, e, arena);
+  const Residual ry = reconstructs ? re : residual(w, given, y, arena);
+  double* s_ee = residual_covariance(w, given, re, re, arena);
+  double* s_ye = reconstructs ? s_ee : residual_covariance(w, given, ry, re, arena);
+  const std::size_t ne = e.rows, ny = y.rows;
+
+  // Traces apart: the complement's coordinate, the last of every unprojected observation block, has a multiplicity.
+  vec trace = splat(0), trace_complement = splat(0);
+  {
+    Arena local = arena;
+    const double* s_yy = reconstructs ? s_ee : residual_covariance(w, given, ry, ry, local);
+    for (std::int32_t b = 0; b < y.blocks; ++b)
+      for (std::size_t i = 0; i < y.width[b]; ++i) {
+        const vec v = at(s_yy, (y.begin[b] + i) * ny + y.begin[b] + i);
+        const bool complement = s.noise && y.observed[b] && !y.through[b] && i + 1 == y.width[b];
+        if (complement)
+          trace_complement += v;
+        else
+          trace += v;
+      }
+  }
+
+  // ---- eigenvalues of M and G ----------------------------------------------------------------------------------------
+  double* lambda = arena.take(ne, 1);
+  double* g = arena.take(ne, ne);  // row i: the i-th latent's weights on e
+  {
+    Arena local = arena;
+    double* work = local.next;
+    local.next += (eigen_lanes_work(ne) + LANES - 1) / LANES * LANES;
+    double* u = local.take(ne, ne);
+    memcpy(u, s_ee, ne * ne * LANES * sizeof(double));
+    for (std::int32_t p = 0; p < objective.penalty_count; ++p) {
+      const Penalty& penalty = objective.penalties[p];
+      Arena inner = local;
+      const Rows on = compose(w, single(penalty.given), coefficient, inner);
+      const Rows of = compose(w, single(penalty.of), coefficient, inner);
+      const Given on_given = condition_on(w, on, tolerance, inner);
+      const Residual r = residual(w, on_given, of, inner);
+      const double* cov = residual_covariance(w, on_given, r, r, inner);
+      const vec weight = coefficient(penalty.weight);
+      for (std::size_t i = 0; i < ne * ne; ++i) put(u, i, fma(weight, at(cov, i), at(u, i)));
+    }
+    double* variance = local.take(ne, 1);
+    eigen_lanes(u, variance, ne, work);
+    if (reconstructs) {
+      memcpy(lambda, variance, ne * LANES * sizeof(double));
+      memcpy(g, u, ne * ne * LANES * sizeof(double));
+    } else {
+      // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
+      const vec cut = tolerance * max(at(variance, 0), splat(0));
+      for (std::size_t j = 0; j < ne; ++j) {
+        const mask kept = (mask)(at(variance, j) > cut);
+        const vec scale = select(kept, splat(1) / sqrt(select(kept, at(variance, j), splat(1))), splat(0));
+        for (std::size_t i = 0; i < ne; ++i) put(u, j * ne + i, scale * at(u, j * ne + i));
+      }
+      double* n = local.take(ny, ne);
+      gemm_nt_lanes(n, s_ye, u, ny, ne, ne, false);
+      double* t = local.take(ne, ne);
+      gemm_tn_lanes(t, n, n, ne, ne, ny, false);
+      eigen_lanes(t, lambda, ne, work);
+      for (std::size_t i = 0; i < ne; ++i) {
+        const vec root = sqrt(max(at(lambda, i), splat(0)));
+        for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
+      }
+      gemm_nn_lanes(g, t, u, ne, ne, ne, false);
+    }
+  }
+
+  // ---- which rows are the latents: the complement's one row stands for `multiplicity` of them -------------------------
+  const std::size_t k_max = batch.max_latent(), wanted = k_max + (s.noise ? 1 : 0);
+  const std::size_t rows = wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
+  const vec rank_cut = tolerance * max(at(lambda, 0), splat(0));
+  double* kept = arena.take(ne, 1);       // 1 where the row is a latent of the reduced basis within the rank
+  double* is_complement = arena.take(ne, 1);
+  for (std::size_t i = 0; i < ne; ++i) {
+    vec inside = splat(0), outside = splat(0);
+    for (std::int32_t b = 0; b < e.blocks; ++b)
+      for (std::size_t j = 0; j < e.width[b]; ++j) {
+        const vec v = abs(at(g, i * ne + e.begin[b] + j));
+        if (s.noise && e.observed[b] && !e.through[b] && j + 1 == e.width[b])
+          outside += v;
+        else
+          inside += v;
+      }
+    const mask in_rank = (mask)(at(lambda, i) > rank_cut);
+    const mask complement = (mask)(outside > inside);
+    put(is_complement, i, select(complement & in_rank, splat(1), splat(0)));
+    put(kept, i, select(~complement & in_rank, splat(1), splat(0)));
+  }
+  double* complement_c = arena.take(1, 1);  // z = c n_o + d n_o' on a coordinate of the complement
+  double* complement_d = arena.take(1, 1);
+  store(complement_c, splat(0));
+  store(complement_d, splat(0));
+
+  // ---- the encoder z = C o + D o' in the reduced basis -------------------------------------------------------------------
+  double* c = arena.take(rows, s.qe);
+  double* d = arena.take(rows, s.qe);
+  clear_lanes(c, rows * s.qe);
+  clear_lanes(d, rows * s.qe);
+  const auto add_block = [&](const Rows& stack, const Stack& of, std::int32_t b, const double* weights, vec sign) {
+    // weights (rows, stack.rows) applied to the observations in block b
+    Arena local = arena;
+    double* part = local.take(rows, s.qe);
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < s.qe; ++j) {
+        vec v = splat(0);
+        if (!stack.through[b])
+          v = at(weights, i * stack.rows + stack.begin[b] + j);
+        else
+          for (std::size_t m = 0; m < s.projected; ++m)
+            v = fma(at(weights, i * stack.rows + stack.begin[b] + m), at(w.projection, m * s.qe + j), v);
+        put(part, i * s.qe + j, v);
+      }
+    for (std::int32_t t = 0; t < of.blocks[b].count; ++t) {
+      const Term& term = of.blocks[b].terms[t];
+      if (term.variable > OBSERVATION_NEXT) continue;
+      double* target = term.variable == OBSERVATION ? c : d;
+      const vec factor = sign * coefficient(term.coefficient) * splat(term.sign);
+      for (std::size_t i = 0; i < rows * s.qe; ++i) put(target, i, fma(factor, at(part, i), at(target, i)));
+    }
+  };
+  for (std::int32_t b = 0; b < e.blocks; ++b) add_block(e, objective.e, b, g, splat(1));
+  if (objective.innovation && f.rows) {
+    Arena local = arena;
+    double* regression = local.take(rows, f.rows);
+    gemm_nt_lanes(regression, g, re.gamma, rows, f.rows, ne, false);
+    for (std::int32_t b = 0; b < f.blocks; ++b) {
+      Arena saved = arena;
+      arena = local;
+      add_block(f, objective.f, b, regression, splat(-1));
+      arena = saved;
+    }
+  }
+  for (std::size_t i = 0; i < rows; ++i) {
+    if (s.noise) {
+      const mask complement = (mask)(at(is_complement, i) > splat(0.5));
+      store(complement_c, select(complement, at(c, i * s.qe + s.q), load(complement_c)));
+      store(complement_d, select(complement, at(d, i * s.qe + s.q), load(complement_d)));
+    }
+    const mask in = (mask)(at(kept, i) > splat(0.5));
+    for (std::size_t j = 0; j < s.qe; ++j) {
+      const bool reduced = j < s.q;
+      put(c, i * s.qe + j, reduced ? select(in, at(c, i * s.qe + j), splat(0)) : splat(0));
+      put(d, i * s.qe + j, reduced ? select(in, at(d, i * s.qe + j), splat(0)) : splat(0));
+    }
+  }
+
+  // ---- metrics: everything given the full observation ------------------------------------------------------------------
+  const Stack now = plain(OBSERVATION), next = plain(OBSERVATION_NEXT), acts = plain(ACTION);
+  const bool given_observation = same_stack(objective.f, now);
+  const Rows o = given_observation ? f : compose(w, now, coefficient, arena);
+  const Given on_o = given_observation ? given : condition_on(w, o, tolerance, arena);
+  const bool e_is_next = given_observation && same_stack(objective.e, next);
+  const Rows on = e_is_next ? e : compose(w, next, coefficient, arena);
+  const Rows a = compose(w, acts, coefficient, arena);
+  const Rows x = exogenous_next_rows(w, arena);
+  const Residual r_on = e_is_next ? re : residual(w, on_o, on, arena);
+  const Residual r_a = residual(w, on_o, a, arena), r_x = residual(w, on_o, x, arena);
+  const double* s_rr = e_is_next ? s_ee : residual_covariance(w, on_o, r_on, r_on, arena);
+  const double* s_ra = residual_covariance(w, on_o, r_on, r_a, arena);
+  const double* s_rx = residual_covariance(w, on_o, r_on, r_x, arena);
+  double* s_aa = residual_covariance(w, on_o, r_a, r_a, arena);
+  double* s_xx = residual_covariance(w, on_o, r_x, r_x, arena);
+
+  double* dr = arena.take(rows, s.qe);
+  gemm_nn_lanes(dr, d, s_rr, rows, s.qe, s.qe, false);
+  double* s_zz = arena.take(rows, rows);
+  gemm_nt_lanes(s_zz, dr, d, rows, rows, s.qe, false);
+  double* s_za = arena.take(rows, s.da);
+  gemm_nn_lanes(s_za, d, s_ra, rows, s.da, s.qe, false);
+  double* s_zx = arena.take(rows, s.dx);
+  gemm_nn_lanes(s_zx, d, s_rx, rows, s.dx, s.qe, false);
+
+  // The gauge part z = H o + D r, H = C + D Gamma; zero in the innovation gauge of an objective that is given o.
+  const bool ungauged = objective.innovation && given_observation;
+  double* raw_zz = s_zz;
+  double *raw_za = s_za, *raw_zx = s_zx, *raw_zo = nullptr;
+  if (!ungauged) {
+    double* h = arena.take(rows, s.qe);
+    gemm_nt_lanes(h, d, r_on.gamma, rows, s.qe, s.qe, false);
+    for (std::size_t i = 0; i < rows * s.qe; ++i) put(h, i, at(h, i) + at(c, i));
+    const double* s_oo = covariance(w, o, o, arena);
+    raw_zo = arena.take(rows, s.qe);
+    gemm_nn_lanes(raw_zo, h, s_oo, rows, s.qe, s.qe, false);
+    raw_zz = arena.take(rows, rows);
+    memcpy(raw_zz, s_zz, rows * rows * LANES * sizeof(double));
+    gemm_nt_lanes(raw_zz, raw_zo, h, rows, rows, s.qe, true);
+    raw_za = arena.take(rows, s.da);
+    memcpy(raw_za, s_za, rows * s.da * LANES * sizeof(double));
+    gemm_nn_lanes(raw_za, h, covariance(w, o, a, arena), rows, s.da, s.qe, true);
+    raw_zx = arena.take(rows, s.dx);
+    memcpy(raw_zx, s_zx, rows * s.dx * LANES * sizeof(double));
+    gemm_nn_lanes(raw_zx, h, covariance(w, o, x, arena), rows, s.dx, s.qe, true);
+  }
+  double* z_variance = arena.take(rows, 1);
+  for (std::size_t i = 0; i < rows; ++i) put(z_variance, i, at(raw_zz, i * rows + i));
+  const vec ill = splat(ILL_CONDITIONED);
+  if (!ungauged) semidefinite_factor(raw_zz, rows, ill);
+  semidefinite_factor(s_zz, rows, ill);
+  explain(s_zz, s_za, rows, s.da);
+  explain(s_zz, s_zx, rows, s.dx);
+  if (!ungauged) {
+    explain(raw_zz, raw_za, rows, s.da);
+    explain(raw_zz, raw_zx, rows, s.dx);
+    explain(raw_zz, raw_zo, rows, s.qe);
+  }
+
+  // Redrawing (x, w_x) moves z by (C + rho_x D) Ex dx + exogenousScale D Ex dw.
+  double* moved = arena.take(rows, 1);
+  {
+    Arena local = arena;
+    double* cx = local.take(rows, s.dx);
+    double* dxx = local.take(rows, s.dx);
+    gemm_nn_lanes(cx, c, w.exogenous_mixing, rows, s.dx, s.qe, false);
+    gemm_nn_lanes(dxx, d, w.exogenous_mixing, rows, s.dx, s.qe, false);
+    const double* decay_column = batch.parameters + EXOGENOUS_DECAY * batch.count;
+    const double* scale_column = batch.parameters + EXOGENOUS_SCALE * batch.count;
+    const vec decay = gather(first, count, [&](std::size_t i) { return decay_column[i]; });
+    const vec scale = gather(first, count, [&](std::size_t i) { return scale_column[i]; });
+    for (std::size_t i = 0; i < rows; ++i) {
+      vec sum = splat(0);
+      for (std::size_t j = 0; j < s.dx; ++j) {
+        const vec gx = fma(decay, at(dxx, i * s.dx + j), at(cx, i * s.dx + j)), gw = scale * at(dxx, i * s.dx + j);
+        sum = fma(gx, gx, fma(gw, gw, sum));
+      }
+      put(moved, i, sum);
+    }
+  }
+
+  const vec action_left = trace_lanes(s_aa, s.da, s.da), exogenous_left = trace_lanes(s_xx, s.dx, s.dx);
+  vec action_total = splat(0), exogenous_total = splat(0), observation_total = splat(0);
+  for (std::size_t i = 0; i < s.da * s.pd; ++i) action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
+  for (std::size_t i = 0; i < s.dx * s.pd; ++i) exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
+  for (std::size_t i = 0; i < s.qe * s.pd; ++i) observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
+
+  // How many rows each latent dimension takes: the complement's row stands for `multiplicity` latents.
+  double* prefix = arena.take(batch.latent_count, 1);
+  for (std::size_t l = 0; l < LANES; ++l) {
+    const std::size_t problem = first + (l < count ? l : count - 1);
+    const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + problem];
+    std::size_t row = 0;
+    double filled = 0;
+    for (std::size_t m = 0; m < batch.latent_count; ++m) {
+      const double k = static_cast<double>(batch.latents[m]);
+      for (; row < rows; ++row) {
+        const double stands_for = is_complement[row * LANES + l] != 0 ? multiplicity : 1;
+        if (filled + stands_for > k) break;
+        filled += stands_for;
+      }
+      prefix[m * LANES + l] = static_cast<double>(row);
+    }
+  }
+  double* action_information = arena.take(batch.latent_count, 1);
+  double* future_information = arena.take(batch.latent_count, 1);
+  information(s_aa, s.da, s_za, rows, prefix, batch.latent_count, tolerance, action_information, arena);
+  information(s_xx, s.dx, s_zx, rows, prefix, batch.latent_count, tolerance, future_information, arena);
+
+  // ---- one lane at a time: prefixes, multiplicities, outputs ------------------------------------------------------------
+  const std::size_t metric_stride = batch.count * batch.latent_count;
+  for (std::size_t l = 0; l < count; ++l) {
+    const std::size_t problem = first + l;
+    const double eta = w.sensor[l];
+    const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + problem];
+    const double cc = complement_c[l], cd = complement_d[l];
+    const double complement_variance = eta * eta * (cc * cc + cd * cd);
+    const double complement_seen = cc == 0 ? 0 : eta * eta * cc * cc / (cc * cc + cd * cd);
+    const double loss_before = trace[l] + multiplicity * trace_complement[l];
+    const double o_total = observation_total[l] + eta * eta * (static_cast<double>(s.q) + multiplicity);
+    const bool action_void = !(action_left[l] > VOID_VARIANCE * action_total[l]);
+    const bool exogenous_void = !(exogenous_left[l] > VOID_VARIANCE * exogenous_total[l]);
+
+    // The spectrum with the complement's multiplicity, and which row each of its entries comes from.
+    double* spectrum = batch.spectrum + problem * k_max;
+    std::uint8_t* picks = batch.complement + problem * k_max;
+    double rank = 0;
+    for (std::size_t i = 0; i < ne; ++i) {
+      if (kept[i * LANES + l] != 0) rank += 1;
+      if (is_complement[i * LANES + l] != 0) rank += multiplicity;
+    }
+    batch.rank[problem] = static_cast<std::int32_t>(rank);
+    double explained = 0, moved_sum = 0, variance = 0, by_action = 0, by_exogenous = 0;
+    double raw_action = 0, raw_exogenous = 0, raw_observation = 0;
+    double picked = 0;       // complement picks so far
+    double still = 0;        // picks left of the complement row at hand
+    std::size_t row = 0, filled = 0;
+    for (std::size_t m = 0; m < batch.latent_count; ++m) {
+      const std::size_t k = static_cast<std::size_t>(batch.latents[m]);
+      while (filled < k) {
+        if (still > 0) {
+          spectrum[filled] = lambda[(row - 1) * LANES + l];
+          explained += spectrum[filled];
+          picks[filled++] = 1;
+          picked += 1;
+          still -= 1;
+          continue;
+        }
+        if (row >= rows) {
+          spectrum[filled] = 0;
+          picks[filled++] = 0;
+          continue;
+        }
+        const std::size_t i = row++;
+        if (is_complement[i * LANES + l] != 0) {
+          still = multiplicity;
+          continue;
+        }
+        const double value = lambda[i * LANES + l];
+        spectrum[filled] = value > 0 ? value : 0;
+        picks[filled] = 0;
+        explained += spectrum[filled];
+        const std::size_t at_row = filled++;
+        if (kept[i * LANES + l] == 0) continue;
+        variance += z_variance[i * LANES + l];
+        moved_sum += moved[i * LANES + l];
+        const auto square = [&](const double* gain, std::size_t n) {
+          double sum = 0;
+          for (std::size_t j = 0; j < n; ++j) sum += gain[(i * n + j) * LANES + l] * gain[(i * n + j) * LANES + l];
+          return sum;
+        };
+        by_action += square(s_za, s.da);
+        by_exogenous += square(s_zx, s.dx);
+        raw_action += square(raw_za, s.da);
+        raw_exogenous += square(raw_zx, s.dx);
+        if (raw_zo) raw_observation += square(raw_zo, s.qe);
+        if (batch.encoder) {
+          double largest = 0, sign = 1;
+          for (std::size_t j = 0; j < ne; ++j) {
+            const double v = g[(i * ne + j) * LANES + l];
+            if (__builtin_fabs(v) > largest * (1 + 1e-9)) {
+              largest = __builtin_fabs(v);
+              sign = v < 0 ? -1 : 1;
+            }
+          }
+          for (std::size_t j = 0; j < s.q; ++j) {
+            batch.encoder_c[(problem * k_max + at_row) * s.q + j] = sign * c[(i * s.qe + j) * LANES + l];
+            batch.encoder_d[(problem * k_max + at_row) * s.q + j] = sign * d[(i * s.qe + j) * LANES + l];
+          }
+        }
+      }
+      const std::size_t out = problem * batch.latent_count + m;
+      const auto metric = [&](PopulationMetric which, double value) {
+        batch.metrics[static_cast<std::size_t>(which) * metric_stride + out] = value;
+      };
+      batch.loss[out] = loss_before - explained;
+      const double nan = __builtin_nan("");
+      metric(ACTION_ERROR, action_void ? nan : 1 - by_action / action_left[l]);
+      metric(FUTURE_LEAKAGE, exogenous_void ? nan : by_exogenous / exogenous_left[l]);
+      metric(ACTION_INFORMATION, action_void ? nan : action_information[m * LANES + l]);
+      metric(FUTURE_INFORMATION, exogenous_void ? nan : future_information[m * LANES + l]);
+      metric(CONSISTENCY_ERROR, moved_sum / (variance + picked * complement_variance));
+      metric(RAW_ACTION_ERROR, 1 - raw_action / action_total[l]);
+      metric(RAW_EXOGENOUS_NEXT_ERROR, 1 - raw_exogenous / exogenous_total[l]);
+      metric(RAW_OBSERVATION_ERROR, 1 - (raw_observation + picked * complement_seen) / o_total);
+      const double loss = batch.loss[out];
+      batch.status[problem] = loss - loss == 0 ? OK : NON_FINITE;
+    }
+    if (batch.encoder) {
+      batch.complement_encoder[2 * problem] = cc;
+      batch.complement_encoder[2 * problem + 1] = cd;
+    }
+  }
+}
+
+static std::size_t population_scratch(const PopulationBatch& batch) {
+  const WorldShape s = world_shape(batch);
+  const std::size_t rows[] = {s.qe + 1,
+                              s.ds + s.dx,
+                              s.projected,
+                              stack_rows(s, batch.objective.y),
+                              stack_rows(s, batch.objective.f),
+                              stack_rows(s, batch.objective.e),
+                              batch.latent_count};
+  std::size_t widest = s.pd;
+  for (const std::size_t r : rows) widest = r > widest ? r : widest;
+  const std::size_t matrices = 80;  // more than population() takes from its arena, at the widest of all shapes
+  return matrices * widest * widest * LANES + 4 * (eigen_lanes_work(widest) + LANES);
+}
