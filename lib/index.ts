@@ -1,0 +1,14 @@
+/** exolam: exact answers about latent action models in the presence of exogenous state. Names follow docs/theory.md. */
+export { type Analysis, type AnalyzeOptions, analyze, type DataMetrics, type LatentRow } from './analyze.js';
+export type { Backend, BackendInfo, Control } from './backend.js';
+export { type DataOptions, openData } from './data/open.js';
+export type { Transitions } from './data/transitions.js';
+export { type ErrorKind, ExolamError } from './errors.js';
+export { type GenerateOptions, type SampleBatch, sampleTransitions, writeSamples } from './generate.js';
+export type { Matrix } from './matrix.js';
+export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
+export { referenceBackend } from './reference/index.js';
+export { defaultBackend } from './select-backend.js';
+export { type Case, type PopulationMetric, type Solution, type SolveOptions, solve, solveBatch } from './solve.js';
+export { version } from './version.js';
+export { type WorldSpec, worldSchema } from './world.js';
