@@ -1,0 +1,40 @@
+{
+  "variables": {
+    "kernel_sources": [
+      "native/kernels/isa/avx2.cc",
+      "native/kernels/isa/avx512.cc",
+      "native/kernels/isa/baseline.cc",
+      "native/kernels/isa/neon.cc"
+    ],
+    "core_sources": [
+      "native/core/accumulate.cc",
+      "native/core/dispatch.cc",
+      "native/core/eigen.cc",
+      "native/core/moments.cc",
+      "native/core/pool.cc",
+      "native/core/population.cc",
+      "native/core/probe.cc",
+      "native/core/regression.cc"
+    ],
+    "addon_sources": [
+      "native/addon/addon.cc"
+    ],
+    "test_sources": [
+      "test/native/lanes_test.cc"
+    ],
+    "addon_defines": [
+      "NAPI_VERSION=9",
+      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
+    ],
+    "cxx_flags": [
+      "-std=c++17",
+      "-fvisibility=hidden",
+      "-fno-math-errno",
+      "-fno-trapping-math",
+      "-ffp-contract=off"
+    ],
+    "release_flags": [
+      "-O3"
+    ]
+  }
+}
