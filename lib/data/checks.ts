@@ -1,0 +1,105 @@
+import { totalmem } from 'node:os';
+import { ExolamError } from '../errors.js';
+import type { Transitions, Values } from './transitions.js';
+
+/** Two rows to fit and two to hold out: with fewer no variance can be told from none. */
+export const MINIMUM_TRANSITIONS = 4;
+
+/** A claim about a file's contents is not allowed to take more than this share of the machine's memory. */
+const MEMORY_SHARE = 0.75;
+
+function availableMemory(): number {
+  const constrained = process.constrainedMemory?.() ?? 0;
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+export function gigabytes(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;
+}
+
+/** Refuses what this machine cannot hold, before anything is allocated for it. */
+export function requireMemory(bytes: number, what: string): void {
+  const limit = MEMORY_SHARE * availableMemory();
+  if (!(bytes <= limit))
+    throw new ExolamError(
+      'data',
+      `${what} would take ${gigabytes(bytes)} of memory, and at most ${gigabytes(limit)} can be given to it on this machine`,
+    );
+}
+
+/** A zeroed (rows, dim) matrix. */
+export function allocate(rows: number, dim: number, what: string): Float64Array {
+  requireMemory(rows * dim * 8, `${what} (${rows} x ${dim})`);
+  try {
+    return new Float64Array(rows * dim);
+  } catch (cause) {
+    throw new ExolamError('data', `${what} (${rows} x ${dim}) is too large for one array`, { cause });
+  }
+}
+
+/** Throws at the first NaN or infinity of a (rows, dim) matrix; `rowOf` says how the user counts its rows. */
+export function requireFinite(
+  values: Values,
+  dim: number,
+  what: string,
+  rowOf: (row: number) => string = (row) => `row ${row}`,
+): void {
+  if (values instanceof Uint8Array) return;
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]))
+      throw new ExolamError(
+        'data',
+        `${what}: ${rowOf(Math.floor(i / dim))}, column ${i % dim} is ${values[i]}; every number must be finite`,
+      );
+  }
+}
+
+export function noTransition(episodes: readonly { readonly length: number }[], stride: number): ExolamError {
+  const longest = episodes.reduce((most, { length }) => Math.max(most, length), 0);
+  const which = episodes.length === 1 ? 'the only episode' : `the longest of ${episodes.length} episodes`;
+  return new ExolamError(
+    'data',
+    `there is no transition: ${which} has ${longest} frame${longest === 1 ? '' : 's'}, and a stride of ${stride} needs ` +
+      `at least ${stride + 1} in one episode`,
+  );
+}
+
+/** Number of coordinates that hold one value in every row. */
+function constantCoordinates(values: Float64Array, dim: number): number {
+  const varies = new Uint8Array(dim);
+  let constant = dim;
+  for (let row = dim; row < values.length && constant > 0; row += dim) {
+    for (let j = 0; j < dim; j++) {
+      if (varies[j] === 0 && values[row + j] !== values[j]) {
+        varies[j] = 1;
+        constant--;
+      }
+    }
+  }
+  return constant;
+}
+
+/** What no analysis can use is an error here; what a reader of the answer should know becomes a note. */
+export function checked(t: Transitions): Transitions {
+  if (t.count < MINIMUM_TRANSITIONS)
+    throw new ExolamError(
+      'data',
+      `there ${t.count === 1 ? 'is 1 transition' : `are ${t.count} transitions`}; at least ${MINIMUM_TRANSITIONS} are needed`,
+    );
+  const notes = [...t.notes];
+  const d = t.observationDim;
+  const clean = t.endogenousNext && constantCoordinates(t.endogenousNext, d);
+  const constant = constantCoordinates(t.observation, d);
+  if (constant === d || clean === d)
+    throw new ExolamError(
+      'data',
+      `the observation is constant: ${d === 1 ? 'its only coordinate holds' : `all ${d} coordinates hold`} the same value ` +
+        `in all ${t.count} transitions, so there is nothing to predict`,
+    );
+  if (constant > 0) notes.push(`${constant} of ${d} observation coordinates never change`);
+  if (t.action) {
+    const still = constantCoordinates(t.action, t.actionDim);
+    if (still > 0) notes.push(`${still} of ${t.actionDim} action coordinates never change`);
+  }
+  return { ...t, notes };
+}

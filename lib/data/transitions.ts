@@ -1,0 +1,199 @@
+import { allocate, noTransition } from './checks.js';
+
+/** Numbers as a file holds them; `Episodes.scale` turns a stored number into an observation's. */
+export type Values = Float64Array | Float32Array | Uint8Array;
+
+/**
+ * What every reader ends in and everything after it starts from: N pairs (o, o') as rows, and beside them whatever else
+ * the data knows. All arrays are row-major, finite, and hold the rows in one order.
+ */
+export interface Transitions {
+  /** N */
+  readonly count: number;
+  /** d, and da (0 without actions), and dx (0 without exogenous state). */
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly exogenousDim: number;
+  /** (N, d) each. */
+  readonly observation: Float64Array;
+  readonly observationNext: Float64Array;
+  /** (N, da): the action of the transition; over several frames the mean of their actions, see toTransitions. */
+  readonly action?: Float64Array | undefined;
+  /** (N, dx): x', where it is known: from the file, or the composited distractor. */
+  readonly exogenousNext?: Float64Array | undefined;
+  /** (N, d) each: the same s, a, s' seen with another exogenous state. */
+  readonly pairObservation?: Float64Array | undefined;
+  readonly pairObservationNext?: Float64Array | undefined;
+  /** (N, d): o' as it was before a distractor was composited onto it. */
+  readonly endogenousNext?: Float64Array | undefined;
+  /** (N): number of the row's episode. Rows that are independent of each other each have a number of their own. */
+  readonly episode: Int32Array;
+  readonly episodes: EpisodeCount;
+  /** Frames between o and o', where the rows come from recorded episodes. */
+  readonly stride?: number | undefined;
+  /** What the reader decided or noticed, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface EpisodeCount {
+  /** Episodes that contribute rows; independent rows count as one each. */
+  readonly used: number;
+  /** Episodes that the metadata lists. */
+  readonly listed: number;
+  /** Numbers of those listed whose files are not there. */
+  readonly absent: readonly number[];
+}
+
+/** One recorded sequence of T frames. */
+export interface Episode {
+  readonly number: number;
+  /** T */
+  readonly length: number;
+  /** (T, d) */
+  readonly observation: Values;
+  /** (T, da): row t is the action between frames t and t + 1. */
+  readonly action?: Values | undefined;
+  /** (T, dx): row t is x' of frame t, that is the exogenous state at t + 1. */
+  readonly exogenousNext?: Values | undefined;
+  /** (T, d) each: the paired view of frames t and t + 1. */
+  readonly pairObservation?: Values | undefined;
+  readonly pairObservationNext?: Values | undefined;
+}
+
+/** A data set as recorded, before a stride and a distractor make transitions of it. */
+export interface Episodes {
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly exogenousDim: number;
+  /** Stored observations times this are observations: 1/255 for bytes of an image. */
+  readonly scale: number;
+  /** Set where an observation is a frame, so that it can be mirrored. */
+  readonly image?: { readonly width: number; readonly height: number; readonly channels: number } | undefined;
+  readonly list: readonly Episode[];
+  readonly listed: number;
+  readonly absent: readonly number[];
+  readonly notes: readonly string[];
+}
+
+/** Calls `visit(row, e, t)` for each transition, frame t to t + stride of episode e, in order: never across an episode. */
+export function forEachTransition(
+  episodes: Episodes,
+  stride: number,
+  visit: (row: number, episode: Episode, e: number, t: number) => void,
+): void {
+  let row = 0;
+  episodes.list.forEach((episode, e) => {
+    for (let t = 0; t + stride < episode.length; t++) visit(row++, episode, e, t);
+  });
+}
+
+/** How many transitions there are at a stride; none is an error. */
+export function countTransitions(episodes: Episodes, stride: number): number {
+  let count = 0;
+  for (const { length } of episodes.list) count += Math.max(0, length - stride);
+  if (count === 0) throw noTransition(episodes.list, stride);
+  return count;
+}
+
+/**
+ * The transitions (o_t, o_{t+stride}) of the episodes.
+ *
+ * The action of a transition over n frames is the mean of its n actions. Where actions add up (velocities, forces, the
+ * linear world with endogenousDecay 1) their sum is all that o' can tell of them, and the mean is the sum on a scale
+ * that does not depend on n; where actions are targets the mean is where the arm was sent during the transition. The
+ * first action alone would leave n - 1 of the causes out, and all n side by side would ask for n * da latent dimensions.
+ */
+export function toTransitions(episodes: Episodes, stride: number): Transitions {
+  const { observationDim: d, actionDim, exogenousDim, scale, list } = episodes;
+  const count = countTransitions(episodes, stride);
+  const pair = list.every((e) => e.pairObservation && e.pairObservationNext);
+  const observation = allocate(count, d, 'observation');
+  const observationNext = allocate(count, d, 'observation_next');
+  const exogenousNext = exogenousDim > 0 ? allocate(count, exogenousDim, 'exogenous_next') : undefined;
+  const pairObservation = pair ? allocate(count, d, 'observation_pair') : undefined;
+  const pairObservationNext = pair ? allocate(count, d, 'observation_pair_next') : undefined;
+  forEachTransition(episodes, stride, (row, episode, _, t) => {
+    copyRow(episode.observation, t, d, scale, observation, row);
+    copyRow(episode.observation, t + stride, d, scale, observationNext, row);
+    // What a file calls "next" belongs to the step after its row, so the last of the stride's steps holds it.
+    if (exogenousNext && episode.exogenousNext)
+      copyRow(episode.exogenousNext, t + stride - 1, exogenousDim, 1, exogenousNext, row);
+    if (pairObservation && episode.pairObservation)
+      copyRow(episode.pairObservation, t, d, scale, pairObservation, row);
+    if (pairObservationNext && episode.pairObservationNext)
+      copyRow(episode.pairObservationNext, t + stride - 1, d, scale, pairObservationNext, row);
+  });
+  return {
+    count,
+    observationDim: d,
+    actionDim,
+    exogenousDim,
+    observation,
+    observationNext,
+    action: actionRows(episodes, stride, count),
+    exogenousNext,
+    pairObservation,
+    pairObservationNext,
+    ...accountOf(episodes, stride, count),
+  };
+}
+
+/** (N, da): mean of the actions of each transition's frames. */
+export function actionRows(episodes: Episodes, stride: number, count: number): Float64Array | undefined {
+  const da = episodes.actionDim;
+  if (da === 0) return undefined;
+  const action = allocate(count, da, 'actions');
+  forEachTransition(episodes, stride, (row, episode, _, t) => {
+    const source = episode.action as Values;
+    for (let j = 0; j < da; j++) {
+      let sum = 0;
+      for (let step = 0; step < stride; step++) sum += source[(t + step) * da + j] as number;
+      action[row * da + j] = sum / stride;
+    }
+  });
+  return action;
+}
+
+/** Which episode each row is of, and what is to be said about the episodes. */
+export function accountOf(
+  episodes: Episodes,
+  stride: number,
+  count: number,
+): Pick<Transitions, 'episode' | 'episodes' | 'stride' | 'notes'> {
+  const episode = new Int32Array(count);
+  forEachTransition(episodes, stride, (row, { number }) => {
+    episode[row] = number;
+  });
+  const short = episodes.list.filter(({ length }) => length <= stride);
+  const notes = [...episodes.notes];
+  if (short.length > 0)
+    notes.push(
+      `${short.length} of ${episodes.list.length} episodes have no more than ${stride} frames, too few for a stride of ${stride}`,
+    );
+  if (stride > 1 && episodes.actionDim > 0)
+    notes.push(`the action of a transition is the mean of the actions of its ${stride} frames`);
+  return {
+    episode,
+    episodes: {
+      used: episodes.list.length - short.length,
+      listed: episodes.listed,
+      absent: episodes.absent,
+    },
+    stride,
+    notes,
+  };
+}
+
+/** into[row] = scale * from[index], rows of width `dim`. */
+export function copyRow(
+  from: Values,
+  index: number,
+  dim: number,
+  scale: number,
+  into: Float64Array,
+  row: number,
+): void {
+  const source = index * dim;
+  const target = row * dim;
+  for (let j = 0; j < dim; j++) into[target + j] = (from[source + j] as number) * scale;
+}
