@@ -353,7 +353,7 @@ void eigen_nonfinite(Checks& checks, const Kernels& k) {
       for (std::size_t at : {std::size_t{0}, n - 1, (n - 1) * n, n * n - 1}) {
         Random random(checks.seed());
         Matrix a = gram(n, 2 * n, 0.1, random);
-        a[at] = bad;
+        a[at] = a[at % n * n + at / n] = bad;
         const Eigen found = eigen(k, {a}, n)[0];
         for (double w : found.values)
           checks.that(!std::isfinite(w), "eigenvalue %g of a matrix with %g at %zu, n = %zu", w, bad, at, n);
