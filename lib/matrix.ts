@@ -5,7 +5,7 @@ export interface Matrix {
   readonly data: Float64Array;
 }
 
-export function matrix(rows: number, cols: number, data = new Float64Array(rows * cols)): Matrix {
+export function matrix(rows: number, cols: number, data: Float64Array = new Float64Array(rows * cols)): Matrix {
   return { rows, cols, data };
 }
 

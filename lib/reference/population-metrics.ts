@@ -1,0 +1,131 @@
+// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
+import { POPULATION_METRICS } from '../backend.js';
+import type { Matrix } from '../matrix.js';
+import { type Given, given, residual } from './conditioning.js';
+import { addScaled, eigen, firstRows, gram, multiply, sumOfSquares } from './linear-algebra.js';
+import type { World } from './loadings.js';
+import type { Encoder } from './objective.js';
+
+/** A conditional variance below this share of the variance is rounding: nothing is left to explain. */
+const VOID = 1e-18;
+/** What an exact relation may leave of a direction's variance, so that its information is infinite. */
+const EXACT = 1e-9;
+
+export type PopulationMetric = (typeof POPULATION_METRICS)[number];
+
+/** What the latents hold of the complement: how many of its coordinates, each as z = c n + d n'. */
+export interface ComplementPicks {
+  readonly picked: number;
+  readonly c: number;
+  readonly d: number;
+}
+
+/** A variable that metrics ask about: itself, given o, and an orthonormal basis of the latter. */
+interface Target {
+  readonly loadings: Matrix;
+  readonly variance: number;
+  readonly left: Matrix;
+  readonly variableLeft: number;
+  readonly isVoid: boolean;
+  readonly directions: Matrix;
+}
+
+/** theory.md section 4 on a population, for every prefix of an encoder's rows. */
+export class PopulationMetrics {
+  private readonly latents: Matrix;
+  private readonly latentsLeft: Matrix;
+  private readonly action: Target;
+  private readonly exogenousNext: Target;
+  private readonly moved: Float64Array;
+
+  constructor(
+    private readonly world: World,
+    givenObservation: Given,
+    private readonly encoder: Encoder,
+    private readonly tolerance: number,
+  ) {
+    this.latents = multiply(encoder.c, world.loadings.observation!);
+    addScaled(this.latents, 1, multiply(encoder.d, world.loadings.observationNext!));
+    this.latentsLeft = residual(this.latents, givenObservation).loadings;
+    const target = (loadings: Matrix): Target => {
+      const left = residual(loadings, givenObservation).loadings;
+      const variance = sumOfSquares(loadings);
+      const variableLeft = sumOfSquares(left);
+      const isVoid = !(variableLeft > VOID * variance);
+      return { loadings, variance, left, variableLeft, isVoid, directions: given(left, tolerance).basis };
+    };
+    this.action = target(world.loadings.action!);
+    this.exogenousNext = target(world.exogenousNext);
+    this.moved = this.movedByRedraw();
+  }
+
+  /** Every metric of the first `rows` latents in the reduced basis beside those of the complement, in POPULATION_METRICS' order. */
+  of(rows: number, complement: ComplementPicks): number[] {
+    const z = firstRows(this.latents, rows);
+    const left = given(firstRows(this.latentsLeft, rows), this.tolerance);
+    const raw = given(z, this.tolerance);
+    const metrics: Record<PopulationMetric, number> = {
+      actionError: conditionalError(this.action, left),
+      futureLeakage: 1 - conditionalError(this.exogenousNext, left),
+      actionInformation: information(this.action, left),
+      futureInformation: information(this.exogenousNext, left),
+      consistencyError: this.consistencyError(rows, z, complement),
+      rawActionError: unexplained(this.action.loadings, raw) / this.action.variance,
+      rawExogenousNextError: unexplained(this.exogenousNext.loadings, raw) / this.exogenousNext.variance,
+      rawObservationError: this.rawObservationError(raw, complement),
+    };
+    return POPULATION_METRICS.map((name) => metrics[name]);
+  }
+
+  /** By how much each latent's square moves when (x, w_x) is redrawn: |(C + rho_x D) Ex|^2 + |exogenousScale D Ex|^2. */
+  private movedByRedraw(): Float64Array {
+    const { exogenousMixing: ex, parameter } = this.world;
+    const byStep = multiply(this.encoder.d, ex);
+    const byState = multiply(this.encoder.c, ex);
+    addScaled(byState, parameter.exogenousDecay, byStep);
+    const moved = new Float64Array(byStep.rows);
+    for (let i = 0; i < moved.length; i++)
+      for (let j = 0; j < ex.cols; j++) {
+        const state = byState.data[i * ex.cols + j]!;
+        const step = parameter.exogenousScale * byStep.data[i * ex.cols + j]!;
+        moved[i]! += state * state + step * step;
+      }
+    return moved;
+  }
+
+  private consistencyError(rows: number, z: Matrix, { picked, c, d }: ComplementPicks): number {
+    let moved = 0;
+    for (let i = 0; i < rows; i++) moved += this.moved[i]!;
+    const eta = this.world.parameter.sensorNoise;
+    return moved / (sumOfSquares(z) + picked * eta * eta * (c * c + d * d));
+  }
+
+  private rawObservationError(raw: Given, { picked, c, d }: ComplementPicks): number {
+    const { complementDim, sensorNoise: eta } = this.world.parameter;
+    const observation = this.world.loadings.observation!;
+    const explained = c === 0 ? 0 : (eta * eta * c * c) / (c * c + d * d);
+    const variance = sumOfSquares(observation) + complementDim * eta * eta;
+    return (unexplained(observation, raw) + complementDim * eta * eta - picked * explained) / variance;
+  }
+}
+
+/** tr cov(v | z). */
+function unexplained(v: Matrix, z: Given): number {
+  return sumOfSquares(residual(v, z).loadings);
+}
+
+function conditionalError(target: Target, z: Given): number {
+  return target.isVoid ? Number.NaN : unexplained(target.left, z) / target.variableLeft;
+}
+
+/** -1/2 sum log(1 - rho^2): the share that z leaves of each direction of the target. */
+function information(target: Target, z: Given): number {
+  if (target.isVoid) return Number.NaN;
+  const { values } = eigen(gram(residual(target.directions, z).loadings));
+  let sum = 0;
+  for (const share of values) {
+    if (!(share >= EXACT)) return Number.POSITIVE_INFINITY;
+    sum -= 0.5 * Math.log(Math.min(share, 1));
+  }
+  return sum;
+}
