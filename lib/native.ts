@@ -1,19 +1,21 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { ExolamError } from './errors.js';
 import type { Addon } from './native-backend.js';
 
 /** The folder with package.json: one up from lib/ and from dist/ alike. */
-const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+export function packageRoot(): string {
+  return dirname(dirname(fileURLToPath(import.meta.url)));
+}
 
 /**
  * The addon: a local build if there is one, else the prebuilt binary for this platform. Throws an ExolamError of kind
  * `unsupported` where there is neither or where it cannot be loaded; any other fault passes through.
  */
-export function loadAddon(root: string = packageRoot): Addon {
+export function loadAddon(root: string = packageRoot()): Addon {
   try {
     // Required here, not imported: a bundler would have to resolve the binary's name, which is only known at run time.
     const load = createRequire(import.meta.url)('node-gyp-build') as (root: string) => Addon;

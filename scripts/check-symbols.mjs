@@ -1,0 +1,30 @@
+// A weak symbol in a kernel object could be linked in place of its namesake elsewhere: code for AVX-512 on every CPU.
+// So the kernels' objects of the release preset must have none, and must export their tables alone.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+import { filesBelow, ROOT } from './paths.mjs';
+
+if (!existsSync(`${ROOT}build/cmake-release`)) {
+  process.stderr.write('check:symbols: there is no build/cmake-release; run npm run test:native first\n');
+  process.exit(1);
+}
+const objects = filesBelow('build/cmake-release/CMakeFiles/exolam_kernels.dir', /\.o$/);
+const faults = [];
+for (const object of objects) {
+  const { status, stdout, stderr } = spawnSync('nm', ['-C', object], { cwd: ROOT, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`nm ${object}: ${stderr}`);
+  for (const line of stdout.split('\n')) {
+    const [, kind, name] = /^[0-9a-f ]{16} (\S) (.*)$/.exec(line) ?? [];
+    if (kind === undefined) continue;
+    const weak = 'WVuw'.includes(kind);
+    const exported = 'TDBRG'.includes(kind) && !/^exo::\w+_kernels\(\)$/.test(name);
+    if (weak || exported) faults.push(`${object}: ${kind} ${name}`);
+  }
+}
+if (objects.length === 0) faults.push('no kernel objects were found');
+if (faults.length > 0) {
+  process.stderr.write(`check:symbols: weak or stray symbols in kernel objects\n${faults.join('\n')}\n`);
+  process.exit(1);
+}
+process.stdout.write(`check:symbols: ${objects.length} kernel objects, no weak symbol, nothing exported but the tables\n`);

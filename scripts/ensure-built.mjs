@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+// Builds what is missing or out of date, and nothing else: the addon and dist/.
+//   node scripts/ensure-built.mjs [--addon | --dist] [--force]
+import { pathToFileURL } from 'node:url';
+
+import { ensureAddon } from './build-addon.mjs';
+import { ensureDist } from './build-dist.mjs';
+import { locked } from './lock.mjs';
+
+export function ensureBuilt({ addon = true, dist = true, force = false } = {}) {
+  return locked(() => {
+    if (addon) ensureAddon({ force });
+    if (dist) ensureDist({ force });
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const args = process.argv.slice(2);
+  const unknown = args.find((arg) => !['--addon', '--dist', '--force'].includes(arg));
+  if (unknown !== undefined) {
+    process.stderr.write(`ensure-built: expected --addon, --dist or --force but received ${unknown}\n`);
+    process.exit(2);
+  }
+  const all = !args.includes('--addon') && !args.includes('--dist');
+  try {
+    await ensureBuilt({
+      addon: all || args.includes('--addon'),
+      dist: all || args.includes('--dist'),
+      force: args.includes('--force'),
+    });
+  } catch (error) {
+    process.stderr.write(`exolam: the build failed\n${error.message}\n`);
+    process.exit(1);
+  }
+}

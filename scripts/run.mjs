@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+import { ROOT } from './paths.mjs';
+
+const require = createRequire(import.meta.url);
+
+/** Runs a program in the root, its output on ours; returns its exit code. */
+export function run(program, args, options = {}) {
+  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit', ...options });
+  if (error) throw error;
+  return status ?? 1;
+}
+
+/** Runs a program with its output in build/<name>.log; throws an error with the end of that log if it fails. */
+export function runLogged(name, program, args, options = {}) {
+  mkdirSync(join(ROOT, 'build'), { recursive: true });
+  const log = join(ROOT, 'build', `${name}.log`);
+  const descriptor = openSync(log, 'w');
+  const status = run(program, args, { ...options, stdio: ['ignore', descriptor, descriptor] });
+  closeSync(descriptor);
+  if (status !== 0) {
+    const end = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-40).join('\n');
+    throw new Error(`${end}\n(all of it: build/${name}.log)`);
+  }
+}
+
+/** The script behind a command of an installed package, to be run by this very Node. */
+export function commandOf(name, command = name) {
+  const file = require.resolve(`${name}/package.json`);
+  const { bin } = require(file);
+  return join(dirname(file), typeof bin === 'string' ? bin : bin[command]);
+}
+
+/** Whether a program answers `--version` here. */
+export function has(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+}

@@ -1,0 +1,59 @@
+// The native tests, without Node, through CMakePresets.json. Without CMake on the machine: said, and not run.
+//   node scripts/test-native.mjs [--sanitize | --preset NAME]
+// --sanitize: under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer.
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { ROOT } from './paths.mjs';
+import { has, runLogged } from './run.mjs';
+import { sources } from './sources.mjs';
+
+/** Builds and runs every native test program of one preset; returns how many checks passed and failed. */
+export function nativeTests(preset) {
+  const tally = { passed: 0, failed: 0 };
+  if (!has('cmake')) {
+    process.stderr.write('test:native: NOT RUN: the native tests, for want of CMake on this machine\n');
+    return process.env.CI ? { passed: 0, failed: 1 } : tally;
+  }
+  process.stderr.write(`test:native: building preset ${preset}\n`);
+  runLogged(`cmake-${preset}`, 'cmake', ['--preset', preset]);
+  const jobs = String(availableParallelism());
+  runLogged(`cmake-${preset}`, 'cmake', ['--build', '--preset', preset, '--parallel', jobs]);
+  for (const source of sources().test_sources) {
+    const name = basename(source, '.cc');
+    const { stdout, stderr, status, signal } = spawnSync(join(ROOT, 'build', `cmake-${preset}`, name), {
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+      env: { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1', TSAN_OPTIONS: 'halt_on_error=1' },
+    });
+    const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(stdout ?? '') ?? [];
+    // A program that a sanitizer or a signal stopped has said nothing of how many passed.
+    const ended = passed !== undefined && (status === 0) === (failed === '0');
+    tally.passed += Number(passed ?? 0);
+    tally.failed += ended ? Number(failed) : Number(failed ?? 0) + 1;
+    const verdict = ended ? `${passed} passed, ${failed} failed` : `ended by ${signal ?? `exit ${status}`}`;
+    if (status !== 0) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}`);
+    process.stdout.write(`test:native: ${preset}: ${name}: ${verdict}\n`);
+  }
+  return tally;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const args = process.argv.slice(2);
+  const named = args.includes('--preset') ? args[args.indexOf('--preset') + 1] : 'release';
+  const total = { passed: 0, failed: 0 };
+  try {
+    for (const preset of args.includes('--sanitize') ? ['address', 'thread'] : [named]) {
+      const { passed, failed } = nativeTests(preset);
+      total.passed += passed;
+      total.failed += failed;
+    }
+  } catch (error) {
+    process.stderr.write(`test:native: the build failed\n${error.message}\n`);
+    process.exit(1);
+  }
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}

@@ -1,0 +1,8 @@
+import { defineConfig } from 'tsdown';
+
+const shared = { platform: 'node', target: 'node20.19', sourcemap: true, hash: false } as const;
+
+export default defineConfig([
+  { ...shared, entry: { index: 'lib/index.ts' }, format: ['esm', 'cjs'], dts: true },
+  { ...shared, entry: { cli: 'lib/cli/main.ts' }, format: 'esm', dts: false, clean: false },
+]);
