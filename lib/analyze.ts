@@ -14,7 +14,7 @@ export interface AnalyzeOptions extends Control {
   readonly latentDims?: readonly number[];
   /** Default: reconstruction, and action supervision where the data has actions. */
   readonly objectives?: readonly ObjectiveSpec[];
-  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics. Default 0.2. */
+  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics. Default 0.3. */
   readonly heldOut?: number;
   /** Ridge of every regression, relative to the regressors' mean variance. Default 1e-3. */
   readonly ridge?: number;
@@ -53,7 +53,7 @@ export interface Analysis {
   readonly actionDim: number;
   readonly episodes: number;
   readonly absentEpisodes: number;
-  readonly split: { readonly train: number; readonly heldOut: number; readonly heldOutEpisodes: readonly number[] };
+  readonly split: { readonly train: number; readonly heldOut: number; readonly heldOutEpisodes: number };
   readonly ridge: number;
   readonly whiten: boolean;
   /** Eigenvalues of M for the first objective, descending. */
@@ -64,14 +64,14 @@ export interface Analysis {
 }
 
 export const DEFAULT_RIDGE = 1e-3;
-export const DEFAULT_HELD_OUT = 0.2;
+export const DEFAULT_HELD_OUT = 0.3;
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
 
 interface Split {
   readonly train: Int32Array;
   readonly heldOut: Int32Array;
-  readonly heldOutEpisodes: readonly number[];
+  readonly heldOutEpisodes: number;
 }
 
 /** Whole episodes, evenly spread, are held out; a single episode is cut once in time, with a gap of one stride. */
@@ -81,7 +81,7 @@ function splitOf(t: Transitions, share: number): Split {
     const cut = Math.floor(t.count * (1 - share));
     const resume = Math.min(t.count, cut + (t.stride ?? 1));
     const range = (from: number, to: number) => Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-    return { train: range(0, cut), heldOut: range(resume, t.count), heldOutEpisodes: episodes };
+    return { train: range(0, cut), heldOut: range(resume, t.count), heldOutEpisodes: 1 };
   }
   const held = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
   const out = new Set(
@@ -91,7 +91,7 @@ function splitOf(t: Transitions, share: number): Split {
   return {
     train: rows.filter((i) => !out.has(t.episode[i] as number)),
     heldOut: rows.filter((i) => out.has(t.episode[i] as number)),
-    heldOutEpisodes: [...out],
+    heldOutEpisodes: out.size,
   };
 }
 

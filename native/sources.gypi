@@ -20,6 +20,7 @@
       "native/addon/addon.cc"
     ],
     "test_sources": [
+      "test/native/core_test.cc",
       "test/native/dense_test.cc",
       "test/native/lanes_test.cc"
     ],

@@ -9,9 +9,7 @@ import { figure, table } from './table.js';
 
 export interface AnalyzeFlags {
   readonly observation?: string;
-  readonly observationNext?: string;
   readonly action?: string;
-  readonly exogenousNext?: string;
   readonly resize?: string;
   readonly color?: boolean;
   readonly stride?: number;
@@ -72,9 +70,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     path,
     {
       observation: flags.observation,
-      observationNext: flags.observationNext,
       action: flags.action,
-      exogenousNext: flags.exogenousNext,
       resize: flags.resize === undefined ? undefined : frameSize(flags.resize),
       color: flags.color,
       stride: flags.stride,

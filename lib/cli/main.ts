@@ -54,12 +54,10 @@ function program(shell: Shell): Command {
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
     .argument('<data>', 'a LeRobot folder, .npz, .parquet or .csv')
     .option('--observation <key>', 'a feature (observation.state, observation.images.front) or columns (obs_*)')
-    .option('--observation-next <key>', 'columns of the next observation (default: the next row of the episode)')
     .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
-    .option('--exogenous-next <key>', 'columns of the known next exogenous state')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
-    .addOption(new Option('--stride <n>', 'frames between o and o\'').argParser(integer(1)).default(1))
+    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(integer(1)))
     .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(
@@ -74,7 +72,7 @@ function program(shell: Shell): Command {
       ),
     )
     .addOption(
-      new Option('--held-out <share>', 'share of the episodes held out for the metrics (default 0.2)').argParser(number(0, 1)),
+      new Option('--held-out <share>', 'share of the episodes held out for the metrics (default 0.3)').argParser(number(0, 1)),
     )
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option('--json', 'print one JSON document')

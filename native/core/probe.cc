@@ -125,7 +125,7 @@ void consistency(const Kernels& k, const ProbeBatch& p, const Split& held) {
       numerator += moved[i];
       variance += held.zz.at(i, i);
     }
-    p.consistency[m] = numerator / (2 * variance);
+    p.consistency[m] = std::max(0.0, numerator) / (2 * variance);
   }
 }
 
