@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import type { Matrix } from '../matrix.js';
 import {
   addProduct,
@@ -56,6 +55,6 @@ export function residual(v: Matrix, f: Given): Residual {
   addProduct(onBasis, f.basis, -1, loadings);
   const again = multiplyTransposed(loadings, f.basis);
   addProduct(again, f.basis, -1, loadings);
-  for (let i = 0; i < again.data.length; i++) onBasis.data[i]! += again.data[i]!;
+  for (let i = 0; i < again.data.length; i++) onBasis.data[i] += again.data[i];
   return { loadings, onBasis };
 }

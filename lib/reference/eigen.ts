@@ -1,5 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
-
 /** QL steps that an eigenvalue may take before it counts as lost; two or three are usual. */
 const MOST_STEPS = 60;
 const EPSILON = 2 ** -52;
@@ -16,18 +14,18 @@ export function eigenInPlace(a: Float64Array, n: number, values: Float64Array): 
   let largest = 0;
   for (let i = 0; i < n; i++)
     for (let j = i; j < n; j++) {
-      const v = Math.abs(a[i * n + j]!);
+      const v = Math.abs(a[i * n + j]);
       if (!(v < Infinity)) return false;
       if (v > largest) largest = v;
     }
   // A power of two, so that scaling rounds nothing; it keeps squares away from overflow and underflow.
   const scale = largest > 0 ? 2 ** Math.round(Math.log2(largest)) : 1;
-  if (scale !== 1) for (let i = 0; i < n * n; i++) a[i]! /= scale;
+  if (scale !== 1) for (let i = 0; i < n * n; i++) a[i] /= scale;
   const coupling = new Float64Array(n);
   tridiagonalise(a, n, values, coupling);
   if (!diagonalise(values, coupling, a, n)) return false;
   sortDescending(values, a, n);
-  if (scale !== 1) for (let i = 0; i < n; i++) values[i]! *= scale;
+  if (scale !== 1) for (let i = 0; i < n; i++) values[i] *= scale;
   return true;
 }
 
@@ -37,10 +35,10 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, coup
   const p = new Float64Array(n);
   const betas = new Float64Array(n);
   for (let k = 0; k < n - 1; k++) {
-    diagonal[k] = a[k * n + k]!;
-    const first = a[k * n + k + 1]!;
+    diagonal[k] = a[k * n + k];
+    const first = a[k * n + k + 1];
     let rest = 0;
-    for (let j = k + 2; j < n; j++) rest += a[k * n + j]! * a[k * n + j]!;
+    for (let j = k + 2; j < n; j++) rest += a[k * n + j] * a[k * n + j];
     if (rest === 0) {
       coupling[k] = first;
       continue;
@@ -53,48 +51,48 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, coup
     betas[k] = beta;
     a[k * n + k + 1] = first - target;
     for (let j = k + 1; j < n; j++) {
-      v[j] = a[k * n + j]!;
+      v[j] = a[k * n + j];
       p[j] = 0;
     }
     // p = beta A v, both triangles of A from the upper one.
     for (let i = k + 1; i < n; i++) {
       const row = i * n;
-      const vi = v[i]!;
-      let sum = a[row + i]! * vi;
+      const vi = v[i];
+      let sum = a[row + i] * vi;
       for (let j = i + 1; j < n; j++) {
-        const x = a[row + j]!;
-        sum += x * v[j]!;
-        p[j]! += x * vi;
+        const x = a[row + j];
+        sum += x * v[j];
+        p[j] += x * vi;
       }
-      p[i]! += sum;
+      p[i] += sum;
     }
     let along = 0;
     for (let j = k + 1; j < n; j++) {
-      p[j]! *= beta;
-      along += p[j]! * v[j]!;
+      p[j] *= beta;
+      along += p[j] * v[j];
     }
     along *= 0.5 * beta;
-    for (let j = k + 1; j < n; j++) p[j]! -= along * v[j]!;
+    for (let j = k + 1; j < n; j++) p[j] -= along * v[j];
     for (let i = k + 1; i < n; i++) {
       const row = i * n;
-      const vi = v[i]!;
-      const pi = p[i]!;
-      for (let j = i; j < n; j++) a[row + j]! -= vi * p[j]! + pi * v[j]!;
+      const vi = v[i];
+      const pi = p[i];
+      for (let j = i; j < n; j++) a[row + j] -= vi * p[j] + pi * v[j];
     }
   }
-  diagonal[n - 1] = a[n * n - 1]!;
+  diagonal[n - 1] = a[n * n - 1];
   // Q^T = H_last .. H_0, from the last reflection, which touches the least, to the first.
   a[n * n - 1] = 1;
   for (let k = n - 2; k >= 0; k--) {
-    const beta = betas[k]!;
+    const beta = betas[k];
     if (beta !== 0) {
-      for (let j = k + 1; j < n; j++) v[j] = a[k * n + j]!;
+      for (let j = k + 1; j < n; j++) v[j] = a[k * n + j];
       for (let i = k + 1; i < n; i++) {
         const row = i * n;
         let sum = 0;
-        for (let j = k + 1; j < n; j++) sum += a[row + j]! * v[j]!;
+        for (let j = k + 1; j < n; j++) sum += a[row + j] * v[j];
         sum *= beta;
-        for (let j = k + 1; j < n; j++) a[row + j]! -= sum * v[j]!;
+        for (let j = k + 1; j < n; j++) a[row + j] -= sum * v[j];
       }
     }
     a[k * n + k] = 1;
@@ -111,30 +109,30 @@ function diagonalise(d: Float64Array, e: Float64Array, rows: Float64Array, n: nu
     for (let step = 0; ; step++) {
       let high = low;
       while (high < n - 1) {
-        const size = Math.abs(d[high]!) + Math.abs(d[high + 1]!);
-        if (Math.abs(e[high]!) <= EPSILON * size + NEGLIGIBLE) break;
+        const size = Math.abs(d[high]) + Math.abs(d[high + 1]);
+        if (Math.abs(e[high]) <= EPSILON * size + NEGLIGIBLE) break;
         high++;
       }
       if (high === low) break;
       if (step === MOST_STEPS) return false;
-      const half = (d[low + 1]! - d[low]!) / (2 * e[low]!);
+      const half = (d[low + 1] - d[low]) / (2 * e[low]);
       const root = Math.sqrt(half * half + 1);
-      const shift = d[low]! - e[low]! / (half + (half < 0 ? -root : root));
-      let bulge = d[high]! - shift;
+      const shift = d[low] - e[low] / (half + (half < 0 ? -root : root));
+      let bulge = d[high] - shift;
       let sine = 1;
       let cosine = 1;
       let carried = 0;
       let i = high - 1;
       for (; i >= low; i--) {
-        const out = sine * e[i]!;
-        const kept = cosine * e[i]!;
+        const out = sine * e[i];
+        const kept = cosine * e[i];
         const length = Math.sqrt(out * out + bulge * bulge);
         e[i + 1] = length;
         if (length === 0) break;
         sine = out / length;
         cosine = bulge / length;
-        const before = d[i + 1]! - carried;
-        const turn = (d[i]! - before) * sine + 2 * cosine * kept;
+        const before = d[i + 1] - carried;
+        const turn = (d[i] - before) * sine + 2 * cosine * kept;
         carried = sine * turn;
         d[i + 1] = before + carried;
         bulge = cosine * turn - kept;
@@ -142,11 +140,11 @@ function diagonalise(d: Float64Array, e: Float64Array, rows: Float64Array, n: nu
       }
       if (i >= low) {
         // The matrix has split here: the next step starts on the smaller part.
-        d[i + 1]! -= carried;
+        d[i + 1] -= carried;
         e[high] = 0;
         continue;
       }
-      d[low]! -= carried;
+      d[low] -= carried;
       e[low] = bulge;
       e[high] = 0;
     }
@@ -154,10 +152,17 @@ function diagonalise(d: Float64Array, e: Float64Array, rows: Float64Array, n: nu
   return true;
 }
 
-function rotateRows(a: Float64Array, upper: number, lower: number, cosine: number, sine: number, n: number): void {
+function rotateRows(
+  a: Float64Array,
+  upper: number,
+  lower: number,
+  cosine: number,
+  sine: number,
+  n: number,
+): void {
   for (let k = 0; k < n; k++) {
-    const x = a[upper + k]!;
-    const y = a[lower + k]!;
+    const x = a[upper + k];
+    const y = a[lower + k];
     a[lower + k] = sine * x + cosine * y;
     a[upper + k] = cosine * x - sine * y;
   }
@@ -166,14 +171,14 @@ function rotateRows(a: Float64Array, upper: number, lower: number, cosine: numbe
 function sortDescending(values: Float64Array, rows: Float64Array, n: number): void {
   for (let i = 0; i < n - 1; i++) {
     let best = i;
-    for (let j = i + 1; j < n; j++) if (values[j]! > values[best]!) best = j;
+    for (let j = i + 1; j < n; j++) if (values[j] > values[best]) best = j;
     if (best === i) continue;
-    const value = values[i]!;
-    values[i] = values[best]!;
+    const value = values[i];
+    values[i] = values[best];
     values[best] = value;
     for (let k = 0; k < n; k++) {
-      const x = rows[i * n + k]!;
-      rows[i * n + k] = rows[best * n + k]!;
+      const x = rows[i * n + k];
+      rows[i * n + k] = rows[best * n + k];
       rows[best * n + k] = x;
     }
   }

@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import { type Matrix, matrix } from '../matrix.js';
 import { eigenInPlace } from './eigen.js';
 
@@ -26,22 +25,22 @@ export function addProduct(a: Matrix, b: Matrix, scale: number, c: Matrix): void
       let k = begin;
       for (; k + 4 <= end; k += 4) {
         const at = i * inner + k;
-        const x0 = scale * x[at]!;
-        const x1 = scale * x[at + 1]!;
-        const x2 = scale * x[at + 2]!;
-        const x3 = scale * x[at + 3]!;
+        const x0 = scale * x[at];
+        const x1 = scale * x[at + 1];
+        const x2 = scale * x[at + 2];
+        const x3 = scale * x[at + 3];
         const r0 = k * n;
         const r1 = r0 + n;
         const r2 = r1 + n;
         const r3 = r2 + n;
         for (let j = 0; j < n; j++) {
-          z[to + j]! += x0 * y[r0 + j]! + x1 * y[r1 + j]! + (x2 * y[r2 + j]! + x3 * y[r3 + j]!);
+          z[to + j] += x0 * y[r0 + j] + x1 * y[r1 + j] + (x2 * y[r2 + j] + x3 * y[r3 + j]);
         }
       }
       for (; k < end; k++) {
-        const x0 = scale * x[i * inner + k]!;
+        const x0 = scale * x[i * inner + k];
         const r0 = k * n;
-        for (let j = 0; j < n; j++) z[to + j]! += x0 * y[r0 + j]!;
+        for (let j = 0; j < n; j++) z[to + j] += x0 * y[r0 + j];
       }
     }
   }
@@ -55,12 +54,12 @@ function dot(x: Float64Array, i: number, y: Float64Array, j: number, n: number):
   let s3 = 0;
   let k = 0;
   for (; k + 4 <= n; k += 4) {
-    s0 += x[i + k]! * y[j + k]!;
-    s1 += x[i + k + 1]! * y[j + k + 1]!;
-    s2 += x[i + k + 2]! * y[j + k + 2]!;
-    s3 += x[i + k + 3]! * y[j + k + 3]!;
+    s0 += x[i + k] * y[j + k];
+    s1 += x[i + k + 1] * y[j + k + 1];
+    s2 += x[i + k + 2] * y[j + k + 2];
+    s3 += x[i + k + 3] * y[j + k + 3];
   }
-  for (; k < n; k++) s0 += x[i + k]! * y[j + k]!;
+  for (; k < n; k++) s0 += x[i + k] * y[j + k];
   return s0 + s1 + (s2 + s3);
 }
 
@@ -89,7 +88,7 @@ export function gram(a: Matrix): Matrix {
 export function transposed(a: Matrix): Matrix {
   const t = matrix(a.cols, a.rows);
   for (let i = 0; i < a.rows; i++)
-    for (let j = 0; j < a.cols; j++) t.data[j * a.rows + i] = a.data[i * a.cols + j]!;
+    for (let j = 0; j < a.cols; j++) t.data[j * a.rows + i] = a.data[i * a.cols + j];
   return t;
 }
 
@@ -106,12 +105,12 @@ export function firstRows(a: Matrix, rows: number): Matrix {
 export function addScaled(a: Matrix, scale: number, b: Matrix): void {
   const x = a.data;
   const y = b.data;
-  for (let i = 0; i < x.length; i++) x[i]! += scale * y[i]!;
+  for (let i = 0; i < x.length; i++) x[i] += scale * y[i];
 }
 
 export function trace(a: Matrix): number {
   let sum = 0;
-  for (let i = 0; i < a.rows; i++) sum += a.data[i * a.cols + i]!;
+  for (let i = 0; i < a.rows; i++) sum += a.data[i * a.cols + i];
   return sum;
 }
 
@@ -124,7 +123,7 @@ export function symmetrise(a: Matrix): Matrix {
   const n = a.rows;
   for (let i = 0; i < n; i++)
     for (let j = 0; j < i; j++) {
-      const mean = 0.5 * (a.data[i * n + j]! + a.data[j * n + i]!);
+      const mean = 0.5 * (a.data[i * n + j] + a.data[j * n + i]);
       a.data[i * n + j] = mean;
       a.data[j * n + i] = mean;
     }
@@ -150,7 +149,7 @@ export function eigen(a: Matrix): Eigen {
 /** How many of the descending values exceed `cut`. */
 export function countAbove(values: Float64Array, cut: number): number {
   let n = 0;
-  while (n < values.length && values[n]! > cut) n++;
+  while (n < values.length && values[n] > cut) n++;
   return n;
 }
 
@@ -159,8 +158,8 @@ export function whitener(e: Eigen, cut: number): Matrix {
   const n = e.vectors.cols;
   const w = matrix(countAbove(e.values, cut), n);
   for (let i = 0; i < w.rows; i++) {
-    const scale = 1 / Math.sqrt(e.values[i]!);
-    for (let j = 0; j < n; j++) w.data[i * n + j] = scale * e.vectors.data[i * n + j]!;
+    const scale = 1 / Math.sqrt(e.values[i]);
+    for (let j = 0; j < n; j++) w.data[i * n + j] = scale * e.vectors.data[i * n + j];
   }
   return w;
 }
@@ -176,9 +175,9 @@ export function choleskyInPlace(a: Float64Array, at: number, n: number): number 
     const row = at + i * n;
     for (let j = 0; j < i; j++) {
       const other = at + j * n;
-      a[row + j] = (a[row + j]! - dot(a, row, a, other, j)) / a[other + j]!;
+      a[row + j] = (a[row + j] - dot(a, row, a, other, j)) / a[other + j];
     }
-    const pivot = a[row + i]! - dot(a, row, a, row, i);
+    const pivot = a[row + i] - dot(a, row, a, row, i);
     if (!(pivot > 0)) return pivot;
     least = Math.min(least, pivot);
     most = Math.max(most, pivot);
@@ -188,25 +187,32 @@ export function choleskyInPlace(a: Float64Array, at: number, n: number): number 
 }
 
 /** Solves L L^T x = b for m right sides at `side`, in place of them. */
-export function choleskySolveInPlace(l: Float64Array, at: number, n: number, b: Float64Array, side: number, m: number): void {
+export function choleskySolveInPlace(
+  l: Float64Array,
+  at: number,
+  n: number,
+  b: Float64Array,
+  side: number,
+  m: number,
+): void {
   for (let i = 0; i < n; i++) {
     const row = side + i * m;
-    for (let k = 0; k < i; k++) subtractRow(b, row, side + k * m, l[at + i * n + k]!, m);
-    divideRow(b, row, l[at + i * n + i]!, m);
+    for (let k = 0; k < i; k++) subtractRow(b, row, side + k * m, l[at + i * n + k], m);
+    divideRow(b, row, l[at + i * n + i], m);
   }
   for (let i = n - 1; i >= 0; i--) {
     const row = side + i * m;
-    for (let k = i + 1; k < n; k++) subtractRow(b, row, side + k * m, l[at + k * n + i]!, m);
-    divideRow(b, row, l[at + i * n + i]!, m);
+    for (let k = i + 1; k < n; k++) subtractRow(b, row, side + k * m, l[at + k * n + i], m);
+    divideRow(b, row, l[at + i * n + i], m);
   }
 }
 
 function subtractRow(b: Float64Array, to: number, from: number, factor: number, m: number): void {
-  for (let j = 0; j < m; j++) b[to + j]! -= factor * b[from + j]!;
+  for (let j = 0; j < m; j++) b[to + j] -= factor * b[from + j];
 }
 
 function divideRow(b: Float64Array, row: number, divisor: number, m: number): void {
-  for (let j = 0; j < m; j++) b[row + j]! /= divisor;
+  for (let j = 0; j < m; j++) b[row + j] /= divisor;
 }
 
 /** A pivot ratio above it leaves no eigenvalue near a pseudo-inverse's cut, so that inverse and pseudo-inverse agree. */
@@ -222,6 +228,6 @@ export function solveSemidefinite(s: Matrix, b: Matrix, tolerance: number): Matr
     return x;
   }
   const e = eigen(s);
-  const w = whitener(e, tolerance * Math.max(e.values[0]!, 0));
+  const w = whitener(e, tolerance * Math.max(e.values[0], 0));
   return multiply(transposed(w), multiply(w, b));
 }

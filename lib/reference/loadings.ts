@@ -1,8 +1,16 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import { type ObjectiveRows, PARAMETERS, type PopulationRequest, type Variable } from '../backend.js';
 import { type Matrix, matrix } from '../matrix.js';
 import { addProduct, multiply } from './linear-algebra.js';
-import { blockWidth, factorOf, isAction, isProjected, mentions, type Stack, stackWidth, type Widths } from './objective.js';
+import {
+  blockWidth,
+  factorOf,
+  isAction,
+  isProjected,
+  mentions,
+  type Stack,
+  stackWidth,
+  type Widths,
+} from './objective.js';
 
 /**
  * Source loadings (theory.md section 1): a variable is V e with independent e ~ N(0, I), one row of V a coordinate, one column a
@@ -32,20 +40,21 @@ function slice(stacked: Float64Array, index: number, rows: number, cols: number)
 function columns(a: Matrix, begin: number, end: number): Matrix {
   const part = matrix(a.rows, end - begin);
   for (let i = 0; i < a.rows; i++)
-    for (let j = begin; j < end; j++) part.data[i * part.cols + j - begin] = a.data[i * a.cols + j]!;
+    for (let j = begin; j < end; j++) part.data[i * part.cols + j - begin] = a.data[i * a.cols + j];
   return part;
 }
 
 /** value on the diagonal of the block that begins at column `begin`. */
 function setDiagonal(a: Matrix, begin: number, value: number): void {
   const n = Math.min(a.rows, a.cols - begin);
-  for (let i = 0; i < n; i++) a.data[i * a.cols + begin + i]! += value;
+  for (let i = 0; i < n; i++) a.data[i * a.cols + begin + i] += value;
 }
 
 /** scale x block placed with its first column at `begin`. */
 function place(a: Matrix, begin: number, scale: number, block: Matrix): void {
   for (let i = 0; i < block.rows; i++)
-    for (let j = 0; j < block.cols; j++) a.data[i * a.cols + begin + j]! += scale * block.data[i * block.cols + j]!;
+    for (let j = 0; j < block.cols; j++)
+      a.data[i * a.cols + begin + j] += scale * block.data[i * block.cols + j];
 }
 
 /** Rows of a above rows of b. */
@@ -87,9 +96,9 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   const widths: Widths = { observation: q, action: da, projection: request.projectionDim };
   const parameter = {} as Record<(typeof PARAMETERS)[number], number>;
   PARAMETERS.forEach((name, i) => {
-    parameter[name] = request.parameters[i * request.count + problem]!;
+    parameter[name] = request.parameters[i * request.count + problem];
   });
-  const m = request.matrixIndex[problem]!;
+  const m = request.matrixIndex[problem];
   const mixing = slice(request.mixing, m, q, ds + dx);
   const pair = mentionsPair(request.objective);
 
@@ -115,7 +124,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   place(action, x, parameter.exogenousFeedback, slice(request.exogenousFeedback, m, da, dx));
 
   const endogenousNext = multiply(slice(request.actionEffect, m, ds, da), action);
-  for (let i = 0; i < endogenousNext.data.length; i++) endogenousNext.data[i]! *= parameter.actionScale;
+  for (let i = 0; i < endogenousNext.data.length; i++) endogenousNext.data[i] *= parameter.actionScale;
   setDiagonal(endogenousNext, s, parameter.endogenousDecay);
   if (parameter.processNoise !== 0) setDiagonal(endogenousNext, ws, parameter.processNoise);
 
@@ -125,7 +134,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   for (let i = 0; i < dx; i++) {
     const shared = i < da ? share : 0;
     exogenousNext.data[i * p + x + i] = parameter.exogenousDecay;
-    if (i < da) exogenousNext.data[i * p + u + i]! += parameter.exogenousScale * shared;
+    if (i < da) exogenousNext.data[i * p + u + i] += parameter.exogenousScale * shared;
     exogenousNext.data[i * p + wx + i] = parameter.exogenousScale * Math.sqrt(1 - shared * shared);
   }
 
@@ -211,7 +220,7 @@ export function compose(stack: Stack, variables: Variables, coefficients: Float6
       }
       const loadings = variables.loadings[term.variable]!;
       if (isProjected(block)) addProduct(variables.projection, loadings, factor, rows);
-      else for (let i = 0; i < rows.data.length; i++) rows.data[i]! += factor * loadings.data[i]!;
+      else for (let i = 0; i < rows.data.length; i++) rows.data[i] += factor * loadings.data[i];
     }
     begin += width;
   }

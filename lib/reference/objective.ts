@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import type { Block, ObjectiveRows, Term } from '../backend.js';
 import { type Matrix, matrix } from '../matrix.js';
 import { multiply } from './linear-algebra.js';
@@ -9,12 +8,12 @@ export type Stack = readonly Block[];
 /** The coefficients of one problem: column c of a (columns, count) request. */
 export function coefficientsOf(coefficients: Float64Array, count: number, problem: number): Float64Array {
   const own = new Float64Array(coefficients.length / count);
-  for (let c = 0; c < own.length; c++) own[c] = coefficients[c * count + problem]!;
+  for (let c = 0; c < own.length; c++) own[c] = coefficients[c * count + problem];
   return own;
 }
 
 export function factorOf(term: Term, coefficients: Float64Array): number {
-  const size = term.coefficient === null ? 1 : coefficients[term.coefficient]!;
+  const size = term.coefficient === null ? 1 : coefficients[term.coefficient];
   return term.negative ? -size : size;
 }
 
@@ -60,11 +59,11 @@ export function sameStack(a: Stack, b: Stack): boolean {
   return (
     a.length === b.length &&
     a.every((block, i) => {
-      const other = b[i]!;
+      const other = b[i];
       return (
         isProjected(block) === isProjected(other) &&
         block.terms.length === other.terms.length &&
-        block.terms.every((t, j) => sameTerm(t, other.terms[j]!))
+        block.terms.every((t, j) => sameTerm(t, other.terms[j]))
       );
     })
   );
@@ -100,13 +99,13 @@ export function addToEncoder(
     if (!isAction(block)) {
       let part = matrix(weights.rows, width);
       for (let i = 0; i < weights.rows; i++)
-        for (let j = 0; j < width; j++) part.data[i * width + j] = weights.data[i * weights.cols + begin + j]!;
+        for (let j = 0; j < width; j++) part.data[i * width + j] = weights.data[i * weights.cols + begin + j];
       if (isProjected(block)) part = multiply(part, projection);
       for (const term of block.terms) {
         if (term.variable !== 'observation' && term.variable !== 'observationNext') continue;
         const target = term.variable === 'observation' ? to.c.data : to.d.data;
         const factor = sign * factorOf(term, coefficients);
-        for (let i = 0; i < target.length; i++) target[i]! += factor * part.data[i]!;
+        for (let i = 0; i < target.length; i++) target[i] += factor * part.data[i];
       }
     }
     begin += width;

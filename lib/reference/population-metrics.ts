@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import { POPULATION_METRICS } from '../backend.js';
 import type { Matrix } from '../matrix.js';
 import { type Given, given, residual } from './conditioning.js';
@@ -86,16 +85,16 @@ export class PopulationMetrics {
     const moved = new Float64Array(byStep.rows);
     for (let i = 0; i < moved.length; i++)
       for (let j = 0; j < ex.cols; j++) {
-        const state = byState.data[i * ex.cols + j]!;
-        const step = parameter.exogenousScale * byStep.data[i * ex.cols + j]!;
-        moved[i]! += state * state + step * step;
+        const state = byState.data[i * ex.cols + j];
+        const step = parameter.exogenousScale * byStep.data[i * ex.cols + j];
+        moved[i] += state * state + step * step;
       }
     return moved;
   }
 
   private consistencyError(rows: number, z: Matrix, { picked, c, d }: ComplementPicks): number {
     let moved = 0;
-    for (let i = 0; i < rows; i++) moved += this.moved[i]!;
+    for (let i = 0; i < rows; i++) moved += this.moved[i];
     const eta = this.world.parameter.sensorNoise;
     return moved / (sumOfSquares(z) + picked * eta * eta * (c * c + d * d));
   }

@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import {
   type Control,
   type ObjectiveRows,
@@ -9,7 +8,15 @@ import {
 } from '../backend.js';
 import { ExolamError } from '../errors.js';
 import { type Matrix, matrix } from '../matrix.js';
-import { eigenOfCovariance, type Given, given, givenFrom, largestOf, type Residual, residual } from './conditioning.js';
+import {
+  eigenOfCovariance,
+  type Given,
+  given,
+  givenFrom,
+  largestOf,
+  type Residual,
+  residual,
+} from './conditioning.js';
 import {
   addScaled,
   countAbove,
@@ -55,7 +62,7 @@ interface Side {
 function givenOnSides(loadings: readonly Matrix[], tolerance: number): Given[] {
   const spectra = loadings.map(eigenOfCovariance);
   const cut = tolerance * Math.max(...spectra.map(largestOf));
-  return loadings.map((l, i) => givenFrom(l, spectra[i]!, cut));
+  return loadings.map((l, i) => givenFrom(l, spectra[i], cut));
 }
 
 function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: number): Part[] {
@@ -65,19 +72,19 @@ function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: 
   );
   const parts = sides.map(({ rows, variables }, i) => {
     const target = compose(rows.y, variables, coefficients);
-    const y = residual(target, f[i]!);
-    const e = sameStack(rows.y, rows.e) ? y : residual(compose(rows.e, variables, coefficients), f[i]!);
-    return { rows, variables, givenF: f[i]!, target, y, e, see: gram(e.loadings) };
+    const y = residual(target, f[i]);
+    const e = sameStack(rows.y, rows.e) ? y : residual(compose(rows.e, variables, coefficients), f[i]);
+    return { rows, variables, givenF: f[i], target, y, e, see: gram(e.loadings) };
   });
-  (parts[0] as (typeof parts)[number]).rows.penalties.forEach((penalty) => {
+  parts[0].rows.penalties.forEach((penalty) => {
     const seen = parts.filter(({ rows }) => rows.penalties.includes(penalty));
     const on = givenOnSides(
       seen.map(({ variables }) => compose([penalty.given], variables, coefficients)),
       tolerance,
     );
     seen.forEach(({ variables, see }, i) => {
-      const left = residual(compose([penalty.of], variables, coefficients), on[i]!);
-      addScaled(see, coefficients[penalty.weight]!, gram(left.loadings));
+      const left = residual(compose([penalty.of], variables, coefficients), on[i]);
+      addScaled(see, coefficients[penalty.weight], gram(left.loadings));
     });
   });
   return parts.map(({ rows, variables, givenF, target, y, e, see }) => ({
@@ -93,7 +100,12 @@ function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: 
 }
 
 /** z = G (e - E[e | f]) or z = G e as C and D. */
-function encoderOf(weights: Matrix, part: Part, gauge: ObjectiveRows['gauge'], coefficients: Float64Array): Encoder {
+function encoderOf(
+  weights: Matrix,
+  part: Part,
+  gauge: ObjectiveRows['gauge'],
+  coefficients: Float64Array,
+): Encoder {
   const { rows, variables, givenF, e } = part;
   const { widths, projection } = variables;
   const encoder = {
@@ -122,7 +134,14 @@ interface Merged {
  * equal it. Latents whose value is up to `cut` are
  * nothing.
  */
-function merge(reduced: Float64Array, complement: number, multiplicity: number, cut: number, slots: number, tie: number): Merged {
+function merge(
+  reduced: Float64Array,
+  complement: number,
+  multiplicity: number,
+  cut: number,
+  slots: number,
+  tie: number,
+): Merged {
   const reducedRank = countAbove(reduced, cut);
   const copies = complement > cut ? multiplicity : 0;
   const spectrum = new Float64Array(slots);
@@ -132,7 +151,8 @@ function merge(reduced: Float64Array, complement: number, multiplicity: number, 
   let picks = 0;
   let last = Number.POSITIVE_INFINITY;
   for (let i = 0; i < slots; i++) {
-    if (rows < reducedRank && (picks === copies || reduced[rows]! >= complement - tie)) last = Math.min(last, reduced[rows++]!);
+    if (rows < reducedRank && (picks === copies || reduced[rows] >= complement - tie))
+      last = Math.min(last, reduced[rows++]);
     else if (picks < copies) {
       last = Math.min(last, complement);
       picks++;
@@ -145,7 +165,10 @@ function merge(reduced: Float64Array, complement: number, multiplicity: number, 
 }
 
 /** Solves every problem of a batch; one problem after another, so none can disturb its neighbours. */
-export async function solvePopulation(request: PopulationRequest, control?: Control): Promise<PopulationAnswer> {
+export async function solvePopulation(
+  request: PopulationRequest,
+  control?: Control,
+): Promise<PopulationAnswer> {
   const { count, basis } = request;
   const kinds = request.latentDims.length;
   const slots = request.latentDims[kinds - 1] ?? 0;
@@ -175,7 +198,12 @@ export async function solvePopulation(request: PopulationRequest, control?: Cont
   return answer;
 }
 
-function solveOne(request: PopulationRequest, problem: number, slots: number, answer: PopulationAnswer): number {
+function solveOne(
+  request: PopulationRequest,
+  problem: number,
+  slots: number,
+  answer: PopulationAnswer,
+): number {
   const { objective, relativeTolerance: tolerance } = request;
   const coefficients = coefficientsOf(request.coefficients, request.count, problem);
   const world = worldOf(request, problem);
@@ -184,9 +212,12 @@ function solveOne(request: PopulationRequest, problem: number, slots: number, an
   const sides: Side[] = [{ rows: objective, variables: world }, ...(multiplicity > 0 ? [outside] : [])];
   const [inside, coordinate] = partsOf(sides, coefficients, tolerance) as [Part, Part | undefined];
 
-  const cut = tolerance * Math.max(largestOf(inside.bottleneck), coordinate ? largestOf(coordinate.bottleneck) : 0);
+  const cut =
+    tolerance * Math.max(largestOf(inside.bottleneck), coordinate ? largestOf(coordinate.bottleneck) : 0);
   const solvePart = (part: Part): Latents =>
-    reconstructs(part.rows) ? latentsOfItself(part.bottleneck, cut) : latentsOf(part.sye, part.bottleneck, cut);
+    reconstructs(part.rows)
+      ? latentsOfItself(part.bottleneck, cut)
+      : latentsOf(part.sye, part.bottleneck, cut);
   const latents = solvePart(inside);
   const outer = coordinate ? solvePart(coordinate) : null;
 
@@ -203,7 +234,7 @@ function solveOne(request: PopulationRequest, problem: number, slots: number, an
   }
   const merged = merge(latents.values, complementValue, multiplicity, rankCut, slots, TIE * largest);
 
-  const rows = slots > 0 ? merged.reducedUpTo[slots - 1]! : 0;
+  const rows = slots > 0 ? merged.reducedUpTo[slots - 1] : 0;
   const weights = firstRows(latents.weights, rows);
   fixSigns(weights);
   const encoder = encoderOf(weights, inside, objective.gauge, coefficients);
@@ -212,11 +243,13 @@ function solveOne(request: PopulationRequest, problem: number, slots: number, an
     const row = firstRows(outer.weights, 1);
     fixSigns(row);
     const { c, d } = encoderOf(row, coordinate, objective.gauge, coefficients);
-    noise.c = c.data[0]!;
-    noise.d = d.data[0]!;
+    noise.c = c.data[0];
+    noise.d = d.data[0];
   }
 
-  const givenO = sameStack(objective.f, OBSERVATION) ? inside.givenF : given(world.loadings.observation!, tolerance);
+  const givenO = sameStack(objective.f, OBSERVATION)
+    ? inside.givenF
+    : given(world.loadings.observation!, tolerance);
   const metrics = new PopulationMetrics(world, givenO, encoder, tolerance);
   const trace = inside.trace + multiplicity * (coordinate?.trace ?? 0);
   return report(request, problem, slots, answer, { merged, encoder, noise, metrics, trace, isEmpty });
@@ -234,7 +267,13 @@ interface Found {
 }
 
 /** Writes one problem's share of the answer and returns its status. */
-function report(request: PopulationRequest, problem: number, slots: number, answer: PopulationAnswer, found: Found): number {
+function report(
+  request: PopulationRequest,
+  problem: number,
+  slots: number,
+  answer: PopulationAnswer,
+  found: Found,
+): number {
   const { count, basis, latentDims } = request;
   const { merged, encoder, noise } = found;
   answer.rank[problem] = merged.rank;
@@ -244,8 +283,8 @@ function report(request: PopulationRequest, problem: number, slots: number, answ
   let row = 0;
   for (let i = 0; i < slots; i++) {
     const at = problem * slots + i;
-    if (merged.picksUpTo[i]! > (i > 0 ? merged.picksUpTo[i - 1]! : 0)) answer.complement[at] = 1;
-    if (merged.reducedUpTo[i]! === row) continue;
+    if (merged.picksUpTo[i] > (i > 0 ? merged.picksUpTo[i - 1] : 0)) answer.complement[at] = 1;
+    if (merged.reducedUpTo[i] === row) continue;
     if (request.encoder) {
       answer.encoderC.set(encoder.c.data.subarray(row * basis, (row + 1) * basis), at * basis);
       answer.encoderD.set(encoder.d.data.subarray(row * basis, (row + 1) * basis), at * basis);
@@ -257,13 +296,13 @@ function report(request: PopulationRequest, problem: number, slots: number, answ
   let explained = 0;
   let slot = 0;
   latentDims.forEach((k, m) => {
-    for (; slot < k; slot++) explained += merged.spectrum[slot]!;
+    for (; slot < k; slot++) explained += merged.spectrum[slot];
     const at = problem * latentDims.length + m;
     const loss = found.trace - explained;
     answer.loss[at] = loss;
     finite &&= Number.isFinite(loss);
-    const picked = k > 0 ? merged.picksUpTo[k - 1]! : 0;
-    const values = found.metrics.of(k > 0 ? merged.reducedUpTo[k - 1]! : 0, { picked, ...noise });
+    const picked = k > 0 ? merged.picksUpTo[k - 1] : 0;
+    const values = found.metrics.of(k > 0 ? merged.reducedUpTo[k - 1] : 0, { picked, ...noise });
     values.forEach((value, metric) => {
       answer.metrics[metric * stride + at] = value;
     });

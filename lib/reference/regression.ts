@@ -1,4 +1,3 @@
-// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import { type Matrix, matrix } from '../matrix.js';
 import {
   countAbove,
@@ -35,8 +34,8 @@ export function latentsOf(sye: Matrix, bottleneck: Eigen, cut: number): Latents 
   // From N^T N = V L V^T: b_i = N v_i / root(l_i), so that G = B^T N W = root(L) V W.
   const { values, vectors } = eigen(gram(nt));
   for (let i = 0; i < values.length; i++) {
-    const root = Math.sqrt(Math.max(values[i]!, 0));
-    for (let j = 0; j < values.length; j++) vectors.data[i * values.length + j]! *= root;
+    const root = Math.sqrt(Math.max(values[i], 0));
+    for (let j = 0; j < values.length; j++) vectors.data[i * values.length + j] *= root;
   }
   return { values, weights: multiply(vectors, w) };
 }
@@ -57,11 +56,11 @@ export function fixSigns(weights: Matrix): void {
     let largest = 0;
     let sign = 1;
     for (let j = 0; j < weights.cols; j++) {
-      const v = weights.data[row + j]!;
+      const v = weights.data[row + j];
       if (Math.abs(v) <= largest * AS_LARGE) continue;
       largest = Math.abs(v);
       sign = v < 0 ? -1 : 1;
     }
-    if (sign < 0) for (let j = 0; j < weights.cols; j++) weights.data[row + j]! *= -1;
+    if (sign < 0) for (let j = 0; j < weights.cols; j++) weights.data[row + j] *= -1;
   }
 }

@@ -139,7 +139,10 @@ function objectiveRows(objective: GoldenCase['objective']): { rows: ObjectiveRow
 /** A batch of cases of one shape and kind as one request. */
 export function requestOf(cases: readonly GoldenCase[], latentDims?: number[]): PopulationRequest {
   const reduced = cases.map(({ world, objective }) => {
-    const { endogenousMixing, exogenousMixing } = world.matrices as { endogenousMixing: Rows; exogenousMixing: Rows };
+    const { endogenousMixing, exogenousMixing } = world.matrices as {
+      endogenousMixing: Rows;
+      exogenousMixing: Rows;
+    };
     const mixing = endogenousMixing.map((row, i) => [...row, ...(exogenousMixing[i] as number[])]);
     const basis = orthonormalRows([...transpose(mixing), ...(objective.projection ?? [])]);
     const seen = objective.projection ? times(objective.projection, transpose(basis)) : [];
@@ -148,12 +151,16 @@ export function requestOf(cases: readonly GoldenCase[], latentDims?: number[]): 
   });
   const first = cases[0] as GoldenCase;
   const shape = reduced[0] as (typeof reduced)[number];
-  const number = (world: GoldenCase['world'], name: string): number => world[name] ?? (DEFAULTS[name] as number);
+  const number = (world: GoldenCase['world'], name: string): number =>
+    world[name] ?? (DEFAULTS[name] as number);
   const column = (values: number[][]): Float64Array => Float64Array.from(transpose(values).flat());
-  const stack = (pick: (i: number) => Rows): Float64Array => Float64Array.from(cases.flatMap((_, i) => pick(i).flat()));
-  const given = (name: string, rows: number, cols: number) => (i: number): Rows =>
-    (cases[i] as GoldenCase).world.matrices[name] ??
-    Array.from({ length: rows }, () => new Array<number>(cols).fill(0));
+  const stack = (pick: (i: number) => Rows): Float64Array =>
+    Float64Array.from(cases.flatMap((_, i) => pick(i).flat()));
+  const given =
+    (name: string, rows: number, cols: number) =>
+    (i: number): Rows =>
+      (cases[i] as GoldenCase).world.matrices[name] ??
+      Array.from({ length: rows }, () => new Array<number>(cols).fill(0));
   const ds = number(first.world, 'endogenousDim');
   const dx = number(first.world, 'exogenousDim');
   const da = number(first.world, 'actionDim');
