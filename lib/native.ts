@@ -23,7 +23,9 @@ export function loadAddon(root: string = packageRoot()): Addon {
   } catch (error) {
     const cause = explain(error);
     if (cause === undefined) throw error;
-    throw new ExolamError('unsupported', `${cause} ${machine()}, ${shipped(root)}. ${advice(root)}`, { cause: error });
+    throw new ExolamError('unsupported', `${cause} ${machine()}, ${shipped(root)}. ${advice(root)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -36,7 +38,8 @@ function explain(error: unknown): string | undefined {
 }
 
 function machine(): string {
-  const header = (process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined)?.header;
+  const header = (process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined)
+    ?.header;
   const glibc = header?.glibcVersionRuntime;
   const libc = process.platform !== 'linux' ? '' : glibc ? ` glibc ${glibc}` : ' musl';
   return `platform ${process.platform}, architecture ${process.arch}${libc}, Node-API ${process.versions['napi']}`;
@@ -45,7 +48,9 @@ function machine(): string {
 function shipped(root: string): string {
   const folder = join(root, 'prebuilds');
   const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.length === 0 ? 'no prebuilt binaries shipped' : `prebuilt binaries shipped for ${names.join(', ')}`;
+  return names.length === 0
+    ? 'no prebuilt binaries shipped'
+    : `prebuilt binaries shipped for ${names.join(', ')}`;
 }
 
 function advice(root: string): string {

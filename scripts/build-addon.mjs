@@ -55,7 +55,8 @@ export function ensureAddon({ force = false } = {}) {
   process.stderr.write(`exolam: building the native addon with ${name} (${reason}), about a minute\n`);
   build();
   for (const file of readdirSync(dirname(PRODUCT))) {
-    if (file.endsWith('.node') && join(dirname(PRODUCT), file) !== PRODUCT) rmSync(join(dirname(PRODUCT), file));
+    if (file.endsWith('.node') && join(dirname(PRODUCT), file) !== PRODUCT)
+      rmSync(join(dirname(PRODUCT), file));
   }
   writeStamp('addon', { builder, fingerprint: addonFingerprint(builder) });
 }
@@ -66,7 +67,8 @@ function reasonToBuild(wanted) {
   }
   const stamp = readStamp('addon');
   if (wanted !== undefined && stamp.builder !== wanted) return 'EXOLAM_BUILDER names another builder';
-  if (stamp.builder === undefined || stamp.fingerprint !== addonFingerprint(stamp.builder)) return 'its sources have changed';
+  if (stamp.builder === undefined || stamp.fingerprint !== addonFingerprint(stamp.builder))
+    return 'its sources have changed';
   return undefined;
 }
 

@@ -13,7 +13,8 @@ try {
   const tarball = pack(folder);
   const failed = [
     run(process.execPath, [commandOf('publint'), 'run', tarball, '--strict']) !== 0 && 'publint',
-    run(process.execPath, [commandOf('@arethetypeswrong/cli', 'attw'), tarball, '--no-emoji']) !== 0 && 'attw',
+    run(process.execPath, [commandOf('@arethetypeswrong/cli', 'attw'), tarball, '--no-emoji']) !== 0 &&
+      'attw',
   ].filter(Boolean);
   if (failed.length > 0) {
     process.stderr.write(`check:package: failed: ${failed.join(', ')}\n`);

@@ -27,4 +27,6 @@ if (faults.length > 0) {
   process.stderr.write(`check:symbols: weak or stray symbols in kernel objects\n${faults.join('\n')}\n`);
   process.exit(1);
 }
-process.stdout.write(`check:symbols: ${objects.length} kernel objects, no weak symbol, nothing exported but the tables\n`);
+process.stdout.write(
+  `check:symbols: ${objects.length} kernel objects, no weak symbol, nothing exported but the tables\n`,
+);

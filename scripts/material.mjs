@@ -19,12 +19,14 @@ export function unusedMaterial(result) {
     const needsMaterial = /support\/shared\.js'/.test(readFileSync(file, 'utf8'));
     for (const { ancestorTitles, title, status } of assertionResults) {
       if (status === 'passed') passed.add(`${ancestorTitles.join(' > ')} > ${title}`);
-      else if (needsMaterial && status !== 'failed') faults.push(`was not run although ../shared is here: ${title}`);
+      else if (needsMaterial && status !== 'failed')
+        faults.push(`was not run although ../shared is here: ${title}`);
     }
   }
   for (const backend of ['native', 'reference']) {
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
-      if (!passed.has(`golden: shared cases on ${backend} > ${file}`)) faults.push(`no passed test for ${file} on ${backend}`);
+      if (!passed.has(`golden: shared cases on ${backend} > ${file}`))
+        faults.push(`no passed test for ${file} on ${backend}`);
     }
   }
   return faults;

@@ -4,8 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/native.js';
 
 const root = packageRoot();
-const lists = (JSON.parse(readFileSync(join(root, 'native/sources.gypi'), 'utf8')) as { variables: Record<string, string[]> })
-  .variables;
+const lists = (
+  JSON.parse(readFileSync(join(root, 'native/sources.gypi'), 'utf8')) as {
+    variables: Record<string, string[]>;
+  }
+).variables;
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** The .cc files of a folder and its subfolders, as paths from the root. */
@@ -64,7 +67,8 @@ describe('native layers', () => {
   it('the kernels include no standard library templates', () => {
     const allowed = ['cstddef', 'cstdint', 'cstring', 'immintrin.h', 'arm_neon.h'];
     for (const file of headers('native/kernels')) {
-      for (const [, name] of read(file).matchAll(/#include\s*<([^>]+)>/g)) expect(allowed, file).toContain(name);
+      for (const [, name] of read(file).matchAll(/#include\s*<([^>]+)>/g))
+        expect(allowed, file).toContain(name);
     }
   });
 });

@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -41,7 +50,11 @@ beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'exolam-consumer-'));
   execFileSync('node', ['scripts/ensure-built.mjs'], { cwd: root, stdio: 'pipe' });
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', project];
-  const packed = execFileSync('npm', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const packed = execFileSync('npm', args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   const tarball = (JSON.parse(packed) as { filename: string }[])[0]?.filename ?? '';
   execFileSync('tar', ['-xzf', tarball], { cwd: project });
   installed = join(project, 'node_modules', 'exolam');
@@ -78,9 +91,24 @@ describe('the tarball', () => {
 
   it('holds the library, the command, the sources to build from, and no more', () => {
     const top = new Set(files(installed).map((file) => file.split('/')[0]));
-    const known = ['dist', 'native', 'prebuilds', 'CMakeLists.txt', 'package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+    const known = [
+      'dist',
+      'native',
+      'prebuilds',
+      'CMakeLists.txt',
+      'package.json',
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+    ];
     for (const name of top) expect(known).toContain(name);
-    for (const file of ['dist/index.mjs', 'dist/index.cjs', 'dist/index.d.mts', 'dist/index.d.cts', 'LICENSE']) {
+    for (const file of [
+      'dist/index.mjs',
+      'dist/index.cjs',
+      'dist/index.d.mts',
+      'dist/index.d.cts',
+      'LICENSE',
+    ]) {
       expect(files(installed)).toContain(file);
     }
     expect(readFileSync(join(installed, manifest().bin.exolam), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
@@ -92,7 +120,10 @@ describe('the tarball', () => {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
       for (const [, name] of text.matchAll(/(?:from|import\(|require\()\s*["']([^."'][^"']*)["']/g)) {
         if (name === undefined || name.startsWith('node:')) continue;
-        const packageName = name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+        const packageName = name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/');
         expect(known, `${file} imports ${name}`).toContain(packageName);
       }
     }
@@ -101,12 +132,20 @@ describe('the tarball', () => {
 
 describe('a consumer', () => {
   const esm = () =>
-    node(['--input-type=module', '-e', `import { solve, defaultBackend } from 'exolam';
-      const { loss, spectrum } = await solve(${CASE}); ${PRINT}`]);
+    node([
+      '--input-type=module',
+      '-e',
+      `import { solve, defaultBackend } from 'exolam';
+      const { loss, spectrum } = await solve(${CASE}); ${PRINT}`,
+    ]);
   const cjs = () =>
-    node(['-e', `const { solve, defaultBackend } = require('exolam');
-      solve(${CASE}).then(({ loss, spectrum }) => { ${PRINT} });`]);
-  const answer = (output: string) => JSON.parse(output) as { loss: number; spectrum: number[]; backend: string };
+    node([
+      '-e',
+      `const { solve, defaultBackend } = require('exolam');
+      solve(${CASE}).then(({ loss, spectrum }) => { ${PRINT} });`,
+    ]);
+  const answer = (output: string) =>
+    JSON.parse(output) as { loss: number; spectrum: number[]; backend: string };
 
   it('without a binary gets the same answers from plain JavaScript, announced once', () => {
     const { status, stdout, stderr } = esm();
