@@ -31,7 +31,8 @@ export interface Bounds {
 
 /** Shapes that fit each other, and finite numbers only. `file` names the source in messages. */
 export function checkArrays(file: string, arrays: Arrays): void {
-  const { observation, observationNext, action, exogenousNext, pairObservation, pairObservationNext } = arrays;
+  const { observation, observationNext, action, exogenousNext, pairObservation, pairObservationNext } =
+    arrays;
   const all = [observation, observationNext, action, exogenousNext, pairObservation, pairObservationNext];
   for (const matrix of all) {
     if (!matrix) continue;
@@ -46,7 +47,9 @@ export function checkArrays(file: string, arrays: Arrays): void {
       throw new ExolamError(
         'data',
         `${file}: ${matrix.name} has shape ${shape}; ` +
-          (like ? `${observation.dim} columns are expected, as in ${observation.name}` : 'it needs at least one column'),
+          (like
+            ? `${observation.dim} columns are expected, as in ${observation.name}`
+            : 'it needs at least one column'),
       );
     requireFinite(matrix.values, matrix.dim, `${file}: ${matrix.name}`);
   }
@@ -61,7 +64,8 @@ export function checkArrays(file: string, arrays: Arrays): void {
 export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly string[]): Episodes {
   let begin = 0;
   const list: Episode[] = bounds.ends.map((end, e) => {
-    const part = (matrix: Matrix | undefined) => matrix?.values.subarray(begin * matrix.dim, end * matrix.dim);
+    const part = (matrix: Matrix | undefined) =>
+      matrix?.values.subarray(begin * matrix.dim, end * matrix.dim);
     const episode: Episode = {
       number: bounds.numbers[e] as number,
       length: end - begin,
@@ -87,7 +91,11 @@ export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly strin
 }
 
 /** Rows that are transitions already: of the given episodes, or each of its own. */
-export function fromRows(arrays: Arrays, episode: Int32Array | undefined, notes: readonly string[]): Transitions {
+export function fromRows(
+  arrays: Arrays,
+  episode: Int32Array | undefined,
+  notes: readonly string[],
+): Transitions {
   const count = arrays.observation.rows;
   const doubles = (matrix: Matrix | undefined): Float64Array | undefined => {
     if (!matrix || matrix.values instanceof Float64Array) return matrix?.values as Float64Array | undefined;
@@ -101,6 +109,7 @@ export function fromRows(arrays: Arrays, episode: Int32Array | undefined, notes:
     observationDim: arrays.observation.dim,
     actionDim: arrays.action?.dim ?? 0,
     exogenousDim: arrays.exogenousNext?.dim ?? 0,
+    stride: 1,
     observation: doubles(arrays.observation) as Float64Array,
     observationNext: doubles(arrays.observationNext) as Float64Array,
     action: doubles(arrays.action),
@@ -109,7 +118,9 @@ export function fromRows(arrays: Arrays, episode: Int32Array | undefined, notes:
     pairObservationNext: doubles(arrays.pairObservationNext),
     episode: episode ?? Int32Array.from({ length: count }, (_, row) => row),
     episodes: { used, listed: used, absent: [] },
-    notes: episode ? notes : [...notes, 'rows are independent transitions: each one counts as an episode of its own'],
+    notes: episode
+      ? notes
+      : [...notes, 'rows are independent transitions: each one counts as an episode of its own'],
   };
 }
 
@@ -120,7 +131,10 @@ export function episodeNumbers(file: string, matrix: Matrix): Int32Array {
     const value = matrix.values[row] as number;
     numbers[row] = value;
     if (numbers[row] !== value)
-      throw new ExolamError('data', `${file}: ${matrix.name} is ${value} in row ${row}; expected a whole number`);
+      throw new ExolamError(
+        'data',
+        `${file}: ${matrix.name} is ${value} in row ${row}; expected a whole number`,
+      );
   }
   return numbers;
 }

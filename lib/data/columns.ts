@@ -1,7 +1,15 @@
 import { extname } from 'node:path';
 import type { Control } from '../backend.js';
 import { ExolamError } from '../errors.js';
-import { type Arrays, boundsOf, checkArrays, episodeNumbers, fromRows, type Matrix, toEpisodes } from './arrays.js';
+import {
+  type Arrays,
+  boundsOf,
+  checkArrays,
+  episodeNumbers,
+  fromRows,
+  type Matrix,
+  toEpisodes,
+} from './arrays.js';
 import { csvHeader, csvMatrices } from './csv.js';
 import { listNearest, type Match, matchNames } from './names.js';
 import { openParquet, readMatrices } from './parquet.js';
@@ -72,10 +80,16 @@ export async function readColumns(
     pairObservationNext: partners(path, observation, COLUMNS.pairObservationNext, candidates),
   };
   const present = Object.entries(groups).filter(([, columns]) => columns.length > 0);
-  const matrices = await load([...present.map(([, columns]) => columns), ...(episodeColumn ? [[episodeColumn]] : [])]);
+  const matrices = await load([
+    ...present.map(([, columns]) => columns),
+    ...(episodeColumn ? [[episodeColumn]] : []),
+  ]);
   const found: Partial<Record<keyof Arrays, Matrix>> = {};
   present.forEach(([key, columns], g) => {
-    found[key as keyof Arrays] = toMatrix(columns.length === 1 ? `${columns[0]}` : patternOf(columns), matrices[g]);
+    found[key as keyof Arrays] = toMatrix(
+      columns.length === 1 ? `${columns[0]}` : patternOf(columns),
+      matrices[g],
+    );
   });
   const arrays = found as Partial<Arrays> & Pick<Arrays, 'observation'>;
   if (arrays.observation.rows === 0)

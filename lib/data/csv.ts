@@ -62,7 +62,13 @@ function toNumber(text: string, path: string, column: string, line: number): num
 
 async function* records(path: string, control: Control): AsyncGenerator<{ record: string[]; line: number }> {
   const source = createReadStream(path);
-  const parser = parse({ bom: true, trim: true, skip_empty_lines: true, max_record_size: LONGEST_RECORD, info: true });
+  const parser = parse({
+    bom: true,
+    trim: true,
+    skip_empty_lines: true,
+    max_record_size: LONGEST_RECORD,
+    info: true,
+  });
   source.on('error', (error) => parser.destroy(error));
   source.pipe(parser);
   try {
@@ -73,7 +79,9 @@ async function* records(path: string, control: Control): AsyncGenerator<{ record
     }
   } catch (cause) {
     if (cause instanceof CsvError)
-      throw new ExolamError('data', `${path} cannot be read as CSV (truncated?): ${cause.message}`, { cause });
+      throw new ExolamError('data', `${path} cannot be read as CSV (truncated?): ${cause.message}`, {
+        cause,
+      });
     throw cause;
   } finally {
     source.destroy();

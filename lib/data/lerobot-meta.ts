@@ -49,11 +49,18 @@ export async function readInfo(folder: string): Promise<Info> {
   const parsed = infoSchema.safeParse(content);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new ExolamError('data', `${path}: ${issue?.path.join('.')} is not as LeRobot writes it: ${issue?.message}`);
+  throw new ExolamError(
+    'data',
+    `${path}: ${issue?.path.join('.')} is not as LeRobot writes it: ${issue?.message}`,
+  );
 }
 
 /** Episodes of the metadata in the order of their numbers; `videoKey` where frames are wanted. */
-export async function listEpisodes(folder: string, info: Info, videoKey: string | undefined): Promise<EpisodeMeta[]> {
+export async function listEpisodes(
+  folder: string,
+  info: Info,
+  videoKey: string | undefined,
+): Promise<EpisodeMeta[]> {
   const list = info.codebase_version.startsWith('v3.')
     ? await listV3(folder, info, videoKey)
     : await listV2(folder, info, videoKey);
@@ -69,14 +76,21 @@ async function listV2(folder: string, info: Info, videoKey: string | undefined):
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new ExolamError('data', `${path}, the list of episodes, cannot be read: ${(cause as Error).message}`, { cause });
+    throw new ExolamError(
+      'data',
+      `${path}, the list of episodes, cannot be read: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   const episodes: EpisodeMeta[] = [];
   text.split('\n').forEach((line, i) => {
     if (line.trim() === '') return;
     const entry = lineSchema.safeParse(jsonOrUndefined(line));
     if (!entry.success)
-      throw new ExolamError('data', `${path}: line ${i + 1} is not {"episode_index": ..., "length": ...} (truncated?)`);
+      throw new ExolamError(
+        'data',
+        `${path}: line ${i + 1} is not {"episode_index": ..., "length": ...} (truncated?)`,
+      );
     const { episode_index: index, length } = entry.data;
     const values = { episode_chunk: Math.floor(index / info.chunks_size), episode_index: index };
     episodes.push({
@@ -147,15 +161,21 @@ async function filesBelow(folder: string): Promise<string[]> {
   try {
     names = await readdir(folder, { recursive: true });
   } catch (cause) {
-    throw new ExolamError('data', `${folder}, the list of episodes, cannot be read: ${(cause as Error).message}`, { cause });
+    throw new ExolamError(
+      'data',
+      `${folder}, the list of episodes, cannot be read: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   const files = names.filter((name) => name.endsWith('.parquet')).sort(naturally);
-  if (files.length === 0) throw new ExolamError('data', `${folder} has no Parquet file; it should list the episodes`);
+  if (files.length === 0)
+    throw new ExolamError('data', `${folder} has no Parquet file; it should list the episodes`);
   return files.map((name) => join(folder, name));
 }
 
 function videoFile(info: Info, values: Readonly<Record<string, string | number>>): string {
-  if (!info.video_path) throw new ExolamError('data', 'meta/info.json has no video_path, so its videos cannot be found');
+  if (!info.video_path)
+    throw new ExolamError('data', 'meta/info.json has no video_path, so its videos cannot be found');
   return fillTemplate('video_path', info.video_path, values);
 }
 
@@ -163,16 +183,29 @@ function videoFile(info: Info, values: Readonly<Record<string, string | number>>
  * A path of the dataset from a template such as `data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet`.
  * Paths stay inside the folder.
  */
-export function fillTemplate(field: string, template: string, values: Readonly<Record<string, string | number>>): string {
-  const path = template.replace(/\{(\w+)(?::0?(\d*)d)?\}/g, (whole, name: string, width: string | undefined) => {
-    const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined)
-      throw new ExolamError('data', `meta/info.json: ${field} has ${whole}; known: ${Object.keys(values).join(', ')}`);
-    return String(value).padStart(Math.min(Number(width ?? 0), 32), '0');
-  });
+export function fillTemplate(
+  field: string,
+  template: string,
+  values: Readonly<Record<string, string | number>>,
+): string {
+  const path = template.replace(
+    /\{(\w+)(?::0?(\d*)d)?\}/g,
+    (whole, name: string, width: string | undefined) => {
+      const value = Object.hasOwn(values, name) ? values[name] : undefined;
+      if (value === undefined)
+        throw new ExolamError(
+          'data',
+          `meta/info.json: ${field} has ${whole}; known: ${Object.keys(values).join(', ')}`,
+        );
+      return String(value).padStart(Math.min(Number(width ?? 0), 32), '0');
+    },
+  );
   const parts = path.split(/[\\/]/);
   if (isAbsolute(path) || /^[A-Za-z]:/.test(path) || parts.includes('..') || path.includes('\0'))
-    throw new ExolamError('data', `meta/info.json: ${field} leads out of the dataset's folder: ${JSON.stringify(path)}`);
+    throw new ExolamError(
+      'data',
+      `meta/info.json: ${field} leads out of the dataset's folder: ${JSON.stringify(path)}`,
+    );
   return normalize(path);
 }
 

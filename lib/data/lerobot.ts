@@ -27,7 +27,15 @@ const DECODERS = 2;
 const DEFAULT_SIDE = 32;
 
 /** Bookkeeping columns of every dataset, never an observation. */
-const BOOKKEEPING = ['timestamp', 'frame_index', 'episode_index', 'index', 'task_index', 'next.done', 'next.reward'];
+const BOOKKEEPING = [
+  'timestamp',
+  'frame_index',
+  'episode_index',
+  'index',
+  'task_index',
+  'next.done',
+  'next.reward',
+];
 
 /** Rows of an episode as its Parquet file has them. */
 interface Recorded {
@@ -38,14 +46,21 @@ interface Recorded {
 }
 
 /** A LeRobot dataset folder, v2.0, v2.1 or v3.0, or as much of one as is there. */
-export async function readLeRobot(folder: string, options: LeRobotOptions, control: Control): Promise<Episodes> {
+export async function readLeRobot(
+  folder: string,
+  options: LeRobotOptions,
+  control: Control,
+): Promise<Episodes> {
   const info = await readInfo(folder);
   const notes: string[] = [];
   const key = observationKey(folder, info, options.observation, notes);
   const feature = info.features[key] as Feature;
   const kind = kindOf(key, feature);
   if (kind === 'vector' && (options.resize || options.color))
-    throw new ExolamError('input', `--resize and --color are for images and videos, and "${key}" is a vector feature`);
+    throw new ExolamError(
+      'input',
+      `--resize and --color are for images and videos, and "${key}" is a vector feature`,
+    );
   const actionKey = findAction(folder, info, options.action);
 
   const listed = await listEpisodes(folder, info, kind === 'video' ? key : undefined);
@@ -56,7 +71,9 @@ export async function readLeRobot(folder: string, options: LeRobotOptions, contr
     );
 
   const size = kind === 'vector' ? undefined : frameSize(feature, options);
-  const dim = size ? size.width * size.height * size.channels : feature.shape.reduce((product, n) => product * n, 1);
+  const dim = size
+    ? size.width * size.height * size.channels
+    : feature.shape.reduce((product, n) => product * n, 1);
   const columns = { observation: kind === 'vector' ? key : undefined, action: actionKey };
   const recorded = await readRecorded(folder, there, columns, control, notes);
   const actionDim = widthOf(recorded, ({ action }) => action, actionKey ?? '');
@@ -92,7 +109,10 @@ type Kind = 'vector' | 'image' | 'video';
 function kindOf(key: string, { dtype }: Feature): Kind {
   if (dtype === 'video' || dtype === 'image') return dtype;
   if (/^(float|int|uint)\d+$|^bool$/.test(dtype)) return 'vector';
-  throw new ExolamError('input', `--observation "${key}" holds ${dtype} values; expected numbers, images or a video`);
+  throw new ExolamError(
+    'input',
+    `--observation "${key}" holds ${dtype} values; expected numbers, images or a video`,
+  );
 }
 
 function observationKey(folder: string, info: Info, given: string | undefined, notes: string[]): string {
@@ -108,13 +128,18 @@ function observationKey(folder: string, info: Info, given: string | undefined, n
       ? candidates[0]
       : undefined;
   if (key === undefined)
-    throw new ExolamError('input', `--observation is needed: it names one of ${known.sort(naturally).join(', ')}`);
+    throw new ExolamError(
+      'input',
+      `--observation is needed: it names one of ${known.sort(naturally).join(', ')}`,
+    );
   notes.push(`the observation is ${key}; --observation picks another of ${known.sort(naturally).join(', ')}`);
   return key;
 }
 
 function findAction(folder: string, info: Info, given: string | undefined): string | undefined {
-  const vectors = Object.keys(info.features).filter((name) => !/^(video|image|string)$/.test(info.features[name]?.dtype ?? ''));
+  const vectors = Object.keys(info.features).filter(
+    (name) => !/^(video|image|string)$/.test(info.features[name]?.dtype ?? ''),
+  );
   if (given === undefined) return vectors.includes('action') ? 'action' : undefined;
   if (!vectors.includes(given)) throw unknownName('--action', given, folder, vectors);
   return given;
@@ -143,7 +168,8 @@ async function split(folder: string, listed: readonly EpisodeMeta[]) {
   }
   if (there.length === 0) {
     const missing = [...files].filter(([, found]) => !found).map(([file]) => file);
-    const shown = missing.slice(0, 3).join(', ') + (missing.length > 3 ? ` and ${missing.length - 3} more` : '');
+    const shown =
+      missing.slice(0, 3).join(', ') + (missing.length > 3 ? ` and ${missing.length - 3} more` : '');
     throw new ExolamError(
       'data',
       `${folder} has the files of none of its ${listed.length} episodes (a partial download?); missing: ${shown}`,
@@ -184,20 +210,38 @@ async function readRecorded(
     for (const column of [...names, 'episode_index'])
       if (!file.columns.includes(column)) throw unknownName('column', column, path, file.columns);
     const counter = file.columns.includes('frame_index') ? [['frame_index']] : [];
-    const matrices = await readMatrices(file, [['episode_index'], ...names.map((column) => [column]), ...counter]);
+    const matrices = await readMatrices(file, [
+      ['episode_index'],
+      ...names.map((column) => [column]),
+      ...counter,
+    ]);
     const matrix = (i: number) => matrices[i] as { values: Float64Array; dim: number };
-    const numbers = episodeNumbers(path, { name: 'episode_index', values: matrix(0).values, rows: file.rows, dim: 1 });
+    const numbers = episodeNumbers(path, {
+      name: 'episode_index',
+      values: matrix(0).values,
+      rows: file.rows,
+      dim: 1,
+    });
     if (counter.length > 0) requireEveryFrame(file, numbers, matrix(matrices.length - 1).values);
     const { ends, numbers: present } = boundsOf(path, 'episode_index', numbers);
     for (const meta of wanted) {
       const at = present.indexOf(meta.index);
-      if (at < 0) throw new ExolamError('data', `${path} has no rows of episode ${meta.index}, which the metadata places there`);
+      if (at < 0)
+        throw new ExolamError(
+          'data',
+          `${path} has no rows of episode ${meta.index}, which the metadata places there`,
+        );
       const begin = at === 0 ? 0 : (ends[at - 1] as number);
       const end = ends[at] as number;
       const part = (column: string | undefined) => {
         if (column === undefined) return undefined;
         const { values, dim } = matrix(1 + names.indexOf(column));
-        requireFinite(values.subarray(begin * dim, end * dim), dim, `${path}: ${column}`, (row) => `row ${begin + row}`);
+        requireFinite(
+          values.subarray(begin * dim, end * dim),
+          dim,
+          `${path}: ${column}`,
+          (row) => `row ${begin + row}`,
+        );
         return values.slice(begin * dim, end * dim);
       };
       if (end - begin !== meta.length)
@@ -224,14 +268,21 @@ function requireEveryFrame(file: ParquetFile, episode: Int32Array, frame: Float6
   }
 }
 
-function widthOf(recorded: readonly Recorded[], values: (r: Recorded) => Float64Array | undefined, what: string): number {
+function widthOf(
+  recorded: readonly Recorded[],
+  values: (r: Recorded) => Float64Array | undefined,
+  what: string,
+): number {
   let width = 0;
   for (const r of recorded) {
     const array = values(r);
     if (!array || r.length === 0) continue;
     const here = array.length / r.length;
     if (width > 0 && here !== width)
-      throw new ExolamError('data', `${r.meta.dataFile}: ${what} has ${here} numbers per row, and ${width} in other episodes`);
+      throw new ExolamError(
+        'data',
+        `${r.meta.dataFile}: ${what} has ${here} numbers per row, and ${width} in other episodes`,
+      );
     width = here;
   }
   return width;
@@ -262,7 +313,10 @@ async function readFrames(
     const { meta } = recorded[e] as Recorded;
     return kind === 'video' ? (meta.videoFile as string) : `${meta.dataFile}#${meta.index}`;
   });
-  const threads = Math.max(1, Math.floor((control.threads ?? cpus().length) / Math.min(DECODERS, byFile.size)));
+  const threads = Math.max(
+    1,
+    Math.floor((control.threads ?? cpus().length) / Math.min(DECODERS, byFile.size)),
+  );
   await forEachParallel([...byFile], DECODERS, { ...control, threads }, async ([name, episodes], inner) => {
     const segments = episodes
       .map((e): Segment => {
@@ -276,7 +330,9 @@ async function readFrames(
       const got = await decodeFrames({ path, fps: info.fps, segments }, size, inner, onFrames);
       const { meta, length } = recorded[episodes[0] as number] as Recorded;
       if (info.codebase_version.startsWith('v2.') && got > length)
-        notes.push(`${path} has ${got} frames; the ${length} that episode ${meta.index} has rows for are used`);
+        notes.push(
+          `${path} has ${got} frames; the ${length} that episode ${meta.index} has rows for are used`,
+        );
     } else {
       const { meta } = recorded[episodes[0] as number] as Recorded;
       const path = join(folder, meta.dataFile);

@@ -17,8 +17,16 @@ export function listNearest(name: string, known: readonly string[], most = 12): 
 }
 
 /** A name that is not there: `what` names the thing asked for, `where` where it was looked for. */
-export function unknownName(what: string, name: string, where: string, known: readonly string[]): ExolamError {
-  return new ExolamError('input', `${what} "${name}" is not in ${where}; available: ${listNearest(name, known)}`);
+export function unknownName(
+  what: string,
+  name: string,
+  where: string,
+  known: readonly string[],
+): ExolamError {
+  return new ExolamError(
+    'input',
+    `${what} "${name}" is not in ${where}; available: ${listNearest(name, known)}`,
+  );
 }
 
 /** A name matched by a pattern, and what its star stood for (the whole name where the pattern has none). */

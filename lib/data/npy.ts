@@ -31,7 +31,10 @@ export function npyHeaderLength(bytes: Buffer, what: string): number {
     throw new ExolamError('data', `${what} has .npy version ${version}; versions 1 to 3 are supported`);
   const length = version === 1 ? 10 + bytes.readUInt16LE(8) : 12 + bytes.readUInt32LE(8);
   if (length > LONGEST_HEADER)
-    throw new ExolamError('data', `${what} claims a header of ${length} bytes; at most ${LONGEST_HEADER} are read`);
+    throw new ExolamError(
+      'data',
+      `${what} claims a header of ${length} bytes; at most ${LONGEST_HEADER} are read`,
+    );
   return length;
 }
 
@@ -48,7 +51,12 @@ export function parseNpyHeader(bytes: Buffer, what: string): NpyHeader {
   return { shape: sizes, fortran: fortran === 'True', dtype: parseDtype(descr, what), begin: bytes.length };
 }
 
-const SIZES: Readonly<Record<string, readonly number[]>> = { f: [2, 4, 8], i: [1, 2, 4, 8], u: [1, 2, 4, 8], b: [1] };
+const SIZES: Readonly<Record<string, readonly number[]>> = {
+  f: [2, 4, 8],
+  i: [1, 2, 4, 8],
+  u: [1, 2, 4, 8],
+  b: [1],
+};
 const REFUSED: Readonly<Record<string, string>> = {
   O: 'Python objects',
   S: 'byte strings',
@@ -64,16 +72,28 @@ function parseDtype(descr: string, what: string): Dtype {
   const size = Number(digits);
   if (kind === undefined || !SIZES[kind]?.includes(size)) {
     const holds = kind && REFUSED[kind] ? `${REFUSED[kind]} (dtype ${descr})` : `dtype ${descr}`;
-    throw new ExolamError('data', `${what} holds ${holds}; expected numbers: float16 to float64, int8 to int64, bool`);
+    throw new ExolamError(
+      'data',
+      `${what} holds ${holds}; expected numbers: float16 to float64, int8 to int64, bool`,
+    );
   }
   return { name: descr, size, bigEndian: order === '>', kind };
 }
 
 /** Writes numbers from[0 ..] of the dtype into `into` from index `at`; returns how many. Whole numbers of bytes only. */
-export function decode(bytes: Buffer, dtype: Dtype, into: Float64Array | Float32Array | Uint8Array, at: number): number {
+export function decode(
+  bytes: Buffer,
+  dtype: Dtype,
+  into: Float64Array | Float32Array | Uint8Array,
+  at: number,
+): number {
   const { size, kind, bigEndian } = dtype;
   const count = bytes.length / size;
-  if (!bigEndian && kind === 'f' && ((size === 8 && into instanceof Float64Array) || (size === 4 && into instanceof Float32Array))) {
+  if (
+    !bigEndian &&
+    kind === 'f' &&
+    ((size === 8 && into instanceof Float64Array) || (size === 4 && into instanceof Float32Array))
+  ) {
     // Same format on both sides (every machine that Node.js supports and that matters here is little-endian): copy.
     new Uint8Array(into.buffer, into.byteOffset + at * size, bytes.length).set(bytes);
     return count;

@@ -27,7 +27,9 @@ export const ARRAYS = {
 export async function readNpz(path: string, control: Control): Promise<Episodes | Transitions> {
   const zip = await ZipReader.open(path);
   try {
-    const names = [...zip.entries.keys()].filter((name) => name.endsWith('.npy')).map((name) => name.slice(0, -4));
+    const names = [...zip.entries.keys()]
+      .filter((name) => name.endsWith('.npy'))
+      .map((name) => name.slice(0, -4));
     const frames = names.includes('observations');
     requireForm(path, names, frames);
     const array = (name: string): Promise<Matrix | undefined> =>
@@ -40,7 +42,8 @@ export async function readNpz(path: string, control: Control): Promise<Episodes 
       pairObservation: await array(ARRAYS.pairObservation),
       pairObservationNext: await array(ARRAYS.pairObservationNext),
     };
-    if (arrays.observation.rows === 0) throw new ExolamError('data', `${path}: ${arrays.observation.name} has no rows`);
+    if (arrays.observation.rows === 0)
+      throw new ExolamError('data', `${path}: ${arrays.observation.name} has no rows`);
     checkArrays(path, arrays);
     if (frames) {
       const ends = endsOf(path, (await array('episode_ends')) as Matrix, arrays.observation.rows);
@@ -82,7 +85,10 @@ function endsOf(path: string, matrix: Matrix, rows: number): number[] {
     before = end;
   });
   if (before !== rows)
-    throw new ExolamError('data', `${path}: episode_ends stops at ${before}, and observations has ${rows} rows`);
+    throw new ExolamError(
+      'data',
+      `${path}: episode_ends stops at ${before}, and observations has ${rows} rows`,
+    );
   return ends;
 }
 
@@ -124,7 +130,10 @@ function prepare(bytes: Buffer, what: string, name: string, size: number) {
   const [rows = 1, dim = 1] = shape;
   const text = `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
   if (shape.length === 0 || shape.length > 2)
-    throw new ExolamError('data', `${what} has shape ${text}; expected (rows, columns), or (rows,) for one column`);
+    throw new ExolamError(
+      'data',
+      `${what} has shape ${text}; expected (rows, columns), or (rows,) for one column`,
+    );
   const count = rows * dim;
   const claimed = count * dtype.size;
   if (!Number.isSafeInteger(claimed) || claimed !== size - begin)

@@ -7,7 +7,7 @@ import { readColumns } from './columns.js';
 import { withDistractor } from './distractor.js';
 import { readLeRobot } from './lerobot.js';
 import { readNpz } from './npz.js';
-import { type Episodes, toTransitions, type Transitions } from './transitions.js';
+import { type Episodes, type Transitions, toTransitions } from './transitions.js';
 
 /** What a user says about their data; the names are those of the command line's options. */
 export interface DataOptions {
@@ -27,7 +27,11 @@ export interface DataOptions {
 const ACCEPTED = 'a LeRobot dataset folder (with meta/info.json), or a .npz, .parquet or .csv file';
 
 /** Reads a user's data as transitions, checked: finite, not constant, enough of them. */
-export async function openData(path: string, options: DataOptions = {}, control: Control = {}): Promise<Transitions> {
+export async function openData(
+  path: string,
+  options: DataOptions = {},
+  control: Control = {},
+): Promise<Transitions> {
   checkOptions(options);
   const recorded = await read(path, options, control);
   return checked(transitionsOf(path, recorded, options));
@@ -43,7 +47,8 @@ async function read(path: string, options: DataOptions, control: Control): Promi
     if (!info) throw new ExolamError('data', `${path} has no meta/info.json; expected ${ACCEPTED}`);
     return readLeRobot(path, options, control);
   }
-  if (!found.isFile()) throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
+  if (!found.isFile())
+    throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
   refuse(path, options, ['resize', 'color']);
   switch (extname(path).toLowerCase()) {
     case '.npz':
@@ -60,10 +65,16 @@ async function read(path: string, options: DataOptions, control: Control): Promi
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
   const { stride = 1, distractor } = options;
   if ('list' in recorded)
-    return distractor === undefined ? toTransitions(recorded, stride) : withDistractor(recorded, stride, distractor);
-  const given = stride !== 1 ? `--stride ${stride}` : distractor !== undefined ? `--distractor ${distractor}` : undefined;
+    return distractor === undefined
+      ? toTransitions(recorded, stride)
+      : withDistractor(recorded, stride, distractor);
+  const given =
+    stride !== 1 ? `--stride ${stride}` : distractor !== undefined ? `--distractor ${distractor}` : undefined;
   if (given)
-    throw new ExolamError('input', `${given} needs episodes of frames, and the rows of ${path} are transitions already`);
+    throw new ExolamError(
+      'input',
+      `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
+    );
   return recorded;
 }
 

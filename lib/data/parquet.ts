@@ -11,7 +11,10 @@ export interface ParquetFile {
   /** Top-level columns, in the file's order. */
   readonly columns: readonly string[];
   /** Calls `visit` once per row group with the rows of each named column, in the order of `names`. */
-  read(names: readonly string[], visit: (columns: readonly Column[], firstRow: number) => void): Promise<void>;
+  read(
+    names: readonly string[],
+    visit: (columns: readonly Column[], firstRow: number) => void,
+  ): Promise<void>;
   /** Rows of one column as they are stored (bytes of images, for one). */
   readRaw(name: string): Promise<readonly unknown[]>;
 }
@@ -27,9 +30,13 @@ export interface Column {
 function broken(path: string, cause: unknown): ExolamError {
   if (cause instanceof ExolamError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new ExolamError('data', `${path} cannot be read as Parquet (truncated or damaged?): ${oneLine(reason)}`, {
-    cause,
-  });
+  return new ExolamError(
+    'data',
+    `${path} cannot be read as Parquet (truncated or damaged?): ${oneLine(reason)}`,
+    {
+      cause,
+    },
+  );
 }
 
 function oneLine(text: string): string {
@@ -39,7 +46,8 @@ function oneLine(text: string): string {
 export async function openParquet(path: string): Promise<ParquetFile> {
   const { size } = await stat(path);
   // A Parquet file begins and ends in PAR1 around a footer length; the reader below looks at that end unchecked.
-  if (size < 12) throw new ExolamError('data', `${path} has ${size} bytes, too few for a Parquet file (truncated?)`);
+  if (size < 12)
+    throw new ExolamError('data', `${path} has ${size} bytes, too few for a Parquet file (truncated?)`);
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
@@ -54,7 +62,8 @@ export async function openParquet(path: string): Promise<ParquetFile> {
         };
         await parquetRead({ file, metadata, compressors, columns: [name], rowStart, rowEnd, onChunk });
         const rows = parts.reduce((sum, { length }) => sum + length, 0);
-        if (rows !== rowEnd - rowStart) throw new Error(`column ${name} holds ${rows} of ${rowEnd - rowStart} rows`);
+        if (rows !== rowEnd - rowStart)
+          throw new Error(`column ${name} holds ${rows} of ${rowEnd - rowStart} rows`);
       } catch (cause) {
         throw broken(path, cause);
       }
@@ -74,7 +83,9 @@ export async function openParquet(path: string): Promise<ParquetFile> {
       },
       async readRaw(name) {
         const all: unknown[] = [];
-        for (const { start, end } of groups) for (const part of await column(name, start, end)) for (const cell of Array.from(part)) all.push(cell);
+        for (const { start, end } of groups)
+          for (const part of await column(name, start, end))
+            for (const cell of Array.from(part)) all.push(cell);
         return all;
       },
     };
@@ -89,10 +100,14 @@ function groupsOf(path: string, metadata: FileMetaData, size: number): { start: 
   const groups: { start: number; end: number }[] = [];
   for (const group of metadata.row_groups) {
     const count = Number(group.num_rows);
-    if (!Number.isSafeInteger(count) || count < 0) throw new Error(`a row group claims ${group.num_rows} rows`);
+    if (!Number.isSafeInteger(count) || count < 0)
+      throw new Error(`a row group claims ${group.num_rows} rows`);
     for (const { meta_data: chunk } of group.columns) {
       if (!chunk) continue;
-      const begin = Math.min(Number(chunk.data_page_offset), Number(chunk.dictionary_page_offset ?? Infinity));
+      const begin = Math.min(
+        Number(chunk.data_page_offset),
+        Number(chunk.dictionary_page_offset ?? Infinity),
+      );
       const end = begin + Number(chunk.total_compressed_size);
       if (begin < 0 || !(end <= size))
         throw new ExolamError(
@@ -126,7 +141,8 @@ function numbers(path: string, name: string, parts: readonly ArrayLike<unknown>[
   const rows = parts.reduce((sum, { length }) => sum + length, 0);
   const first = parts.find(({ length }) => length > 0)?.[0];
   const width = isList(first) ? flat(first).length : 1;
-  if (width === 0) throw new ExolamError('data', `${path}: column ${name} has an empty list in row ${firstRow}`);
+  if (width === 0)
+    throw new ExolamError('data', `${path}: column ${name} has an empty list in row ${firstRow}`);
   const values = allocate(rows, width, `column ${name} of ${path}`);
   let row = 0;
   for (const part of parts) {
@@ -174,7 +190,10 @@ function refused(path: string, name: string, row: number, cell: unknown): Exolam
           : cell instanceof Date
             ? 'a date'
             : `a ${typeof cell}`;
-  return new ExolamError('data', `${path}: column ${name} has ${what} in row ${row}; every value must be a number`);
+  return new ExolamError(
+    'data',
+    `${path}: column ${name} has ${what} in row ${row}; every value must be a number`,
+  );
 }
 
 /** Whole columns side by side as one (rows, sum of widths) matrix per group of names, one row group in memory at a time. */

@@ -14,8 +14,6 @@ export interface Transitions {
   readonly observationDim: number;
   readonly actionDim: number;
   readonly exogenousDim: number;
-  /** Frames between o and o'. */
-  readonly stride: number;
   /** (N, d) each. */
   readonly observation: Float64Array;
   readonly observationNext: Float64Array;
@@ -175,7 +173,6 @@ export function accountOf(
   if (stride > 1 && episodes.actionDim > 0)
     notes.push(`the action of a transition is the mean of the actions of its ${stride} frames`);
   return {
-    stride,
     episode,
     episodes: {
       used: episodes.list.length - short.length,

@@ -92,7 +92,10 @@ export async function decodeFrames(
 }
 
 /** Copies the bytes of a stream, `position` being the first one's place in it, to the segments they belong to. */
-function placer(segments: readonly Segment[], frameBytes: number): (chunk: Uint8Array, position: number) => void {
+function placer(
+  segments: readonly Segment[],
+  frameBytes: number,
+): (chunk: Uint8Array, position: number) => void {
   let current = 0;
   return (chunk, position) => {
     for (; current < segments.length; current++) {
@@ -111,7 +114,11 @@ function ffmpegPath(): string {
   return process.env['EXOLAM_FFMPEG'] || 'ffmpeg';
 }
 
-function ffmpegArguments({ path, images, fps }: VideoSource, size: FrameSize, threads: number | undefined): string[] {
+function ffmpegArguments(
+  { path, images, fps }: VideoSource,
+  size: FrameSize,
+  threads: number | undefined,
+): string[] {
   const pixels = size.channels === 3 ? 'rgb24' : 'gray';
   const filter = [
     // Area averaging keeps small frames free of aliasing; the exact flags make them the same on every machine.

@@ -53,9 +53,15 @@ export class ZipReader {
     const where = `${this.path}: ${name}`;
     if (entry.encrypted) throw new ExolamError('data', `${where} is encrypted`);
     if (method !== STORED && method !== DEFLATED)
-      throw new ExolamError('data', `${where} uses compression method ${method}; stored and deflate are supported`);
+      throw new ExolamError(
+        'data',
+        `${where} uses compression method ${method}; stored and deflate are supported`,
+      );
     if (method === STORED && compressed !== size)
-      throw new ExolamError('data', `${where} claims ${gigabytes(size)} and has ${gigabytes(compressed)} in the file`);
+      throw new ExolamError(
+        'data',
+        `${where} claims ${gigabytes(size)} and has ${gigabytes(compressed)} in the file`,
+      );
     if (size > DEFLATE_LIMIT * compressed)
       throw new ExolamError(
         'data',
@@ -83,7 +89,8 @@ export class ZipReader {
     let total = 0;
     const accept = (chunk: Buffer): void => {
       total += chunk.length;
-      if (total > entry.size) throw damaged(this.path, `${entry.name} unpacks to more than the ${entry.size} bytes it claims`);
+      if (total > entry.size)
+        throw damaged(this.path, `${entry.name} unpacks to more than the ${entry.size} bytes it claims`);
       crc = crc32(chunk, crc);
       write(chunk);
     };
@@ -104,7 +111,8 @@ export class ZipReader {
       if (signal?.aborted) throw new ExolamError('cancelled', 'reading the data was cancelled', { cause });
       throw damaged(this.path, `${entry.name}: ${cause instanceof Error ? cause.message : cause}`, cause);
     }
-    if (total !== entry.size) throw damaged(this.path, `${entry.name} has ${total} of the ${entry.size} bytes it claims`);
+    if (total !== entry.size)
+      throw damaged(this.path, `${entry.name} has ${total} of the ${entry.size} bytes it claims`);
     if (crc !== entry.crc) throw damaged(this.path, `${entry.name} does not match its checksum`);
   }
 }
@@ -113,7 +121,12 @@ function damaged(path: string, what: string, cause?: unknown): ExolamError {
   return new ExolamError('data', `${path} is truncated or damaged: ${what}`, { cause });
 }
 
-async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<Buffer> {
+async function readExactly(
+  file: FileHandle,
+  position: number,
+  length: number,
+  path: string,
+): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   let got = 0;
   while (got < length) {
@@ -138,11 +151,13 @@ async function readDirectory(path: string, file: FileHandle, size: number): Prom
   let offset = tail.readUInt32LE(end + 16);
   if (end >= 20 && tail.readUInt32LE(end - 20) === 0x07064b50) {
     const record = await readExactly(file, safe(path, tail.readBigUInt64LE(end - 12)), 56, path);
-    if (record.readUInt32LE(0) !== 0x06064b50) throw damaged(path, 'its zip64 directory is not where it should be');
+    if (record.readUInt32LE(0) !== 0x06064b50)
+      throw damaged(path, 'its zip64 directory is not where it should be');
     length = safe(path, record.readBigUInt64LE(40));
     offset = safe(path, record.readBigUInt64LE(48));
   }
-  if (length > LARGEST_DIRECTORY || offset + length > size) throw damaged(path, 'its zip directory lies outside of it');
+  if (length > LARGEST_DIRECTORY || offset + length > size)
+    throw damaged(path, 'its zip directory lies outside of it');
   return parseDirectory(path, await readExactly(file, offset, length, path));
 }
 
@@ -183,7 +198,8 @@ function zip64(path: string, extra: Buffer, fields: readonly number[]): number[]
       let next = at + 4;
       return fields.map((field) => {
         if (field !== 0xffffffff) return field;
-        if (next + 8 > at + 4 + length || next + 8 > extra.length) throw damaged(path, 'a zip64 field is cut short');
+        if (next + 8 > at + 4 + length || next + 8 > extra.length)
+          throw damaged(path, 'a zip64 field is cut short');
         next += 8;
         return safe(path, extra.readBigUInt64LE(next - 8));
       });

@@ -1,0 +1,124 @@
+import { rename, rm } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { Control } from '../backend.js';
+import { ExolamError } from '../errors.js';
+import { writeNpz } from './write-npz.js';
+import { writeParquet } from './write-parquet.js';
+
+/** Widths of what is written; without a pair, or with 0, its arrays are left out. */
+export interface TransitionDims {
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly exogenousDim: number;
+  readonly pair: boolean;
+}
+
+/** Consecutive rows of every array; a backend's SampleAnswer is one. */
+export interface TransitionBatch {
+  /** (rows, observationDim) each. */
+  readonly observation: Float64Array;
+  readonly observationNext: Float64Array;
+  readonly pairObservation: Float64Array;
+  readonly pairObservationNext: Float64Array;
+  /** (rows, actionDim) */
+  readonly action: Float64Array;
+  /** (rows, exogenousDim) */
+  readonly exogenousNext: Float64Array;
+}
+
+export type BatchKey = keyof TransitionBatch;
+
+export interface ArraySpec {
+  readonly key: BatchKey;
+  readonly dim: number;
+}
+
+/**
+ * Writes `count` transitions that arrive in batches as `.npz` or `.parquet`, in the names that `openData` reads back. One
+ * batch is in memory at a time. The file appears under its name when it is whole; before that, and after a failure or an
+ * abort, there is none. Batches of any sizes give the same file.
+ */
+export async function writeTransitions(
+  path: string,
+  count: number,
+  dims: TransitionDims,
+  batches: AsyncIterable<TransitionBatch>,
+  control: Control = {},
+): Promise<void> {
+  const write = writerOf(path);
+  const { observationDim: d, actionDim, exogenousDim, pair } = dims;
+  const arrays: ArraySpec[] = [
+    { key: 'observation' as const, dim: d },
+    { key: 'observationNext' as const, dim: d },
+    { key: 'action' as const, dim: actionDim },
+    { key: 'exogenousNext' as const, dim: exogenousDim },
+    { key: 'pairObservation' as const, dim: pair ? d : 0 },
+    { key: 'pairObservationNext' as const, dim: pair ? d : 0 },
+  ].filter(({ dim }) => dim > 0);
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await write(partial, count, arrays, counted(count, arrays, batches, control));
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw cannotWrite(path, error);
+  }
+}
+
+/** The writer that a file's name asks for; for a check before any work is done. */
+export function writerOf(path: string): typeof writeNpz {
+  switch (extname(path).toLowerCase()) {
+    case '.npz':
+      return writeNpz;
+    case '.parquet':
+      return writeParquet;
+    default:
+      throw new ExolamError(
+        'input',
+        `--out ${path} is not a kind of file that can be written; expected .npz or .parquet`,
+      );
+  }
+}
+
+/** The batches as they come, each one checked, and `count` rows of them in all. */
+async function* counted(
+  count: number,
+  arrays: readonly ArraySpec[],
+  batches: AsyncIterable<TransitionBatch>,
+  control: Control,
+): AsyncGenerator<TransitionBatch> {
+  let rows = 0;
+  for await (const batch of batches) {
+    if (control.signal?.aborted) throw new ExolamError('cancelled', 'writing the data was cancelled');
+    const here = rowsOf(batch, arrays);
+    for (const { key, dim } of arrays)
+      if (batch[key].length !== here * dim)
+        throw new ExolamError(
+          'internal',
+          `a batch of ${here} rows has ${batch[key].length} numbers in ${key}, not ${here * dim}`,
+        );
+    rows += here;
+    if (rows > count) throw new ExolamError('internal', `${rows} rows arrived of ${count}`);
+    yield batch;
+    control.onProgress?.(rows, count);
+  }
+  if (rows !== count) throw new ExolamError('internal', `${rows} rows arrived of ${count}`);
+}
+
+export function rowsOf(batch: TransitionBatch, arrays: readonly ArraySpec[]): number {
+  const { key, dim } = arrays[0] as ArraySpec;
+  return batch[key].length / dim;
+}
+
+function cannotWrite(path: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof ExolamError || code === undefined) return error;
+  const why: Readonly<Record<string, string>> = {
+    ENOENT: 'its folder does not exist',
+    EACCES: 'permission is denied',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'the disk is full',
+    EISDIR: 'it is a folder',
+  };
+  return new ExolamError('input', `${path} cannot be written: ${why[code] ?? message}`, { cause: error });
+}
