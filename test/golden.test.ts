@@ -19,7 +19,7 @@ const CORRECTED: Record<string, Record<string, number>> = {
 
 const own = fileURLToPath(new URL('golden/', import.meta.url));
 const folders: [string, string][] = [['own cases', own]];
-if (existsSync(shared('fixtures/solve'))) folders.push(['shared cases', shared('fixtures/solve')]);
+if (existsSync(shared('fixtures/solve'))) folders.push(['shared cases', shared('fixtures/solve/')]);
 
 /** 1e-7 relative, absolute below 1e-9. */
 function expectClose(actual: number | undefined, expected: number | 'Infinity', what: string): void {

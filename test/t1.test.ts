@@ -61,8 +61,13 @@ function alternatingLeastSquares(now: Matrix, next: Matrix, k: number, free: boo
     this.set(i, j, random() - 0.5);
   });
   let loss = Number.POSITIVE_INFINITY;
-  for (let iteration = 0; iteration < 4000; iteration++) {
-    const z = encoder.mmul(inputs);
+  let before = encoder;
+  let steps = 0;
+  for (let iteration = 0; iteration < 10000; iteration++) {
+    // Momentum, dropped whenever a step makes things worse: near ties are slow without it.
+    const ahead = Matrix.add(encoder, Matrix.sub(encoder, before).mul(steps / (steps + 3)));
+    before = encoder;
+    const z = ahead.mmul(inputs);
     const regressors = free ? Matrix.zeros(now.rows + k, now.columns) : z;
     if (free) {
       regressors.setSubMatrix(now, 0, 0);
@@ -77,25 +82,29 @@ function alternatingLeastSquares(now: Matrix, next: Matrix, k: number, free: boo
     // Given A and B, the best encoder regresses B^+ (what is left) on the inputs.
     encoder = pseudoInverse(b, 1e-13).mmul(left.mmul(inputs.transpose()).mmul(inverseInputs));
     const error = Matrix.sub(left, b.mmul(encoder.mmul(inputs)));
-    const now_ = error.to1DArray().reduce((sum, v) => sum + v * v, 0);
-    if (Math.abs(loss - now_) < 1e-13 * Math.max(1, now_)) return now_;
-    loss = now_;
+    const reached = error.to1DArray().reduce((sum, v) => sum + v * v, 0);
+    if (Math.abs(loss - reached) < 1e-14 * Math.max(1, reached)) return Math.min(loss, reached);
+    steps = reached > loss ? 0 : steps + 1;
+    loss = reached;
   }
   return loss;
 }
 
-describe.each(backends)('T1 on %s: no optimiser beats the closed form, and one reaches it', (_, backend) => {
+describe('T1: no optimiser beats the closed form, and one reaches it', () => {
   it.each(Array.from({ length: 100 }, (_, i) => i))('world %i', async (seed) => {
     const { world, latentDim } = randomWorld(seed);
     const free = seed % 3 !== 0;
     const { now, next } = observations(createWorld(world));
     const reached = alternatingLeastSquares(new Matrix(now), new Matrix(next), latentDim, free, seed);
-    const { loss } = await solve(
-      { world, latentDim, objective: { kind: 'reconstruction', decoder: free ? 'free' : 'identity' } },
-      { backend },
-    );
-    const scale = Math.max(loss, 1e-6 * next.flat().reduce((sum, v) => sum + v * v, 0));
-    expect(reached - loss, `closed form ${loss}, optimiser ${reached}`).toBeGreaterThan(-1e-9 * scale - 1e-12);
-    expect(reached - loss, `closed form ${loss}, optimiser ${reached}`).toBeLessThan(1e-6 * scale);
+    for (const [name, backend] of backends) {
+      const { loss } = await solve(
+        { world, latentDim, objective: { kind: 'reconstruction', decoder: free ? 'free' : 'identity' } },
+        { backend },
+      );
+      const scale = Math.max(loss, 1e-6 * next.flat().reduce((sum, v) => sum + v * v, 0));
+      const figures = `${name}: closed form ${loss}, optimiser ${reached}`;
+      expect(reached - loss, figures).toBeGreaterThan(-1e-9 * scale - 1e-12);
+      expect(reached - loss, figures).toBeLessThan(1e-6 * scale);
+    }
   });
 });

@@ -7,7 +7,9 @@
 #include "addon/objective.h"
 #include "addon/task.h"
 #include "core/dispatch.h"
+#if __has_include("core/sampling.h")
 #include "core/sampling.h"
+#endif
 #include "core/stages.h"
 
 namespace exo {

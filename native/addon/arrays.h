@@ -25,7 +25,7 @@ constexpr napi_typedarray_type array_kind<std::uint8_t>() {
   return napi_uint8_array;
 }
 
-// Reads the fields of one request object and keeps a reference to every array whose memory it hands out.
+// Reads the fields of one request object and remembers every array whose memory it hands out.
 class Request {
  public:
   explicit Request(Napi::Object object) : object_(object) {}
@@ -55,7 +55,7 @@ class Request {
     if (typed.ElementLength() != length)
       throw Napi::RangeError::New(object_.Env(), std::string(name) + ": expected " + std::to_string(length) +
                                                      " elements but received " + std::to_string(typed.ElementLength()));
-    pins_.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    arrays_.push_back(value.As<Napi::Object>());
     return value.As<Napi::TypedArrayOf<T>>().Data();
   }
 
@@ -67,12 +67,12 @@ class Request {
     return {array<T>(name, length), length};
   }
 
-  std::vector<Napi::ObjectReference> take_pins() { return std::move(pins_); }
+  const std::vector<Napi::Object>& arrays() const { return arrays_; }
   Napi::Env env() const { return object_.Env(); }
 
  private:
   Napi::Object object_;
-  std::vector<Napi::ObjectReference> pins_;
+  std::vector<Napi::Object> arrays_;
 };
 
 }  // namespace exo

@@ -1,9 +1,14 @@
 // The one way to run a stage off the main thread: start() returns a promise that settles when the stage has ended.
+//
+// Plain Node-API from the stage's end on: a worker thread may be told to terminate in the middle of it, when no call may
+// run JavaScript any more. Statuses are then of no interest, and a thrown C++ error would end the process.
 #pragma once
 #include <napi.h>
 
 #include <functional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "addon/arrays.h"
 #include "core/dispatch.h"
@@ -16,7 +21,7 @@ struct Environment {
   std::set<Job*> running;
 };
 
-class Task : public Napi::AsyncWorker {
+class Task {
  public:
   using Stage = std::function<void(const Kernels&, Job&)>;
 
@@ -25,41 +30,67 @@ class Task : public Napi::AsyncWorker {
     const KernelChoice& choice = chosen_kernels();
     if (!choice.table) throw Napi::Error::New(request.env(), choice.error);
     std::int32_t* control = request.array<std::int32_t>("control", 3);
-    auto* task = new Task(request.env(), *choice.table, Job(control, request.size("threads")), std::move(stage));
-    task->pins_ = request.take_pins();
-    task->Queue();
-    return task->deferred_.Promise();
-  }
-
- protected:
-  void Execute() override { stage_(kernels_, job_); }
-  void OnOK() override {
-    end();
-    deferred_.Resolve(Env().Undefined());
-  }
-  void OnError(const Napi::Error& error) override {
-    end();
-    deferred_.Reject(error.Value());
+    const Napi::Env env = request.env();
+    auto* task = new Task(*choice.table, Job(control, request.size("threads")), std::move(stage));
+    task->environment_ = env.GetInstanceData<Environment>();
+    task->environment_->running.insert(&task->job_);
+    for (const Napi::Object& array : request.arrays()) {
+      napi_ref pin = nullptr;
+      napi_create_reference(env, array, 1, &pin);
+      task->pins_.push_back(pin);
+    }
+    napi_value promise = nullptr;
+    napi_create_promise(env, &task->deferred_, &promise);
+    napi_create_async_work(env, nullptr, Napi::String::New(env, "exolam"), execute, complete, task, &task->work_);
+    napi_queue_async_work(env, task->work_);
+    return Napi::Value(env, promise);
   }
 
  private:
-  Task(Napi::Env env, const Kernels& kernels, Job job, Stage stage)
-      : Napi::AsyncWorker(env, "exolam"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        kernels_(kernels),
-        job_(job),
-        stage_(std::move(stage)) {
-    env.GetInstanceData<Environment>()->running.insert(&job_);
-  }
-  void end() {
-    if (auto* environment = Env().GetInstanceData<Environment>()) environment->running.erase(&job_);
+  Task(const Kernels& kernels, Job job, Stage stage) : kernels_(kernels), job_(job), stage_(std::move(stage)) {}
+
+  static void execute(napi_env, void* data) {
+    auto* task = static_cast<Task*>(data);
+    try {
+      task->stage_(task->kernels_, task->job_);
+    } catch (const std::bad_alloc&) {
+      task->error_ = "out of memory";
+    } catch (const std::exception& error) {
+      task->error_ = *error.what() ? error.what() : "unknown";
+    } catch (...) {
+      task->error_ = "unknown";
+    }
   }
 
-  Napi::Promise::Deferred deferred_;
+  static void complete(napi_env env, napi_status, void* data) {
+    auto* task = static_cast<Task*>(data);
+    task->environment_->running.erase(&task->job_);
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
+    napi_value value = nullptr;
+    if (task->error_.empty()) {
+      napi_get_undefined(env, &value);
+      napi_resolve_deferred(env, task->deferred_, value);
+    } else {
+      napi_value message = nullptr;
+      napi_create_string_utf8(env, task->error_.c_str(), task->error_.size(), &message);
+      napi_create_error(env, nullptr, message, &value);
+      napi_reject_deferred(env, task->deferred_, value);
+    }
+    for (napi_ref pin : task->pins_) napi_delete_reference(env, pin);
+    napi_delete_async_work(env, task->work_);
+    napi_close_handle_scope(env, scope);
+    delete task;
+  }
+
   const Kernels& kernels_;
   Job job_;
   Stage stage_;
-  std::vector<Napi::ObjectReference> pins_;
+  Environment* environment_ = nullptr;
+  std::string error_;
+  std::vector<napi_ref> pins_;
+  napi_deferred deferred_ = nullptr;
+  napi_async_work work_ = nullptr;
 };
 
 }  // namespace exo
