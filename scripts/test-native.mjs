@@ -6,21 +6,24 @@ import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { locked } from './lock.mjs';
 import { ROOT } from './paths.mjs';
 import { has, runLogged } from './run.mjs';
 import { sources } from './sources.mjs';
 
 /** Builds and runs every native test program of one preset; returns how many checks passed and failed. */
-export function nativeTests(preset) {
+export async function nativeTests(preset) {
   const tally = { passed: 0, failed: 0 };
   if (!has('cmake')) {
     process.stderr.write('test:native: NOT RUN: the native tests, for want of CMake on this machine\n');
     return process.env.CI ? { passed: 0, failed: 1 } : tally;
   }
   process.stderr.write(`test:native: building preset ${preset}\n`);
-  runLogged(`cmake-${preset}`, 'cmake', ['--preset', preset]);
   const jobs = String(availableParallelism());
-  runLogged(`cmake-${preset}`, 'cmake', ['--build', '--preset', preset, '--parallel', jobs]);
+  await locked(() => {
+    runLogged(`cmake-${preset}`, 'cmake', ['--preset', preset]);
+    runLogged(`cmake-${preset}`, 'cmake', ['--build', '--preset', preset, '--parallel', jobs]);
+  });
   for (const source of sources().test_sources) {
     const name = basename(source, '.cc');
     const { stdout, stderr, status, signal } = spawnSync(join(ROOT, 'build', `cmake-${preset}`, name), {
@@ -46,7 +49,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const total = { passed: 0, failed: 0 };
   try {
     for (const preset of args.includes('--sanitize') ? ['address', 'thread'] : [named]) {
-      const { passed, failed } = nativeTests(preset);
+      const { passed, failed } = await nativeTests(preset);
       total.passed += passed;
       total.failed += failed;
     }

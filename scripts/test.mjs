@@ -37,7 +37,7 @@ try {
   await ensureBuilt();
   if (args.length === 0) add(asCheck(node('scripts/lint.mjs') === 0));
   add(suite());
-  if (args.length === 0) add(nativeTests('release'));
+  if (args.length === 0) add(await nativeTests('release'));
 } catch (error) {
   process.stderr.write(`test: the build failed\n${error.message}\n`);
   add(asCheck(false));
