@@ -14,8 +14,23 @@ import {
  */
 type Rows = number[][];
 
+type WorldNumber =
+  | (typeof PARAMETERS)[number]
+  | 'observationDim'
+  | 'endogenousDim'
+  | 'exogenousDim'
+  | 'actionDim';
+type WorldMatrix =
+  | 'endogenousMixing'
+  | 'exogenousMixing'
+  | 'actionEffect'
+  | 'stateFeedback'
+  | 'exogenousFeedback';
+
 export interface GoldenCase {
-  readonly world: Record<string, number> & { matrices: Record<string, Rows> };
+  readonly world: Readonly<Record<WorldNumber, number>> & {
+    readonly matrices: Readonly<Record<WorldMatrix, Rows>>;
+  };
   readonly objective: {
     readonly kind: string;
     readonly decoder?: string;
@@ -40,7 +55,7 @@ export function readCases(folder: string): [name: string, golden: GoldenCase][] 
     .map((name) => [name, JSON.parse(readFileSync(`${folder}/${name}`, 'utf8')) as GoldenCase]);
 }
 
-const DEFAULTS: Record<string, number> = {
+const DEFAULTS: Partial<Record<WorldNumber, number>> = {
   endogenousDecay: 1,
   exogenousDecay: 0.8,
   actionScale: 1,
@@ -53,8 +68,8 @@ const DEFAULTS: Record<string, number> = {
   actionExogenousCorrelation: 0,
 };
 
-const transpose = (a: Rows): Rows => (a[0] ?? []).map((_, j) => a.map((row) => row[j] as number));
-const dot = (x: number[], y: number[]): number => x.reduce((sum, v, i) => sum + v * (y[i] as number), 0);
+const transpose = (a: Rows): Rows => (a[0] ?? []).map((_, j) => a.map((row) => row[j]));
+const dot = (x: number[], y: number[]): number => x.reduce((sum, v, i) => sum + v * y[i], 0);
 /** a b */
 const times = (a: Rows, b: Rows): Rows => {
   const columns = transpose(b);
@@ -69,7 +84,7 @@ export function orthonormalRows(rows: Rows): Rows {
     for (let pass = 0; pass < 2; pass++)
       for (const q of kept) {
         const along = dot(rest, q);
-        rest = rest.map((v, i) => v - along * (q[i] as number));
+        rest = rest.map((v, i) => v - along * q[i]);
       }
     const norm = Math.sqrt(dot(rest, rest));
     if (norm > 1e-10 * Math.sqrt(dot(row, row)) && norm > 0) kept.push(rest.map((v) => v / norm));
@@ -139,28 +154,20 @@ function objectiveRows(objective: GoldenCase['objective']): { rows: ObjectiveRow
 /** A batch of cases of one shape and kind as one request. */
 export function requestOf(cases: readonly GoldenCase[], latentDims?: number[]): PopulationRequest {
   const reduced = cases.map(({ world, objective }) => {
-    const { endogenousMixing, exogenousMixing } = world.matrices as {
-      endogenousMixing: Rows;
-      exogenousMixing: Rows;
-    };
-    const mixing = endogenousMixing.map((row, i) => [...row, ...(exogenousMixing[i] as number[])]);
+    const { endogenousMixing, exogenousMixing } = world.matrices;
+    const mixing = endogenousMixing.map((row, i) => [...row, ...exogenousMixing[i]]);
     const basis = orthonormalRows([...transpose(mixing), ...(objective.projection ?? [])]);
     const seen = objective.projection ? times(objective.projection, transpose(basis)) : [];
     const range = seen.length > 0 ? orthonormalRows(transpose(seen)) : [];
     return { mixing: times(basis, mixing), projection: times(range, seen), basis: basis.length };
   });
-  const first = cases[0] as GoldenCase;
-  const shape = reduced[0] as (typeof reduced)[number];
-  const number = (world: GoldenCase['world'], name: string): number =>
-    world[name] ?? (DEFAULTS[name] as number);
+  const first = cases[0];
+  const shape = reduced[0];
+  const number = (world: GoldenCase['world'], name: WorldNumber): number =>
+    world[name] ?? DEFAULTS[name] ?? Number.NaN;
   const column = (values: number[][]): Float64Array => Float64Array.from(transpose(values).flat());
   const stack = (pick: (i: number) => Rows): Float64Array =>
     Float64Array.from(cases.flatMap((_, i) => pick(i).flat()));
-  const given =
-    (name: string, rows: number, cols: number) =>
-    (i: number): Rows =>
-      (cases[i] as GoldenCase).world.matrices[name] ??
-      Array.from({ length: rows }, () => new Array<number>(cols).fill(0));
   const ds = number(first.world, 'endogenousDim');
   const dx = number(first.world, 'exogenousDim');
   const da = number(first.world, 'actionDim');
@@ -176,19 +183,17 @@ export function requestOf(cases: readonly GoldenCase[], latentDims?: number[]): 
     parameters: column(
       cases.map(({ world }, i) =>
         PARAMETERS.map((name) =>
-          name === 'complementDim'
-            ? number(world, 'observationDim') - (reduced[i] as (typeof reduced)[number]).basis
-            : number(world, name),
+          name === 'complementDim' ? number(world, 'observationDim') - reduced[i].basis : number(world, name),
         ),
       ),
     ),
     coefficients: column(cases.map((c) => objectiveRows(c.objective).coefficients)),
     matrixIndex: Int32Array.from(cases.keys()),
-    mixing: stack((i) => (reduced[i] as (typeof reduced)[number]).mixing),
-    actionEffect: stack(given('actionEffect', ds, da)),
-    stateFeedback: stack(given('stateFeedback', da, ds)),
-    exogenousFeedback: stack(given('exogenousFeedback', da, dx)),
-    projection: stack((i) => (reduced[i] as (typeof reduced)[number]).projection),
+    mixing: stack((i) => reduced[i].mixing),
+    actionEffect: stack((i) => cases[i].world.matrices.actionEffect),
+    stateFeedback: stack((i) => cases[i].world.matrices.stateFeedback),
+    exogenousFeedback: stack((i) => cases[i].world.matrices.exogenousFeedback),
+    projection: stack((i) => reduced[i].projection),
     relativeTolerance: 1e-10,
     encoder: true,
   };
