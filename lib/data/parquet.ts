@@ -15,7 +15,7 @@ export interface ParquetFile {
     names: readonly string[],
     visit: (columns: readonly Column[], firstRow: number) => void,
   ): Promise<void>;
-  /** Rows of one column as they are stored (bytes of images, for one). */
+  /** Rows of one column as they are stored: the bytes of images stay bytes. */
   readRaw(name: string): Promise<readonly unknown[]>;
 }
 
@@ -54,13 +54,18 @@ export async function openParquet(path: string): Promise<ParquetFile> {
     const groups = groupsOf(path, metadata, size);
     const columns = topLevel(metadata);
     /** One row group of a column, in the pages' parts. */
-    const column = async (name: string, rowStart: number, rowEnd: number): Promise<ArrayLike<unknown>[]> => {
+    const column = async (
+      name: string,
+      rowStart: number,
+      rowEnd: number,
+      utf8 = true,
+    ): Promise<ArrayLike<unknown>[]> => {
       const parts: ArrayLike<unknown>[] = [];
       try {
         const onChunk = ({ columnData }: { columnData: ArrayLike<unknown> }) => {
           parts.push(columnData);
         };
-        await parquetRead({ file, metadata, compressors, columns: [name], rowStart, rowEnd, onChunk });
+        await parquetRead({ file, metadata, compressors, columns: [name], rowStart, rowEnd, utf8, onChunk });
         const rows = parts.reduce((sum, { length }) => sum + length, 0);
         if (rows !== rowEnd - rowStart)
           throw new Error(`column ${name} holds ${rows} of ${rowEnd - rowStart} rows`);
@@ -84,7 +89,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
       async readRaw(name) {
         const all: unknown[] = [];
         for (const { start, end } of groups)
-          for (const part of await column(name, start, end))
+          for (const part of await column(name, start, end, false))
             for (const cell of Array.from(part)) all.push(cell);
         return all;
       },

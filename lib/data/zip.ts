@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { ExolamError } from '../errors.js';
 import { gigabytes } from './checks.js';
+import { cancelled } from './progress.js';
 
 /** Deflate cannot expand a byte into more than this: a larger claim is false whatever the bytes are. */
 const DEFLATE_LIMIT = 1032;
@@ -100,15 +101,23 @@ export class ZipReader {
       autoClose: false,
       highWaterMark: 1 << 20,
     });
+    // A failing sink aborts the streams before it, and which of the two errors arrives here is a race: keep the first cause.
+    let refusal: unknown;
     const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-      for await (const chunk of chunks) accept(chunk);
+      try {
+        for await (const chunk of chunks) accept(chunk);
+      } catch (cause) {
+        if (cause instanceof ExolamError) refusal = cause;
+        throw cause;
+      }
     };
+    const options = signal ? { signal } : {};
     try {
-      if (entry.method === STORED) await pipeline(source, sink, { signal });
-      else await pipeline(source, createInflateRaw({ chunkSize: 1 << 18 }), sink, { signal });
+      if (entry.method === STORED) await pipeline(source, sink, options);
+      else await pipeline(source, createInflateRaw({ chunkSize: 1 << 18 }), sink, options);
     } catch (cause) {
-      if (cause instanceof ExolamError) throw cause;
-      if (signal?.aborted) throw new ExolamError('cancelled', 'reading the data was cancelled', { cause });
+      if (refusal) throw refusal;
+      if (signal?.aborted) throw cancelled();
       throw damaged(this.path, `${entry.name}: ${cause instanceof Error ? cause.message : cause}`, cause);
     }
     if (total !== entry.size)
