@@ -194,97 +194,310 @@ inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, doub
 }
 
 // ---- symmetric eigenproblem ----------------------------------------------------------------------------------------
-// A = Q T Q^T by Householder reflections, then implicit QL with Wilkinson shifts; the rows of z start as those of Q^T
-// and end as eigenvectors.
-//   t (n,n) the matrix, then reflection k right of the diagonal of row k | d (n) diagonal of T | e (n): e[i] = T(i, i+1)
-//   tau (n), p (n)
-inline std::size_t eigen_work(std::size_t n) { return n * n + 4 * n; }
+// A = Q T Q^T by blocked Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T,
+// whose rotations turn the rows of Q^T into eigenvectors. The rotations of several sweeps are applied together, one
+// narrow panel of columns after another, so that a panel stays in L1.
+//   t (padded,ld) lower triangle of the matrix, zero padded to whole vectors; row k then becomes the reflection
+//     H = 1 - tau[k] v v^T with v (k), v[k-1] = 1, zeros after it; later all of t holds the panels of rotate_panel
+//   z (n,n) Q^T | d (n) diagonal of T | e (n): e[i] = T(i, i+1), e[n-1] = 0
+constexpr std::size_t REFLECTIONS = 32;  // that are applied as one product
+constexpr std::size_t SWEEPS = 16;       // sweeps whose rotations are applied together; even
+constexpr std::size_t PANEL_VECS = 4, PANEL = PANEL_VECS * LANES;
 
-inline void tridiagonal(double* t, std::size_t n, double* d, double* e, double* tau, double* p) {
-  for (std::size_t k = 0; k + 1 < n; ++k) {
-    double* v = t + k * n;
-    double rest = 0;
-    for (std::size_t j = k + 2; j < n; ++j) rest += v[j] * v[j];
-    const double x0 = v[k + 1], norm = __builtin_sqrt(x0 * x0 + rest);
-    d[k] = v[k];
-    if (!(rest > EIGEN_TINY)) {
-      e[k] = x0;
-      tau[k] = 0;
-      continue;
-    }
-    const double beta = x0 > 0 ? -norm : norm;
-    e[k] = beta;
-    tau[k] = (beta - x0) / beta;
-    v[k + 1] = 1;
-    for (std::size_t j = k + 2; j < n; ++j) v[j] /= x0 - beta;
-    double dot = 0;
-    for (std::size_t i = k + 1; i < n; ++i) {
-      double sum = 0;
-      for (std::size_t j = k + 1; j < n; ++j) sum += (j < i ? t[j * n + i] : t[i * n + j]) * v[j];
-      p[i] = tau[k] * sum;
-      dot += p[i] * v[i];
-    }
-    for (std::size_t i = k + 1; i < n; ++i) p[i] -= 0.5 * tau[k] * dot * v[i];
-    for (std::size_t i = k + 1; i < n; ++i)
-      for (std::size_t j = i; j < n; ++j) t[i * n + j] -= v[i] * p[j] + p[i] * v[j];
-  }
-  d[n - 1] = t[n * n - 1];
-  e[n - 1] = 0;
+inline std::size_t padded(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
+// Rows a power of two apart would fall into the same cache sets.
+inline std::size_t eigen_stride(std::size_t n) { return padded(n, PANEL) + 8; }
+
+struct EigenWork {
+  double *t, *d, *e, *tau, *w, *u, *c, *s;
+  std::size_t ld, size;
+};
+inline EigenWork eigen_layout(double* work, std::size_t n) {
+  EigenWork o{};
+  std::size_t used = 0;
+  const auto take = [&](std::size_t count) {
+    double* p = work + used;
+    used += padded(count, 8);
+    return p;
+  };
+  o.ld = eigen_stride(n);
+  o.t = take(padded(n, LANES) * o.ld);
+  o.d = take(n);
+  o.e = take(n);
+  o.tau = take(n);
+  o.w = take(REFLECTIONS * (o.ld + REFLECTIONS));
+  o.u = take(2 * REFLECTIONS * n);
+  o.c = take(SWEEPS * n);
+  o.s = take(SWEEPS * n);
+  o.size = used;
+  return o;
+}
+inline std::size_t eigen_work(std::size_t n) { return eigen_layout(nullptr, n).size + 8; }
+
+inline double sum_of(vec v) {
+  double sum = v[0];
+  for (std::size_t l = 1; l < LANES; ++l) sum += v[l];
+  return sum;
 }
 
-// z (n,n) = Q^T, built from the last reflection so that only the trailing block is touched.
-inline void reflections(const double* t, const double* tau, double* z, std::size_t n) {
-  for (std::size_t i = 0; i < n * n; ++i) z[i] = i % (n + 1) == 0 ? 1 : 0;
-  for (std::size_t k = n - 1; k-- > 0;) {
-    if (tau[k] == 0) continue;
-    const double* v = t + k * n;
-    for (std::size_t i = k + 1; i < n; ++i) {
-      double sum = 0;
-      for (std::size_t j = k + 1; j < n; ++j) sum += z[i * n + j] * v[j];
-      for (std::size_t j = k + 1; j < n; ++j) z[i * n + j] -= tau[k] * sum * v[j];
+// x . y over n entries, a whole number of vectors.
+inline double dot(const double* x, const double* y, std::size_t n) {
+  vec even{}, odd{};
+  std::size_t j = 0;
+  for (; j + 2 * LANES <= n; j += 2 * LANES) {
+    even = fma(load(x + j), load(y + j), even);
+    odd = fma(load(x + j + LANES), load(y + j + LANES), odd);
+  }
+  if (j < n) even = fma(load(x + j), load(y + j), even);
+  return sum_of(even + odd);
+}
+
+// p = A v for the symmetric A of order k whose lower triangle is in t; v and p are zero padded to whole vectors.
+inline void multiply_symmetric(const double* t, std::size_t ld, std::size_t k, const double* v, double* p) {
+  mask below[LANES + 1] = {};  // the first r entries of a row
+  for (std::size_t r = 0; r < LANES; ++r) {
+    below[r + 1] = below[r];
+    below[r + 1][r] = -1;
+  }
+  for (std::size_t i = 0; i < k; i += LANES) {
+    const double* row = t + i * ld;
+    vec s[LANES] = {}, vi[LANES];
+    for (std::size_t r = 0; r < LANES; ++r) vi[r] = splat(v[i + r]);
+    for (std::size_t j = 0; j < i; j += LANES) {
+      const vec vj = load(v + j);
+      vec pj = load(p + j);
+      for (std::size_t r = 0; r < LANES; ++r) {
+        const vec x = load(row + r * ld + j);
+        s[r] = fma(x, vj, s[r]);
+        pj = fma(x, vi[r], pj);
+      }
+      store(p + j, pj);
     }
+    const vec vj = load(v + i);
+    vec pj{};
+    for (std::size_t r = 0; r < LANES; ++r) {
+      const vec x = load(row + r * ld + i);
+      s[r] = fma(select(below[r + 1], x, vec{}), vj, s[r]);
+      pj = fma(select(below[r], x, vec{}), vi[r], pj);
+    }
+    store(p + i, pj);
+    for (std::size_t r = 0; r < LANES; ++r) p[i + r] += sum_of(s[r]);
+  }
+  for (std::size_t j = k; j < padded(k, LANES); ++j) p[j] = 0;
+}
+
+inline void tridiagonal(const EigenWork& o, std::size_t n) {
+  double *t = o.t, *w = o.w;
+  const std::size_t ld = o.ld;
+  std::size_t end = n;
+  while (end > 1) {
+    // Reflections [begin, end) from the last to the first. The updates A -= v w^T + w v^T of a block reach the leading
+    // matrix in one product at its end; until then they are applied to what is read of it.
+    const std::size_t begin = end > REFLECTIONS + 1 ? end - REFLECTIONS : 1;
+    for (std::size_t k = end; k-- > begin;) {
+      double *v = t + k * ld, *p = w + (k - begin) * ld;
+      const std::size_t width = padded(k, LANES), whole = padded(k + 1, LANES);
+      for (std::size_t i = k + 1; i < end; ++i) {
+        const double *vi = t + i * ld, *wi = w + (i - begin) * ld;
+        const vec vk = splat(vi[k]), wk = splat(wi[k]);
+        for (std::size_t j = 0; j < whole; j += LANES)
+          store(v + j, fnma(vk, load(wi + j), fnma(wk, load(vi + j), load(v + j))));
+      }
+      o.d[k] = v[k];
+      for (std::size_t j = k; j < ld; ++j) v[j] = 0;
+      const double x0 = v[k - 1];
+      v[k - 1] = 0;
+      const double rest = dot(v, v, width);
+      v[k - 1] = 1;
+      if (!(rest > EIGEN_TINY)) {
+        o.e[k - 1] = x0;
+        o.tau[k] = 0;
+        for (std::size_t j = 0; j < ld; ++j) p[j] = 0;
+        continue;
+      }
+      const double norm = __builtin_sqrt(x0 * x0 + rest), beta = x0 > 0 ? -norm : norm, factor = (beta - x0) / beta;
+      const vec scale = splat(1 / (x0 - beta));
+      o.e[k - 1] = beta;
+      o.tau[k] = factor;
+      for (std::size_t j = 0; j < width; j += LANES) store(v + j, load(v + j) * scale);
+      v[k - 1] = 1;
+      multiply_symmetric(t, ld, k, v, p);
+      for (std::size_t i = k + 1; i < end; ++i) {
+        const double *vi = t + i * ld, *wi = w + (i - begin) * ld;
+        const vec vv = splat(dot(vi, v, width)), wv = splat(dot(wi, v, width));
+        for (std::size_t j = 0; j < width; j += LANES)
+          store(p + j, fnma(wv, load(vi + j), fnma(vv, load(wi + j), load(p + j))));
+      }
+      // p = tau q - (tau^2 q.v / 2) v
+      const vec half = splat(0.5 * factor * factor * dot(p, v, width));
+      for (std::size_t j = 0; j < width; j += LANES)
+        store(p + j, fnma(half, load(v + j), splat(factor) * load(p + j)));
+      for (std::size_t j = k; j < ld; ++j) p[j] = 0;
+    }
+    const View v{t + begin * ld, 1, ld}, vt{t + begin * ld, ld, 1}, wn{w, 1, ld}, wt{w, ld, 1};
+    product(Part::LOWER, begin, begin, end - begin, -1, v, wt, 1, t, ld);
+    product(Part::LOWER, begin, begin, end - begin, -1, wn, vt, 1, t, ld);
+    end = begin;
+  }
+  o.d[0] = t[0];
+  o.e[n - 1] = 0;
+}
+
+// z = Q^T = H(1) H(2) .. H(n-1). The product of a block of reflections is 1 - V S V^T with S upper triangular; it
+// reaches only the leading rows and columns.
+inline void reflections(const EigenWork& o, double* z, std::size_t n) {
+  const std::size_t ld = o.ld;
+  double *s = o.w, *u = o.u;
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) z[i * n + j] = 0;
+    z[i * n + i] = 1;
+  }
+  for (std::size_t begin = 1; begin < n; begin += REFLECTIONS) {
+    const std::size_t count = smaller(n - begin, REFLECTIONS), end = begin + count;
+    const double* v = o.t + begin * ld;
+    // column i of S: tau_i (-S V^T v_i above the diagonal, 1 on it)
+    for (std::size_t i = 0; i < count; ++i) {
+      double y[REFLECTIONS];
+      for (std::size_t q = 0; q < i; ++q) y[q] = dot(v + q * ld, v + i * ld, padded(begin + q, LANES));
+      const double factor = o.tau[begin + i];
+      for (std::size_t r = 0; r < count; ++r) {
+        double sum = r == i ? factor : 0;
+        for (std::size_t q = r; q < i; ++q) sum -= factor * s[r * REFLECTIONS + q] * y[q];
+        s[r * REFLECTIONS + i] = sum;
+      }
+    }
+    double* us = u + n * REFLECTIONS;
+    product(Part::FULL, end, count, end, 1, View{z, n, 1}, View{v, 1, ld}, 0, u, REFLECTIONS);
+    product(Part::FULL, end, count, count, 1, View{u, REFLECTIONS, 1}, View{s, REFLECTIONS, 1}, 0, us, REFLECTIONS);
+    product(Part::FULL, end, end, count, -1, View{us, REFLECTIONS, 1}, View{v, ld, 1}, 1, z, n);
   }
 }
 
-inline bool implicit_ql(double* d, double* e, double* z, std::size_t n) {
-  double norm = 0;
+// Rotations [bottom, top) of two sweeps on a panel (n, PANEL). Rotation i turns the rows i and i + 1; a sweep goes down
+// from top - 1. The second sweep follows one row behind the first, so that a row is loaded and stored once for both.
+inline void rotate_panel(double* panel, const double* c1, const double* s1, const double* c2, const double* s2,
+                         std::size_t bottom, std::size_t top) {
+  vec x1[PANEL_VECS], x2[PANEL_VECS];  // the rows that the next rotation of either sweep turns
+  double* row = panel + (top - 1) * PANEL;
+  for (std::size_t j = 0; j < PANEL_VECS; ++j) {
+    const vec c = splat(c1[top - 1]), s = splat(s1[top - 1]);
+    const vec x = load(row + PANEL + j * LANES), y = load(row + j * LANES);
+    x2[j] = fma(s, y, c * x);
+    x1[j] = fnma(s, x, c * y);
+  }
+  for (std::size_t i = top - 1; i-- > bottom;) {
+    row -= PANEL;
+    const vec c = splat(c1[i]), s = splat(s1[i]), cc = splat(c2[i + 1]), ss = splat(s2[i + 1]);
+    for (std::size_t j = 0; j < PANEL_VECS; ++j) {
+      const vec y = load(row + j * LANES), done = fma(s, y, c * x1[j]);
+      x1[j] = fnma(s, x1[j], c * y);
+      store(row + 2 * PANEL + j * LANES, fma(ss, done, cc * x2[j]));
+      x2[j] = fnma(ss, x2[j], cc * done);
+    }
+  }
+  for (std::size_t j = 0; j < PANEL_VECS; ++j) {
+    const vec c = splat(c2[bottom]), s = splat(s2[bottom]);
+    store(row + PANEL + j * LANES, fma(s, x1[j], c * x2[j]));
+    store(row + j * LANES, fnma(s, x2[j], c * x1[j]));
+  }
+}
+
+// The rotations of sweeps that wait for the panels: c, s (SWEEPS,n), the rotations [bottom, top) of each.
+struct Waiting {
+  double *c, *s;
+  std::size_t n, count;
+  std::size_t bottom[SWEEPS], top[SWEEPS];
+};
+
+inline void extend(Waiting& w, std::size_t q, std::size_t bottom, std::size_t top) {
+  for (std::size_t i = bottom; i < top; ++i)
+    if (i < w.bottom[q] || i >= w.top[q]) {
+      w.c[q * w.n + i] = 1;
+      w.s[q * w.n + i] = 0;
+    }
+}
+
+inline void rotate(double* panels, Waiting& w) {
+  for (std::size_t q = 0; q < w.count; q += 2) {
+    if (q + 1 == w.count) w.bottom[q + 1] = w.top[q + 1] = w.bottom[q];
+    const std::size_t bottom = smaller(w.bottom[q], w.bottom[q + 1]);
+    const std::size_t top = w.top[q] > w.top[q + 1] ? w.top[q] : w.top[q + 1];
+    extend(w, q, bottom, top);
+    extend(w, q + 1, bottom, top);
+    w.bottom[q] = bottom;
+    w.top[q] = top;
+  }
+  for (std::size_t j = 0; j < w.n; j += PANEL, panels += w.n * PANEL)
+    for (std::size_t q = 0; q < w.count; q += 2) {
+      const double *c = w.c + q * w.n, *s = w.s + q * w.n;
+      rotate_panel(panels, c, s, c + w.n, s + w.n, w.bottom[q], w.top[q]);
+    }
+  w.count = 0;
+}
+
+// Eigenvalues of T in d; false when an eigenvalue takes too many sweeps.
+inline bool implicit_ql(const EigenWork& o, std::size_t n) {
+  double *d = o.d, *e = o.e, norm = 0;
   for (std::size_t i = 0; i < n; ++i) {
     norm = __builtin_fabs(d[i]) > norm ? __builtin_fabs(d[i]) : norm;
     norm = __builtin_fabs(e[i]) > norm ? __builtin_fabs(e[i]) : norm;
   }
+  Waiting waiting{o.c, o.s, n, 0, {}, {}};
+  const double small = EIGEN_UNIT * norm;
   std::size_t sweeps = 0;
   for (std::size_t l = 0; l < n; ++l)
     for (;;) {
       std::size_t m = l;
-      while (m + 1 < n && __builtin_fabs(e[m]) > EIGEN_UNIT * norm) ++m;
+      while (m + 1 < n && __builtin_fabs(e[m]) > small) ++m;
       if (m == l) break;
       if (++sweeps > 40 * n) return false;
+      double *cs = o.c + waiting.count * n, *sn = o.s + waiting.count * n;
+      waiting.bottom[waiting.count] = l;
+      waiting.top[waiting.count] = m;
+      // the eigenvalue of the leading 2 x 2 block that is closer to d[l]
       const double half = (d[l + 1] - d[l]) / (2 * e[l]), root = __builtin_sqrt(half * half + 1);
       double g = d[m] - (d[l] - e[l] / (half + (half < 0 ? -root : root)));
       double s = 1, c = 1, p = 0;
       for (std::size_t i = m; i-- > l;) {
-        const double f = s * e[i], b = c * e[i], radius = __builtin_sqrt(f * f + g * g);
+        const double f = s * e[i], b = c * e[i], square = f * f + g * g;
+        const double radius = __builtin_sqrt(square), inverse = 1 / radius;
         e[i + 1] = i + 1 < m ? radius : 0;
-        s = radius > 0 ? f / radius : 0;
-        c = radius > 0 ? g / radius : 1;
+        s = square > EIGEN_TINY ? f * inverse : 0;
+        c = square > EIGEN_TINY ? g * inverse : 1;
         const double h = d[i + 1] - p, r = (d[i] - h) * s + 2 * c * b;
         p = s * r;
         d[i + 1] = h + p;
         g = c * r - b;
-        double *low = z + i * n, *high = low + n;
-        for (std::size_t j = 0; j < n; ++j) {
-          const double x = high[j], y = low[j];
-          high[j] = c * x + s * y;
-          low[j] = c * y - s * x;
-        }
+        cs[i] = c;
+        sn[i] = s;
       }
       d[l] -= p;
       e[l] = g;
+      if (++waiting.count == SWEEPS) rotate(o.t, waiting);
     }
+  rotate(o.t, waiting);
   return true;
 }
 
-// The power of two at or below x > 0; 1 where x is zero or subnormal.
+// The largest magnitude of x (count); NaN or infinite where x is not finite.
+inline double largest_of(const double* x, std::size_t count) {
+  vec most{}, poison{};
+  std::size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    most = max(abs(load(x + i)), most);
+    poison = fma(load(x + i), vec{}, poison);
+  }
+  double largest = sum_of(poison);
+  for (std::size_t l = 0; l < LANES; ++l) largest = most[l] > largest ? most[l] : largest;
+  for (; i < count; ++i) {
+    const double magnitude = __builtin_fabs(x[i]);
+    largest = magnitude > largest || magnitude != magnitude ? magnitude : largest;
+  }
+  return largest;
+}
+
+// The power of two at or below x; 1 where x is zero or subnormal.
 inline double power_below(double x) {
   std::uint64_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -297,24 +510,27 @@ inline double power_below(double x) {
 // a (n,n), w (n), work (eigen_work(n)): see kernels.h.
 inline bool eigen(double* a, std::size_t n, double* w, double* work) {
   if (n == 0) return true;
-  double *t = work, *d = t + n * n, *e = d + n, *tau = e + n, *p = tau + n;
-  double largest = 0, poison = 0;
-  for (std::size_t i = 0; i < n * n; ++i) {
-    largest = __builtin_fabs(a[i]) > largest ? __builtin_fabs(a[i]) : largest;
-    poison += a[i] * 0;
-  }
-  if (poison != 0) return false;
-  const double power = power_below(largest);
-  for (std::size_t i = 0; i < n * n; ++i) t[i] = a[i] / power;
-  tridiagonal(t, n, d, e, tau, p);
-  reflections(t, tau, a, n);
-  if (!implicit_ql(d, e, a, n)) return false;
-  for (std::size_t i = 0; i < n * n; ++i) t[i] = a[i];
+  const double largest = largest_of(a, n * n);
+  if (!(largest < __builtin_inf())) return false;
+  const std::size_t to_line = (64 - (std::uintptr_t)work % 64) % 64 / sizeof(double);
+  const EigenWork o = eigen_layout(work + to_line, n);
+
+  const double power = power_below(largest), down = 1 / power;
+  for (std::size_t i = 0; i < padded(n, LANES); ++i)
+    for (std::size_t j = 0; j < o.ld; ++j) o.t[i * o.ld + j] = i < n && j <= i ? a[i * n + j] * down : 0;
+  tridiagonal(o, n);
+  reflections(o, a, n);
+
+  double* panel = o.t;
+  for (std::size_t j0 = 0; j0 < n; j0 += PANEL)
+    for (std::size_t i = 0; i < n; ++i, panel += PANEL)
+      for (std::size_t j = 0; j < PANEL; ++j) panel[j] = j0 + j < n ? a[i * n + j0 + j] : 0;
+  if (!implicit_ql(o, n)) return false;
   for (std::size_t i = 0; i < n; ++i) {
     std::size_t rank = 0;
-    for (std::size_t j = 0; j < n; ++j) rank += d[j] > d[i] || (d[j] == d[i] && j < i);
-    w[rank] = d[i] * power;
-    for (std::size_t j = 0; j < n; ++j) a[rank * n + j] = t[i * n + j];
+    for (std::size_t j = 0; j < n; ++j) rank += o.d[j] > o.d[i] || (o.d[j] == o.d[i] && j < i);
+    w[rank] = o.d[i] * power;
+    for (std::size_t j = 0; j < n; ++j) a[rank * n + j] = o.t[(j / PANEL * n + i) * PANEL + j % PANEL];
   }
   return true;
 }
