@@ -1,8 +1,15 @@
 import { defineConfig } from 'tsdown';
 
-const shared = { platform: 'node', target: 'node20.19', sourcemap: true, hash: false } as const;
+const shared = { platform: 'node', target: 'node20.19', hash: false } as const;
 
 export default defineConfig([
   { ...shared, entry: { index: 'lib/index.ts' }, format: ['esm', 'cjs'], dts: true },
-  { ...shared, entry: { cli: 'lib/cli/main.ts' }, format: 'esm', dts: false, clean: false },
+  {
+    ...shared,
+    entry: { cli: 'lib/cli/main.ts' },
+    format: 'esm',
+    dts: false,
+    clean: false,
+    banner: { js: '#!/usr/bin/env node' },
+  },
 ]);

@@ -1,11 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { ROOT } from './paths.mjs';
-
-const require = createRequire(import.meta.url);
 
 /** Runs a program in the root, its output on ours; returns its exit code. */
 export function run(program, args, options = {}) {
@@ -29,9 +26,9 @@ export function runLogged(name, program, args, options = {}) {
 
 /** The script behind a command of an installed package, to be run by this very Node. */
 export function commandOf(name, command = name) {
-  const file = require.resolve(`${name}/package.json`);
-  const { bin } = require(file);
-  return join(dirname(file), typeof bin === 'string' ? bin : bin[command]);
+  const folder = join(ROOT, 'node_modules', name);
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bin === 'string' ? bin : bin[command]);
 }
 
 /** Whether a program answers `--version` here. */
