@@ -17,7 +17,7 @@ export interface Addon {
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   sample(request: object): Promise<void>;
-  normals(seed: number, stream: number, first: number, out: Float64Array): void;
+  normals(request: object): void;
   symmetricEigen(request: object): Promise<void>;
   choleskySolve(request: object): Promise<void>;
 }
@@ -166,7 +166,7 @@ export function nativeBackend(addon: Addon): Backend {
 
     normals(seed, stream, first, count) {
       const out = new Float64Array(count);
-      addon.normals(seed, stream, first, out);
+      addon.normals({ seed, stream, first, out });
       return out;
     },
 

@@ -70,7 +70,7 @@ function shaped(value: readonly (readonly number[])[], field: string, r: number,
     const ragged = value.find((row) => row.length !== c);
     throw new ExolamError(
       'input',
-      `world.matrices.${field}: expected ${r} rows of ${c} numbers but received ${value.length} rows of ${
+      `${field}: expected ${r} rows of ${c} numbers but received ${value.length} rows of ${
         (ragged ?? value[0])?.length ?? 0
       }`,
     );
@@ -85,15 +85,15 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
   const given = spec.matrices;
   if (given) {
     const stacked = beside(
-      shaped(given.endogenousMixing, 'endogenousMixing', d, ds),
-      shaped(given.exogenousMixing, 'exogenousMixing', d, dx),
+      shaped(given.endogenousMixing, `${what}.matrices.endogenousMixing`, d, ds),
+      shaped(given.exogenousMixing, `${what}.matrices.exogenousMixing`, d, dx),
     );
     const { basis, coordinates } = orthonormalise(stacked);
     if (basis.cols === 0) {
       throw new ExolamError('input', `${what}.matrices: endogenousMixing and exogenousMixing are all zero`);
     }
     const gain = (value: number[][] | undefined, field: 'stateFeedback' | 'exogenousFeedback', width: number) => {
-      if (value) return shaped(value, field, da, width);
+      if (value) return shaped(value, `${what}.matrices.${field}`, da, width);
       if (spec[field] === 0) return matrix(da, width);
       throw new ExolamError(
         'input',
@@ -103,7 +103,7 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
     return {
       spec,
       mixing: coordinates,
-      actionEffect: shaped(given.actionEffect, 'actionEffect', ds, da),
+      actionEffect: shaped(given.actionEffect, `${what}.matrices.actionEffect`, ds, da),
       stateFeedback: gain(given.stateFeedback, 'stateFeedback', ds),
       exogenousFeedback: gain(given.exogenousFeedback, 'exogenousFeedback', dx),
       basis: () => basis,

@@ -14,7 +14,8 @@
       "native/core/pool.cc",
       "native/core/population.cc",
       "native/core/probe.cc",
-      "native/core/regression.cc"
+      "native/core/regression.cc",
+      "native/core/sampling.cc"
     ],
     "addon_sources": [
       "native/addon/addon.cc"

@@ -14,12 +14,12 @@ interface Outcome {
   stderr: string;
 }
 
-/** Runs the command line from source, as a user would from a shell. */
+/** Runs the command line as built, as a user would from a shell. */
 function exolam(...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      ['--import', 'tsx', join(root, 'lib/cli/main.ts'), ...args],
+      [join(root, 'dist/cli.mjs'), ...args],
       { cwd: root, maxBuffer: 1 << 28 },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );

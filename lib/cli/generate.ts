@@ -1,4 +1,3 @@
-import { ExolamError } from '../errors.js';
 import { writeSamples } from '../generate.js';
 import type { WorldSpec } from '../world.js';
 import { readJson } from './json.js';
@@ -18,9 +17,6 @@ export async function generateCommand(file: string, flags: GenerateFlags, shell:
   // A case file holds its world under "world".
   const inner = (read as { world?: unknown } | null)?.world;
   const spec = (inner && typeof inner === 'object' ? inner : read) as WorldSpec;
-  if (!/\.(npz|parquet)$/.test(flags.out)) {
-    throw new ExolamError('input', `--out: expected a file name that ends in .npz or .parquet but received "${flags.out}"`);
-  }
   const progress = new Progress(shell);
   await writeSamples(spec, flags.out, {
     samples: flags.samples,

@@ -7,9 +7,7 @@
 #include "addon/objective.h"
 #include "addon/task.h"
 #include "core/dispatch.h"
-#if __has_include("core/sampling.h")
 #include "core/sampling.h"
-#endif
 #include "core/stages.h"
 
 namespace exo {
@@ -187,6 +185,46 @@ Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
       r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
 }
 
+// sample(request: SampleRequest & SampleAnswer): Promise<void>
+Napi::Value sample_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  SampleBatch b{};
+  b.first = r.size("first");
+  b.seed = r.size("seed");
+  b.count = r.size("count");
+  b.observation_dim = r.size("observationDim");
+  b.endogenous_dim = r.size("endogenousDim");
+  b.exogenous_dim = r.size("exogenousDim");
+  b.action_dim = r.size("actionDim");
+  b.pair = r.flag("pair");
+  const std::size_t d = b.observation_dim, ds = b.endogenous_dim, dx = b.exogenous_dim, da = b.action_dim;
+  b.parameters = r.array<double>("parameters", PARAMETER_COUNT);
+  b.mixing = r.array<double>("mixing", d * (ds + dx));
+  b.action_effect = r.array<double>("actionEffect", ds * da);
+  b.state_feedback = r.array<double>("stateFeedback", da * ds);
+  b.exogenous_feedback = r.array<double>("exogenousFeedback", da * dx);
+  b.observation = r.array<double>("observation", b.count * d);
+  b.observation_next = r.array<double>("observationNext", b.count * d);
+  b.pair_observation = r.array<double>("pairObservation", b.pair ? b.count * d : 0);
+  b.pair_observation_next = r.array<double>("pairObservationNext", b.pair ? b.count * d : 0);
+  b.action = r.array<double>("action", b.count * da);
+  b.exogenous = r.array<double>("exogenous", b.count * dx);
+  b.exogenous_next = r.array<double>("exogenousNext", b.count * dx);
+  b.endogenous = r.array<double>("endogenous", b.count * ds);
+  b.endogenous_next = r.array<double>("endogenousNext", b.count * ds);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { sample(kernels, b, job); });
+}
+
+// normals(request: { seed, stream, first, out }): void
+Napi::Value normals_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const KernelChoice& choice = chosen_kernels();
+  if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
+  const auto out = r.array<double>("out");
+  choice.table->normals(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+  return call.Env().Undefined();
+}
+
 // symmetricEigen(request: { matrices, n, count, values, vectors }): Promise<void>
 Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -225,6 +263,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
+  exports.Set("sample", Napi::Function::New(env, sample_call));
+  exports.Set("normals", Napi::Function::New(env, normals_call));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   return exports;

@@ -1,0 +1,47 @@
+// Transitions of a world, drawn by index: docs/theory.md. A stream for each source; element = transition * width + coordinate, so
+// that a transition is the same whatever batch it is drawn in.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/job.h"
+#include "core/population.h"
+#include "kernels/kernels.h"
+
+namespace exo {
+
+// Streams of the sources; the numbering is shared with lib/reference/sampling.ts.
+enum SourceStream : std::uint64_t {
+  SOURCE_S = 1,
+  SOURCE_X,
+  SOURCE_U,
+  SOURCE_WS,
+  SOURCE_WX,
+  SOURCE_X2,
+  SOURCE_WX2,
+  SOURCE_NOISE,
+  SOURCE_NOISE_NEXT,
+  SOURCE_PAIR_NOISE,
+  SOURCE_PAIR_NOISE_NEXT
+};
+
+struct SampleBatch {
+  std::uint64_t first, seed;
+  std::size_t count, observation_dim, endogenous_dim, exogenous_dim, action_dim;
+  const double* parameters;          // (PARAMETER_COUNT)
+  const double* mixing;              // (observation_dim, ds + dx)
+  const double* action_effect;       // (ds, da)
+  const double* state_feedback;      // (da, ds)
+  const double* exogenous_feedback;  // (da, dx)
+  bool pair;
+
+  double *observation, *observation_next;            // (count, observation_dim)
+  double *pair_observation, *pair_observation_next;  // empty unless pair
+  double* action;                                    // (count, da)
+  double *exogenous, *exogenous_next;                // (count, dx)
+  double *endogenous, *endogenous_next;              // (count, ds)
+};
+
+void sample(const Kernels& kernels, const SampleBatch& batch, Job& job);
+
+}  // namespace exo
