@@ -1,14 +1,15 @@
 // Linear algebra on one large row-major problem (the *dense* family of kernels.h).
 //
-// Every sum runs in a fixed order that depends on the sizes alone, so the bits do not depend on how a caller splits the
-// columns of an output or its problems over threads.
+// Every sum runs in a fixed order that depends on the sizes alone, so the bits do not depend on how a caller
+// splits the columns of an output or its problems over threads.
 
-// ---- products ------------------------------------------------------------------------------------------------------
-// c = beta c + alpha a b, made of tiles of TILE_ROWS x TILE_COLS that stay in registers while p runs over DEPTH terms.
-// The panel of b that a column of tiles shares is packed for L1, the block of a for L2.
+// ---- products ----
 //
-// Element (i, j) is the same sequence of operations wherever its tile begins: an fma chain over each DEPTH of p, and
-// each chain added to c. So a part of a product equals the same part of the whole, bit by bit.
+// c = beta c + alpha a b, made of tiles of TILE_ROWS x TILE_COLS that stay in registers while p runs over DEPTH
+// terms. The panel of b that a column of tiles shares is packed for L1, the block of a for L2.
+//
+// Element (i, j) is the same sequence of operations wherever its tile begins: an fma chain over each DEPTH of
+// p, and each chain added to c. So a part of a product equals the same part of the whole, bit by bit.
 enum class Part { FULL, UPPER, LOWER };  // which triangle of c is wanted, the diagonal included
 
 // Element (i, j) is at[i * row + j * col]: a transpose is a swap of strides.
@@ -17,15 +18,16 @@ struct View {
   std::size_t row, col;
 };
 
-constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3, TILE_COLS = TILE_VECS * LANES;
+constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3,
+                      TILE_COLS = TILE_VECS * LANES;
 constexpr std::size_t DEPTH = LANES == 8 ? 128 : 192, HEIGHT = 96;
 
 inline std::size_t smaller(std::size_t x, std::size_t y) { return x < y ? x : y; }
 
 // panel[p * WIDTH + i] = from[i * step + p * next] for p < depth; zeros for i >= width.
 template <std::size_t WIDTH>
-inline void pack_panel(double* panel, const double* from, std::size_t step, std::size_t next, std::size_t width,
-                       std::size_t depth) {
+inline void pack_panel(double* panel, const double* from, std::size_t step, std::size_t next,
+                       std::size_t width, std::size_t depth) {
   if (width == WIDTH && step == 1) {
     for (std::size_t p = 0; p < depth; ++p)
       for (std::size_t i = 0; i < WIDTH; ++i) panel[p * WIDTH + i] = from[p * next + i];
@@ -35,7 +37,8 @@ inline void pack_panel(double* panel, const double* from, std::size_t step, std:
     for (std::size_t p = 0; p < depth; ++p) panel[p * WIDTH + i] = i < width ? from[i * step + p * next] : 0;
 }
 
-// c (TILE_ROWS, VECS * LANES) = beta c + alpha a b: element (i, p) of a is a[p * A_STEP + i], b is a panel of TILE_COLS.
+// c (TILE_ROWS, VECS * LANES) = beta c + alpha a b: element (i, p) of a is a[p * A_STEP + i], b is a panel of
+// TILE_COLS.
 template <std::size_t VECS, std::size_t A_STEP>
 __attribute__((noinline)) void product_tile(std::size_t depth, const double* a, const double* b, double alpha,
                                             double beta, double* c, std::size_t ldc) {
@@ -50,18 +53,20 @@ __attribute__((noinline)) void product_tile(std::size_t depth, const double* a, 
   for (std::size_t i = 0; i < TILE_ROWS; ++i)
     for (std::size_t j = 0; j < VECS; ++j) {
       double* out = c + i * ldc + j * LANES;
-      store(out, beta == 0 ? splat(alpha) * sum[i][j] : fma(splat(alpha), sum[i][j], splat(beta) * load(out)));
+      store(out,
+            beta == 0 ? splat(alpha) * sum[i][j] : fma(splat(alpha), sum[i][j], splat(beta) * load(out)));
     }
 }
 
-// The tile of c at row `top`, column `left`; rows and cols are what c has of it. A tile that reaches beyond c or beyond
-// its wanted part is made aside.
+// The tile of c at row `top`, column `left`; rows and cols are what c has of it. A tile that reaches beyond c
+// or beyond its wanted part is made aside.
 template <std::size_t A_STEP>
 inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t rows, std::size_t cols,
-                       std::size_t depth, const double* a, const double* b, double alpha, double beta, double* c,
-                       std::size_t ldc) {
+                       std::size_t depth, const double* a, const double* b, double alpha, double beta,
+                       double* c, std::size_t ldc) {
   alignas(64) double aside[TILE_ROWS * TILE_COLS] = {};
-  const bool inside = part == Part::FULL || (part == Part::UPPER ? top + rows <= left + 1 : top + 1 >= left + cols);
+  const bool inside =
+      part == Part::FULL || (part == Part::UPPER ? top + rows <= left + 1 : top + 1 >= left + cols);
   const bool direct = inside && rows == TILE_ROWS && cols % LANES == 0;
   const auto wanted = [&](std::size_t r, std::size_t q) {
     return part == Part::FULL || (part == Part::UPPER ? top + r <= left + q : top + r >= left + q);
@@ -82,8 +87,8 @@ inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t
         if (wanted(r, q)) out[r * ldc + q] = aside[r * TILE_COLS + q];
 }
 
-inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, double alpha, View a, View b, double beta,
-                    double* c, std::size_t ldc) {
+inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, double alpha, View a, View b,
+                    double beta, double* c, std::size_t ldc) {
   alignas(64) static thread_local double left[HEIGHT * DEPTH], right[DEPTH * TILE_COLS];
   for (std::size_t i0 = 0; i0 < m; i0 += HEIGHT)
     for (std::size_t p0 = 0; p0 < k; p0 += DEPTH) {
@@ -100,16 +105,16 @@ inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, doub
         if (low >= high) continue;
         pack_panel<TILE_COLS>(right, b.at + p0 * b.row + j * b.col, b.col, b.row, cols, depth);
         for (std::size_t i = low; i < high; i += TILE_ROWS)
-          product_at<TILE_ROWS>(part, i0 + i, j, smaller(height - i, TILE_ROWS), cols, depth, left + i * depth, right,
-                                alpha, p0 == 0 ? beta : 1, c, ldc);
+          product_at<TILE_ROWS>(part, i0 + i, j, smaller(height - i, TILE_ROWS), cols, depth,
+                                left + i * depth, right, alpha, p0 == 0 ? beta : 1, c, ldc);
       }
     }
 }
 
 // c (m,n) = beta c + alpha op(a) op(b): see kernels.h.
-inline void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, double alpha,
-                 const double* a, std::size_t lda, const double* b, std::size_t ldb, double beta, double* c,
-                 std::size_t ldc) {
+inline void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k,
+                 double alpha, const double* a, std::size_t lda, const double* b, std::size_t ldb,
+                 double beta, double* c, std::size_t ldc) {
   if (k == 0 || alpha == 0) {
     for (std::size_t i = 0; i < m; ++i)
       for (std::size_t j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
@@ -121,8 +126,10 @@ inline void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
 
 // The upper triangle of c (n,n) += x^T x, n <= SYRK_COLS: x is packed once, its panels serve as both factors.
 constexpr std::size_t SYRK_COLS = 264;
-inline void syrk_block(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c, std::size_t ldc) {
-  constexpr std::size_t STRIDE = DEPTH * TILE_COLS + 8;  // one cache line more: panels start in different cache sets
+inline void syrk_block(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c,
+                       std::size_t ldc) {
+  constexpr std::size_t STRIDE =
+      DEPTH * TILE_COLS + 8;  // one cache line more: panels start in different cache sets
   alignas(64) static thread_local double panels[(SYRK_COLS + TILE_COLS - 1) / TILE_COLS * STRIDE];
   for (std::size_t p0 = 0; p0 < rows; p0 += DEPTH) {
     const std::size_t depth = smaller(rows - p0, DEPTH);
@@ -158,47 +165,132 @@ inline void syrk_accumulate(std::size_t rows, std::size_t n, const double* x, st
     for (std::size_t j = 0; j < i; ++j) c[i * ldc + j] = c[j * ldc + i];
 }
 
-// ---- Cholesky ------------------------------------------------------------------------------------------------------
+// ---- Cholesky ----
+//
+// By blocks of BLOCK columns; the rest of the matrix sees a block once, in a product.
+constexpr std::size_t BLOCK = 32;
+
+// The factor of the n <= BLOCK leading columns of a (rows,n), rows >= n: the triangle, then the rows below
+// it. Returns the smallest pivot, or the first that is not positive.
+inline double cholesky_block(double* a, std::size_t rows, std::size_t n, std::size_t lda) {
+  alignas(64) double l[BLOCK * BLOCK] =
+      {};  // l[k * BLOCK + j] = L(j, k), so that a column is contiguous; zeros above
+  double inverse[BLOCK], smallest = __builtin_inf();
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t k = 0; k <= j; ++k) l[k * BLOCK + j] = a[j * lda + k];
+  for (std::size_t k = 0; k < n; ++k) {
+    double* column = l + k * BLOCK;
+    const double pivot = column[k];
+    smallest = pivot < smallest ? pivot : smallest;
+    if (!(pivot > 0)) return pivot;
+    const double root = __builtin_sqrt(pivot);
+    inverse[k] = 1 / root;
+    for (std::size_t j = k / LANES * LANES; j < n; j += LANES)
+      store(column + j, load(column + j) * splat(inverse[k]));
+    column[k] = root;
+    for (std::size_t i = k + 1; i < n; ++i)
+      for (std::size_t j = i / LANES * LANES; j < n; j += LANES)
+        store(l + i * BLOCK + j, fnma(splat(column[i]), load(column + j), load(l + i * BLOCK + j)));
+  }
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t k = 0; k <= j; ++k) a[j * lda + k] = l[k * BLOCK + j];
+  // x L^T = row, for LANES rows at a time
+  for (std::size_t i = n; i < rows; i += LANES) {
+    const std::size_t count = smaller(rows - i, LANES);
+    vec x[BLOCK];
+    for (std::size_t j = 0; j < n; ++j) {
+      x[j] = vec{};
+      for (std::size_t r = 0; r < count; ++r) x[j][r] = a[(i + r) * lda + j];
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      vec even = x[j], odd{};
+      std::size_t k = 0;
+      for (; k + 2 <= j; k += 2) {
+        even = fnma(x[k], splat(l[k * BLOCK + j]), even);
+        odd = fnma(x[k + 1], splat(l[(k + 1) * BLOCK + j]), odd);
+      }
+      if (k < j) even = fnma(x[k], splat(l[k * BLOCK + j]), even);
+      x[j] = (even + odd) * splat(inverse[j]);
+    }
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t r = 0; r < count; ++r) a[(i + r) * lda + j] = x[j][r];
+  }
+  return smallest;
+}
+
 // a (n,n): see kernels.h. Stops at the first pivot that is not positive.
 inline double cholesky(double* a, std::size_t n, std::size_t lda) {
   double largest = 0, smallest = __builtin_inf();
   for (std::size_t i = 0; i < n; ++i) largest = a[i * lda + i] > largest ? a[i * lda + i] : largest;
-  for (std::size_t j = 0; j < n; ++j) {
-    double pivot = a[j * lda + j];
-    for (std::size_t p = 0; p < j; ++p) pivot -= a[j * lda + p] * a[j * lda + p];
+  for (std::size_t j = 0; j < n; j += BLOCK) {
+    const std::size_t width = smaller(n - j, BLOCK);
+    double* corner = a + j * lda + j;
+    const double pivot = cholesky_block(corner, n - j, width, lda);
     if (!(pivot > 0)) return pivot / largest;
     smallest = pivot < smallest ? pivot : smallest;
-    const double root = __builtin_sqrt(pivot), inverse = 1 / root;
-    a[j * lda + j] = root;
-    for (std::size_t i = j + 1; i < n; ++i) {
-      double sum = a[i * lda + j];
-      for (std::size_t p = 0; p < j; ++p) sum -= a[i * lda + p] * a[j * lda + p];
-      a[i * lda + j] = sum * inverse;
-    }
+    const double* below = corner + width * lda;
+    const std::size_t rest = n - j - width;
+    product(Part::LOWER, rest, rest, width, -1, View{below, lda, 1}, View{below, 1, lda}, 1,
+            corner + width * lda + width, lda);
   }
   return smallest / largest;
 }
 
-// l (n,n), x (n,m): see kernels.h.
-inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m, std::size_t ldx) {
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t p = 0; p < i; ++p)
-      for (std::size_t j = 0; j < m; ++j) x[i * ldx + j] -= l[i * ldl + p] * x[p * ldx + j];
-    for (std::size_t j = 0; j < m; ++j) x[i * ldx + j] /= l[i * ldl + i];
-  }
-  for (std::size_t i = n; i-- > 0;) {
-    for (std::size_t j = 0; j < m; ++j) x[i * ldx + j] /= l[i * ldl + i];
-    for (std::size_t p = 0; p < i; ++p)
-      for (std::size_t j = 0; j < m; ++j) x[p * ldx + j] -= l[i * ldl + p] * x[i * ldx + j];
+// Solves l x = b in place (FORWARD) or l^T x = b, for x (n,m), n <= BLOCK. Columns are taken LANES at a time,
+// the last ones in a zero padded vector, so that a column has the same bits in any company.
+template <bool FORWARD>
+inline void triangle_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                           std::size_t ldx) {
+  double inverse[BLOCK];
+  for (std::size_t i = 0; i < n; ++i) inverse[i] = 1 / l[i * ldl + i];
+  for (std::size_t c = 0; c < m; c += LANES) {
+    const std::size_t count = smaller(m - c, LANES);
+    vec y[BLOCK];
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = vec{};
+      __builtin_memcpy(&y[i], x + i * ldx + c, count * sizeof(double));
+    }
+    for (std::size_t step = 0; step < n; ++step) {
+      const std::size_t i = FORWARD ? step : n - 1 - step;
+      vec even = y[i], odd{};
+      for (std::size_t k = FORWARD ? 0 : i + 1; k < (FORWARD ? i : n); ++k) {
+        const vec other = odd;
+        odd = fnma(splat(FORWARD ? l[i * ldl + k] : l[k * ldl + i]), y[k], even);
+        even = other;
+      }
+      y[i] = (even + odd) * splat(inverse[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) __builtin_memcpy(x + i * ldx + c, &y[i], count * sizeof(double));
   }
 }
 
-// ---- symmetric eigenproblem ----------------------------------------------------------------------------------------
-// A = Q T Q^T by blocked Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T,
-// whose rotations turn the rows of Q^T into eigenvectors. The rotations of several sweeps are applied together, one
-// narrow panel of columns after another, so that a panel stays in L1.
-//   t (padded,ld) lower triangle of the matrix, zero padded to whole vectors; row k then becomes the reflection
-//     H = 1 - tau[k] v v^T with v (k), v[k-1] = 1, zeros after it; later all of t holds the panels of rotate_panel
+// l (n,n), x (n,m): see kernels.h.
+inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                           std::size_t ldx) {
+  for (std::size_t i = 0; i < n; i += BLOCK) {
+    const std::size_t width = smaller(n - i, BLOCK);
+    if (i > 0) gemm(false, false, width, m, i, -1, l + i * ldl, ldl, x, ldx, 1, x + i * ldx, ldx);
+    triangle_solve<true>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
+  }
+  for (std::size_t end = n; end > 0;) {
+    const std::size_t i = (end - 1) / BLOCK * BLOCK, width = end - i;
+    if (end < n)
+      gemm(true, false, width, m, n - end, -1, l + end * ldl + i, ldl, x + end * ldx, ldx, 1, x + i * ldx,
+           ldx);
+    triangle_solve<false>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
+    end = i;
+  }
+}
+
+// ---- symmetric eigenproblem ----
+//
+// A = Q T Q^T by blocked Householder reflections from the last row up, then implicit QL with Wilkinson shifts
+// on T, whose rotations turn the rows of Q^T into eigenvectors. The rotations of several sweeps are applied
+// together, one narrow panel of columns after another, so that a panel stays in L1.
+//   t (padded,ld) lower triangle of the matrix, zero padded to whole vectors; row k then becomes the
+//   reflection
+//     H = 1 - tau[k] v v^T with v (k), v[k-1] = 1, zeros after it; later all of t holds the panels of
+//     rotate_panel
 //   z (n,n) Q^T | d (n) diagonal of T | e (n): e[i] = T(i, i+1), e[n-1] = 0
 constexpr std::size_t REFLECTIONS = 32;  // that are applied as one product
 constexpr std::size_t SWEEPS = 16;       // sweeps whose rotations are applied together; even
@@ -253,7 +345,8 @@ inline double dot(const double* x, const double* y, std::size_t n) {
   return sum_of(even + odd);
 }
 
-// p = A v for the symmetric A of order k whose lower triangle is in t; v and p are zero padded to whole vectors.
+// p = A v for the symmetric A of order k whose lower triangle is in t; v and p are zero padded to whole
+// vectors.
 inline void multiply_symmetric(const double* t, std::size_t ld, std::size_t k, const double* v, double* p) {
   mask below[LANES + 1] = {};  // the first r entries of a row
   for (std::size_t r = 0; r < LANES; ++r) {
@@ -292,8 +385,8 @@ inline void tridiagonal(const EigenWork& o, std::size_t n) {
   const std::size_t ld = o.ld;
   std::size_t end = n;
   while (end > 1) {
-    // Reflections [begin, end) from the last to the first. The updates A -= v w^T + w v^T of a block reach the leading
-    // matrix in one product at its end; until then they are applied to what is read of it.
+    // Reflections [begin, end) from the last to the first. The updates A -= v w^T + w v^T of a block reach
+    // the leading matrix in one product at its end; until then they are applied to what is read of it.
     const std::size_t begin = end > REFLECTIONS + 1 ? end - REFLECTIONS : 1;
     for (std::size_t k = end; k-- > begin;) {
       double *v = t + k * ld, *p = w + (k - begin) * ld;
@@ -316,7 +409,8 @@ inline void tridiagonal(const EigenWork& o, std::size_t n) {
         for (std::size_t j = 0; j < ld; ++j) p[j] = 0;
         continue;
       }
-      const double norm = __builtin_sqrt(x0 * x0 + rest), beta = x0 > 0 ? -norm : norm, factor = (beta - x0) / beta;
+      const double norm = __builtin_sqrt(x0 * x0 + rest), beta = x0 > 0 ? -norm : norm,
+                   factor = (beta - x0) / beta;
       const vec scale = splat(1 / (x0 - beta));
       o.e[k - 1] = beta;
       o.tau[k] = factor;
@@ -344,8 +438,8 @@ inline void tridiagonal(const EigenWork& o, std::size_t n) {
   o.e[n - 1] = 0;
 }
 
-// z = Q^T = H(1) H(2) .. H(n-1). The product of a block of reflections is 1 - V S V^T with S upper triangular; it
-// reaches only the leading rows and columns.
+// z = Q^T = H(1) H(2) .. H(n-1). The product of a block of reflections is 1 - V S V^T with S upper
+// triangular; it reaches only the leading rows and columns.
 inline void reflections(const EigenWork& o, double* z, std::size_t n) {
   const std::size_t ld = o.ld;
   double *s = o.w, *u = o.u;
@@ -369,15 +463,17 @@ inline void reflections(const EigenWork& o, double* z, std::size_t n) {
     }
     double* us = u + n * REFLECTIONS;
     product(Part::FULL, end, count, end, 1, View{z, n, 1}, View{v, 1, ld}, 0, u, REFLECTIONS);
-    product(Part::FULL, end, count, count, 1, View{u, REFLECTIONS, 1}, View{s, REFLECTIONS, 1}, 0, us, REFLECTIONS);
+    product(Part::FULL, end, count, count, 1, View{u, REFLECTIONS, 1}, View{s, REFLECTIONS, 1}, 0, us,
+            REFLECTIONS);
     product(Part::FULL, end, end, count, -1, View{us, REFLECTIONS, 1}, View{v, ld, 1}, 1, z, n);
   }
 }
 
-// Rotations [bottom, top) of two sweeps on a panel (n, PANEL). Rotation i turns the rows i and i + 1; a sweep goes down
-// from top - 1. The second sweep follows one row behind the first, so that a row is loaded and stored once for both.
-inline void rotate_panel(double* panel, const double* c1, const double* s1, const double* c2, const double* s2,
-                         std::size_t bottom, std::size_t top) {
+// Rotations [bottom, top) of two sweeps on a panel (n, PANEL). Rotation i turns the rows i and i + 1; a sweep
+// goes down from top - 1. The second sweep follows one row behind the first, so that a row is loaded and
+// stored once for both.
+inline void rotate_panel(double* panel, const double* c1, const double* s1, const double* c2,
+                         const double* s2, std::size_t bottom, std::size_t top) {
   vec x1[PANEL_VECS], x2[PANEL_VECS];  // the rows that the next rotation of either sweep turns
   double* row = panel + (top - 1) * PANEL;
   for (std::size_t j = 0; j < PANEL_VECS; ++j) {
@@ -436,7 +532,8 @@ inline void rotate(double* panels, Waiting& w) {
   w.count = 0;
 }
 
-// Eigenvalues of T in d; false when an eigenvalue takes too many sweeps.
+// Implicit QL in the recurrence of implicit_ql_lanes: its chain from one rotation to the next has one
+// division and no square root. Eigenvalues of T in d; false when an eigenvalue takes too many sweeps.
 inline bool implicit_ql(const EigenWork& o, std::size_t n) {
   double *d = o.d, *e = o.e, norm = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -456,24 +553,33 @@ inline bool implicit_ql(const EigenWork& o, std::size_t n) {
       waiting.bottom[waiting.count] = l;
       waiting.top[waiting.count] = m;
       // the eigenvalue of the leading 2 x 2 block that is closer to d[l]
-      const double half = (d[l + 1] - d[l]) / (2 * e[l]), root = __builtin_sqrt(half * half + 1);
-      double g = d[m] - (d[l] - e[l] / (half + (half < 0 ? -root : root)));
-      double s = 1, c = 1, p = 0;
+      const double half = 0.5 * (d[l + 1] - d[l]), square = e[l] * e[l];
+      const double root_of_half = __builtin_sqrt(half * half + square);
+      const double shift = d[l] - square / (half + (half < 0 ? -root_of_half : root_of_half));
+      double pi = d[m] - shift, gamma = pi, p = pi * pi + EIGEN_TINY, c = 1, s = 0;
       for (std::size_t i = m; i-- > l;) {
-        const double f = s * e[i], b = c * e[i], square = f * f + g * g;
-        const double radius = __builtin_sqrt(square), inverse = 1 / radius;
-        e[i + 1] = i + 1 < m ? radius : 0;
-        s = square > EIGEN_TINY ? f * inverse : 0;
-        c = square > EIGEN_TINY ? g * inverse : 1;
-        const double h = d[i + 1] - p, r = (d[i] - h) * s + 2 * c * b;
-        p = s * r;
-        d[i + 1] = h + p;
-        g = c * r - b;
-        cs[i] = c;
-        sn[i] = s;
+        const double alpha = d[i], ei = e[i], bb = ei * ei, r = p + bb;
+        const double inverse_rp = 1 / (r * p), inverse_p = r * inverse_rp, inverse = p * inverse_rp;
+        const double root = __builtin_sqrt(inverse), nu = p * (alpha - shift) - bb * gamma,
+                     gamma1 = nu * inverse;
+        double p1 = nu * nu * inverse_rp + EIGEN_TINY;  // never 0, for the division
+        // pi follows p by multiplications alone; one step of Newton's method keeps it the root of p
+        pi += 0.5 * pi * inverse_p * (p - pi * pi);
+        double pi1 = nu * root * (pi * inverse_p);
+        if (p <= 2 * EIGEN_TINY) {
+          p1 = c * c * bb + EIGEN_TINY;
+          pi1 = -c * __builtin_fabs(ei);
+        }
+        e[i + 1] = i + 1 < m ? s * (r * root) : 0;
+        d[i + 1] = gamma + (alpha - gamma1);
+        cs[i] = c = pi * root;
+        sn[i] = s = ei * root;
+        gamma = gamma1;
+        p = p1;
+        pi = pi1;
       }
-      d[l] -= p;
-      e[l] = g;
+      d[l] = shift + gamma;
+      e[l] = s * pi;
       if (++waiting.count == SWEEPS) rotate(o.t, waiting);
     }
   rotate(o.t, waiting);
@@ -516,8 +622,11 @@ inline bool eigen(double* a, std::size_t n, double* w, double* work) {
   const EigenWork o = eigen_layout(work + to_line, n);
 
   const double power = power_below(largest), down = 1 / power;
-  for (std::size_t i = 0; i < padded(n, LANES); ++i)
-    for (std::size_t j = 0; j < o.ld; ++j) o.t[i * o.ld + j] = i < n && j <= i ? a[i * n + j] * down : 0;
+  for (std::size_t i = 0; i < padded(n, LANES); ++i) {
+    const std::size_t count = i < n ? i + 1 : 0;
+    for (std::size_t j = 0; j < count; ++j) o.t[i * o.ld + j] = a[i * n + j] * down;
+    for (std::size_t j = count; j < o.ld; ++j) o.t[i * o.ld + j] = 0;
+  }
   tridiagonal(o, n);
   reflections(o, a, n);
 

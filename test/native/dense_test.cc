@@ -1,8 +1,9 @@
 // The dense family (native/kernels/dense-inl.h) for every kernel table that this CPU can run.
 //
-// Products and factors are compared with sums in long double; large eigenproblems by what makes them true: unit and
-// orthogonal vectors, A v = w v. Budgets are multiples of n * eps relative to the norm of what is compared. Every matrix
-// lies inside a wider frame of a canary, so that a kernel that writes outside its columns is found out.
+// Products and factors are compared with sums in long double; large eigenproblems by what makes them true:
+// unit and orthogonal vectors, A v = w v. Budgets are multiples of n * eps relative to the norm of what is
+// compared. Every matrix lies inside a wider frame of a canary, so that a kernel that writes outside its
+// columns is found out.
 #include <algorithm>
 #include <cmath>
 
@@ -72,8 +73,10 @@ std::string text(const char* format, ...) {
   return buffer;
 }
 
-// ---- products ------------------------------------------------------------------------------------------------------
-// beta c + alpha op(a) op(b) in long double.
+// ---- products ----
+
+// beta
+// c + alpha op(a) op(b) in long double.
 Dense naive_gemm(bool ta, bool tb, std::size_t k, double alpha, const Dense& a, const Dense& b, double beta,
                  const Dense& c) {
   Dense out = c;
@@ -82,7 +85,8 @@ Dense naive_gemm(bool ta, bool tb, std::size_t k, double alpha, const Dense& a, 
       long double sum = 0;
       for (std::size_t p = 0; p < k; ++p)
         sum += static_cast<long double>(ta ? a.at(p, i) : a.at(i, p)) * (tb ? b.at(j, p) : b.at(p, j));
-      out.at(i, j) = static_cast<double>(alpha * sum + (beta == 0 ? 0 : beta * static_cast<long double>(c.at(i, j))));
+      out.at(i, j) =
+          static_cast<double>(alpha * sum + (beta == 0 ? 0 : beta * static_cast<long double>(c.at(i, j))));
     }
   return out;
 }
@@ -93,8 +97,9 @@ struct Product {
 
 void check_gemm(Checks& checks, const Kernels& kernels) {
   Random random(checks.seed());
-  const Product sizes[] = {{1, 1, 1},   {2, 3, 4},    {4, 12, 8},    {5, 13, 7},     {8, 24, 1},   {7, 1, 9},   {1, 50, 3},
-                           {17, 25, 33}, {64, 64, 64}, {65, 31, 129}, {100, 49, 300}, {13, 97, 520}, {250, 30, 11}};
+  const Product sizes[] = {{1, 1, 1},      {2, 3, 4},     {4, 12, 8},   {5, 13, 7},   {8, 24, 1},
+                           {7, 1, 9},      {1, 50, 3},    {17, 25, 33}, {64, 64, 64}, {65, 31, 129},
+                           {100, 49, 300}, {13, 97, 520}, {250, 30, 11}};
   for (const Product& s : sizes)
     for (int form = 0; form < 4; ++form) {
       const bool ta = form & 1, tb = form & 2;
@@ -106,12 +111,11 @@ void check_gemm(Checks& checks, const Kernels& kernels) {
         for (const auto& scalar : scalars) {
           // beta 0 must not read what c holds
           Dense c = scalar[1] == 0 ? Dense(s.m, s.n, gap, NOT_A_NUMBER) : start;
-          kernels.gemm(ta, tb, s.m, s.n, s.k, scalar[0], a.a.data(), a.ld, b.a.data(), b.ld, scalar[1], c.a.data(),
-                       c.ld);
+          kernels.gemm(ta, tb, s.m, s.n, s.k, scalar[0], a.a.data(), a.ld, b.a.data(), b.ld, scalar[1],
+                       c.a.data(), c.ld);
           const Dense truth = naive_gemm(ta, tb, s.k, scalar[0], a, b, scalar[1], start);
-          const std::string what =
-              text("m %zu n %zu k %zu %s%s alpha %g beta %g gap %zu", s.m, s.n, s.k, ta ? "T" : "N", tb ? "T" : "N",
-                   scalar[0], scalar[1], gap);
+          const std::string what = text("m %zu n %zu k %zu %s%s alpha %g beta %g gap %zu", s.m, s.n, s.k,
+                                        ta ? "T" : "N", tb ? "T" : "N", scalar[0], scalar[1], gap);
           checks.below(difference(c, truth), 4 * EPS * static_cast<double>(s.k + 2), what);
           checks.that(c.framed(), "%s: wrote outside c", what.c_str());
         }
@@ -163,8 +167,8 @@ void check_gemm_split(Checks& checks, const Kernels& kernels) {
     Dense c = start;
     for (std::size_t i = 0; i < m; i += step)
       for (std::size_t j = 0; j < n; j += step + 2)
-        kernels.gemm(false, false, std::min(step, m - i), std::min(step + 2, n - j), k, 0.7, &a.a[i * a.ld], a.ld,
-                     &b.a[j], b.ld, 1.3, &c.at(i, j), n);
+        kernels.gemm(false, false, std::min(step, m - i), std::min(step + 2, n - j), k, 0.7, &a.a[i * a.ld],
+                     a.ld, &b.a[j], b.ld, 1.3, &c.at(i, j), n);
     checks.that(whole.a == c.a, "tiles of %zu x %zu differ from the whole", step, step + 2);
   }
 }
@@ -183,7 +187,8 @@ void check_syrk(Checks& checks, const Kernels& kernels) {
         const std::string what = text("rows %zu n %zu gap %zu", rows, n, gap);
         // one rounding per row, of partial sums no larger than the result: a random walk
         const Dense truth = naive_gemm(true, false, rows, 1, x, x, 1, start);
-        checks.below(difference(c, truth), 2 * EPS * std::sqrt(static_cast<double>(rows + 2)) * truth.largest(), what);
+        checks.below(difference(c, truth),
+                     2 * EPS * std::sqrt(static_cast<double>(rows + 2)) * truth.largest(), what);
         checks.that(c.framed(), "%s: wrote outside c", what.c_str());
         bool symmetric = true;
         for (std::size_t i = 0; i < n; ++i)
@@ -192,7 +197,8 @@ void check_syrk(Checks& checks, const Kernels& kernels) {
       }
 }
 
-// ---- Cholesky ------------------------------------------------------------------------------------------------------
+// ---- Cholesky ----
+
 // x x^T / cols + ridge 1 for random x (n, cols).
 Dense gram(std::size_t n, std::size_t cols, double ridge, std::size_t gap, Random& random) {
   const Dense x = random_matrix(n, cols, 0, random);
@@ -272,7 +278,8 @@ void check_not_definite(Checks& checks, const Kernels& kernels) {
       Dense a = gram(n, n + 3, 0.1, 0, random);
       if (at + 1 < n) {
         a.at(n - 1, at) = NOT_A_NUMBER;
-        checks.that(!(kernels.cholesky(a.a.data(), n, n) > 0), "n %zu: NaN at (%zu, %zu) went unseen", n, n - 1, at);
+        checks.that(!(kernels.cholesky(a.a.data(), n, n) > 0), "n %zu: NaN at (%zu, %zu) went unseen", n,
+                    n - 1, at);
       }
     }
     Dense zero(n, n, 0);
@@ -285,7 +292,8 @@ void check_not_definite(Checks& checks, const Kernels& kernels) {
   }
 }
 
-// ---- symmetric eigenproblem ----------------------------------------------------------------------------------------
+// ---- symmetric eigenproblem ----
+
 // q diag(values) q^T with q a product of reflections: the truth is chosen, the input derived from it.
 Dense with_spectrum(const std::vector<double>& values, Random& random) {
   const std::size_t n = values.size();
@@ -302,8 +310,8 @@ Dense with_spectrum(const std::vector<double>& values, Random& random) {
     for (std::size_t i = 0; i < n; ++i) vav += v.a[i] * av[i];
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = i; j < n; ++j)
-        a.at(i, j) = a.at(j, i) = a.at(i, j) - 2 / vv * (v.a[i] * av[j] + av[i] * v.a[j]) +
-                                  4 * vav / (vv * vv) * v.a[i] * v.a[j];
+        a.at(i, j) = a.at(j, i) =
+            a.at(i, j) - 2 / vv * (v.a[i] * av[j] + av[i] * v.a[j]) + 4 * vav / (vv * vv) * v.a[i] * v.a[j];
   }
   return a;
 }
@@ -361,7 +369,8 @@ void check_eigen(Checks& checks, const Kernels& kernels) {
       double (*value)(std::size_t i, std::size_t n);
     } const spectra[] = {
         {"spread", [](std::size_t i, std::size_t) { return static_cast<double>(i) - 3.5; }},
-        {"geometric", [](std::size_t i, std::size_t size) { return std::pow(1e-12, static_cast<double>(i) / size); }},
+        {"geometric",
+         [](std::size_t i, std::size_t size) { return std::pow(1e-12, static_cast<double>(i) / size); }},
         {"half the rank", [](std::size_t i, std::size_t size) { return i < (size + 1) / 2 ? 1.0 + i : 0.0; }},
         {"two values", [](std::size_t i, std::size_t) { return i % 3 == 0 ? 5.0 : 2.0; }},
         {"one value", [](std::size_t, std::size_t) { return -3.0; }},
@@ -417,7 +426,8 @@ void check_not_finite(Checks& checks, const Kernels& kernels) {
     }
 }
 
-// The whole family once, for comparison across instruction sets and calls. Signs of eigenvectors are left out.
+// The whole family once, for comparison across instruction sets and calls. Signs of eigenvectors are left
+// out.
 std::vector<double> everything(const Kernels& kernels, std::uint64_t seed, std::size_t n) {
   Random random(seed);
   std::vector<double> all;
@@ -441,7 +451,8 @@ std::vector<double> everything(const Kernels& kernels, std::uint64_t seed, std::
 
 void check_repeatable(Checks& checks, const Kernels& kernels) {
   for (const std::size_t n : {13, 70, 150}) {
-    const std::vector<double> once = everything(kernels, checks.seed(), n), again = everything(kernels, checks.seed(), n);
+    const std::vector<double> once = everything(kernels, checks.seed(), n),
+                              again = everything(kernels, checks.seed(), n);
     checks.that(once == again, "n %zu: two calls differ", n);
     Random random(checks.seed());
     const Dense a = gram(n, n, 0, 0, random);
@@ -451,7 +462,8 @@ void check_repeatable(Checks& checks, const Kernels& kernels) {
 
 void check_across(Checks& checks, const Kernels& reference, const Kernels& kernels) {
   for (const std::size_t n : {1, 13, 70, 150}) {
-    const std::vector<double> x = everything(reference, checks.seed(), n), y = everything(kernels, checks.seed(), n);
+    const std::vector<double> x = everything(reference, checks.seed(), n),
+                              y = everything(kernels, checks.seed(), n);
     double error = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double d = std::fabs(x[i] - y[i]) / std::fmax(std::fabs(x[i]), 1e-3);
@@ -470,7 +482,8 @@ int main(int argc, char** argv) {
     const std::string isa = std::string(kernels->name) + ": ";
     checks.run(isa + "gemm", [&] { check_gemm(checks, *kernels); });
     checks.run(isa + "gemm and syrk of nothing", [&] { check_gemm_empty(checks, *kernels); });
-    checks.run(isa + "gemm keeps NaN and infinities in their row", [&] { check_gemm_spread(checks, *kernels); });
+    checks.run(isa + "gemm keeps NaN and infinities in their row",
+               [&] { check_gemm_spread(checks, *kernels); });
     checks.run(isa + "gemm in parts has the bits of the whole", [&] { check_gemm_split(checks, *kernels); });
     checks.run(isa + "syrk_accumulate", [&] { check_syrk(checks, *kernels); });
     checks.run(isa + "cholesky and cholesky_solve", [&] { check_cholesky(checks, *kernels); });
