@@ -212,7 +212,8 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     usable.forEach((latentDim, i) => {
       let loss = answer.trace[0] as number;
       for (let j = 0; j < Math.min(latentDim, answer.spectrum.length); j++) loss -= answer.spectrum[j] as number;
-      latent.push({ latentDim, objective: objective.spec, loss, rank, metrics: metrics[i] as DataMetrics });
+      // A sum of squares: below zero only by rounding.
+      latent.push({ latentDim, objective: objective.spec, loss: Math.max(0, loss), rank, metrics: metrics[i] as DataMetrics });
     });
   }
   options.onProgress?.(1, 1);

@@ -121,7 +121,7 @@ export async function solveBatch(questions: readonly Case[], options: SolveOptio
         if (!Number.isNaN(value)) metrics[name] = value;
       });
       solutions[i] = {
-        loss: answer.loss[n] as number,
+        loss: Math.max(0, answer.loss[n] as number), // a sum of squares: below zero only by rounding
         spectrum: answer.spectrum.slice(n * k, (n + 1) * k),
         rank: answer.rank[n] as number,
         metrics,

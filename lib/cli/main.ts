@@ -115,12 +115,17 @@ export async function main(argv: readonly string[]): Promise<number> {
     signal: interrupt.signal,
     interactive: process.stderr.isTTY ?? false,
   };
+  const root = program(shell);
   try {
-    await program(shell).parseAsync([...argv], { from: 'user' });
+    await root.parseAsync([...argv], { from: 'user' });
     return EXIT.done;
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
+      if (error.code === 'commander.help') {
+        shell.note(`exolam: expected a command: ${root.commands.map((c) => c.name()).join(', ')}; see exolam --help`);
+        return EXIT.badInput;
+      }
       shell.note(`exolam: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see exolam --help`);
       return EXIT.badInput;
     }

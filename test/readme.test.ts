@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+/** The code blocks of one language, in order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map((m) => m[1] as string);
+}
+
+/** A folder in which `exolam` is installed: this package. */
+function consumer(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'exolam-readme-'));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules/exolam'), 'dir');
+  return folder;
+}
+
+describe('README', () => {
+  it('has a library example that prints what the README says', () => {
+    const folder = consumer();
+    const script = join(folder, 'example.mts');
+    writeFileSync(script, blocks('ts')[0] as string);
+    const printed = execFileSync(process.execPath, ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), script], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(printed).toBe(blocks('text')[0]);
+  });
+
+  it('shows the example that lies in examples/', () => {
+    expect(blocks('ts')[0]).toBe(readFileSync(join(root, 'examples/quickstart.ts'), 'utf8'));
+  });
+
+  it('shows a case that solves', () => {
+    const path = join(consumer(), 'case.json');
+    writeFileSync(path, blocks('json')[0] as string);
+    const printed = execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), 'solve', path], { encoding: 'utf8' });
+    expect(JSON.parse(printed).rank).toBe(7);
+  });
+
+  it('names two commands that exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    expect(scripts['demo']).toBeTruthy();
+    expect(scripts['test']).toBeTruthy();
+    expect(readme).toMatch(/npm ci && npm run demo[^\n]*\n\s+npm ci && npm test/);
+  });
+});
