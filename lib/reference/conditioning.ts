@@ -1,9 +1,11 @@
 import type { Matrix } from '../matrix.js';
 import {
   addProduct,
+  choleskyInPlace,
   type Eigen,
   eigen,
   gram,
+  lowerSolveInPlace,
   matrixCopy,
   multiply,
   multiplyTransposed,
@@ -27,9 +29,19 @@ export function largestOf(e: Eigen): number {
   return Math.max(e.values[0] ?? 0, 0);
 }
 
+/**
+ * Directions near the cut come out of a covariance orthonormal to few digits; a Cholesky factorisation of their Gram matrix makes
+ * up for it, so that projecting on them once is enough.
+ */
 export function givenFrom(loadings: Matrix, e: Eigen, cut: number): Given {
   const whiten = whitener(e, cut);
-  return { basis: multiply(whiten, loadings), whiten };
+  const basis = multiply(whiten, loadings);
+  const l = gram(basis).data;
+  if (choleskyInPlace(l, 0, basis.rows) > 0) {
+    lowerSolveInPlace(l, basis.rows, basis);
+    lowerSolveInPlace(l, basis.rows, whiten);
+  }
+  return { basis, whiten };
 }
 
 export function given(loadings: Matrix, tolerance: number): Given {
@@ -46,15 +58,11 @@ export interface Residual {
 
 /**
  * v - cov(v, f) cov(f, f)^+ f, as loadings: what f determines vanishes to rounding here, and to its square in a covariance, where
- * a Schur complement would leave rounding itself. Projected twice, because a basis made from a covariance near its cut is
- * orthonormal to fewer digits.
+ * a Schur complement would leave rounding itself.
  */
 export function residual(v: Matrix, f: Given): Residual {
   const loadings = matrixCopy(v);
   const onBasis = multiplyTransposed(v, f.basis);
   addProduct(onBasis, f.basis, -1, loadings);
-  const again = multiplyTransposed(loadings, f.basis);
-  addProduct(again, f.basis, -1, loadings);
-  for (let i = 0; i < again.data.length; i++) onBasis.data[i] += again.data[i];
   return { loadings, onBasis };
 }

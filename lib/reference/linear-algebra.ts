@@ -63,25 +63,69 @@ function dot(x: Float64Array, i: number, y: Float64Array, j: number, n: number):
   return s0 + s1 + (s2 + s3);
 }
 
+/**
+ * Entries j < `end` of rows i and i + 1 of a b^T: two rows of a against two of b at a time, so that every number read is used
+ * twice.
+ */
+function dotRows(a: Matrix, b: Matrix, i: number, end: number, c: Matrix): void {
+  const n = a.cols;
+  const x = a.data;
+  const y = b.data;
+  const z = c.data;
+  const m = c.cols;
+  const pair = i + 1 < a.rows;
+  let j = 0;
+  if (pair)
+    for (; j + 2 <= end; j += 2) {
+      const x0 = i * n;
+      const x1 = x0 + n;
+      const y0 = j * n;
+      const y1 = y0 + n;
+      let s00 = 0;
+      let s01 = 0;
+      let s10 = 0;
+      let s11 = 0;
+      for (let k = 0; k < n; k++) {
+        const p = x[x0 + k];
+        const q = x[x1 + k];
+        const r = y[y0 + k];
+        const s = y[y1 + k];
+        s00 += p * r;
+        s01 += p * s;
+        s10 += q * r;
+        s11 += q * s;
+      }
+      z[i * m + j] = s00;
+      z[i * m + j + 1] = s01;
+      z[(i + 1) * m + j] = s10;
+      z[(i + 1) * m + j + 1] = s11;
+    }
+  for (; j < end; j++) {
+    z[i * m + j] = plainDot(x, i * n, y, j * n, n);
+    if (pair) z[(i + 1) * m + j] = plainDot(x, (i + 1) * n, y, j * n, n);
+  }
+}
+
+/** In the order of `dotRows`, so that a row's products do not depend on how many rows stand beside it. */
+function plainDot(x: Float64Array, i: number, y: Float64Array, j: number, n: number): number {
+  let sum = 0;
+  for (let k = 0; k < n; k++) sum += x[i + k] * y[j + k];
+  return sum;
+}
+
 /** a b^T: the covariance of two variables from their loadings. */
 export function multiplyTransposed(a: Matrix, b: Matrix): Matrix {
   const c = matrix(a.rows, b.rows);
-  const n = a.cols;
-  for (let i = 0; i < a.rows; i++)
-    for (let j = 0; j < b.rows; j++) c.data[i * b.rows + j] = dot(a.data, i * n, b.data, j * n, n);
+  for (let i = 0; i < a.rows; i += 2) dotRows(a, b, i, b.rows, c);
   return c;
 }
 
 /** a a^T, exactly symmetric. */
 export function gram(a: Matrix): Matrix {
-  const c = matrix(a.rows, a.rows);
-  const n = a.cols;
-  for (let i = 0; i < a.rows; i++)
-    for (let j = 0; j <= i; j++) {
-      const v = dot(a.data, i * n, a.data, j * n, n);
-      c.data[i * a.rows + j] = v;
-      c.data[j * a.rows + i] = v;
-    }
+  const n = a.rows;
+  const c = matrix(n, n);
+  for (let i = 0; i < n; i += 2) dotRows(a, a, i, Math.min(i + 2, n), c);
+  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) c.data[j * n + i] = c.data[i * n + j];
   return c;
 }
 
@@ -184,6 +228,14 @@ export function choleskyInPlace(a: Float64Array, at: number, n: number): number 
     a[row + i] = Math.sqrt(pivot);
   }
   return least / most;
+}
+
+/** L^-1 b in place of b: forward substitution alone. */
+export function lowerSolveInPlace(l: Float64Array, n: number, b: Matrix): void {
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) subtractRow(b.data, i * b.cols, k * b.cols, l[i * n + k], b.cols);
+    divideRow(b.data, i * b.cols, l[i * n + i], b.cols);
+  }
 }
 
 /** Solves L L^T x = b for m right sides at `side`, in place of them. */

@@ -1,6 +1,6 @@
 import { type ObjectiveRows, PARAMETERS, type PopulationRequest, type Variable } from '../backend.js';
 import { type Matrix, matrix } from '../matrix.js';
-import { addProduct, multiply } from './linear-algebra.js';
+import { addProduct, matrixCopy, multiply } from './linear-algebra.js';
 import {
   blockWidth,
   factorOf,
@@ -33,6 +33,9 @@ export interface World extends Variables {
   readonly exogenousMixing: Matrix;
 }
 
+/** What sensor noise adds to, in the order of its sources. */
+const VIEWS = ['observation', 'observationNext', 'pairObservation', 'pairObservationNext'] as const;
+
 function slice(stacked: Float64Array, index: number, rows: number, cols: number): Matrix {
   return matrix(rows, cols, stacked.subarray(index * rows * cols, (index + 1) * rows * cols));
 }
@@ -55,14 +58,6 @@ function place(a: Matrix, begin: number, scale: number, block: Matrix): void {
   for (let i = 0; i < block.rows; i++)
     for (let j = 0; j < block.cols; j++)
       a.data[i * a.cols + begin + j] += scale * block.data[i * block.cols + j];
-}
-
-/** Rows of a above rows of b. */
-function above(a: Matrix, b: Matrix): Matrix {
-  const c = matrix(a.rows + b.rows, a.cols);
-  c.data.set(a.data);
-  c.data.set(b.data, a.data.length);
-  return c;
 }
 
 /** Hands out sources one after another. */
@@ -111,10 +106,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   const x2 = sources.take(pair ? dx : 0);
   const w2 = sources.take(pair ? dx : 0);
   const sensor = parameter.sensorNoise === 0 ? 0 : q;
-  const now = sources.take(sensor);
-  const next = sources.take(sensor);
-  const pairNow = sources.take(pair ? sensor : 0);
-  const pairNext = sources.take(pair ? sensor : 0);
+  const sensors = sources.take((pair ? 4 : 2) * sensor);
   const noise = noiseSources(request.objective, widths, sources);
   const p = sources.count;
 
@@ -138,29 +130,30 @@ export function worldOf(request: PopulationRequest, problem: number): World {
     exogenousNext.data[i * p + wx + i] = parameter.exogenousScale * Math.sqrt(1 - shared * shared);
   }
 
-  const observe = (states: Matrix, noiseBegin: number): Matrix => {
-    const o = multiply(mixing, states);
-    if (sensor > 0) setDiagonal(o, noiseBegin, parameter.sensorNoise);
-    return o;
-  };
-  const unit = (begin: number, n: number): Matrix => {
-    const v = matrix(n, p);
-    setDiagonal(v, begin, 1);
-    return v;
-  };
-  const loadings: Partial<Record<Variable, Matrix>> = {
-    action,
-    observation: observe(above(unit(s, ds), unit(x, dx)), now),
-    observationNext: observe(above(endogenousNext, exogenousNext), next),
-  };
+  const es = columns(mixing, 0, ds);
+  const ex = columns(mixing, ds, ds + dx);
+  const observation = matrix(q, p);
+  place(observation, s, 1, es);
+  place(observation, x, 1, ex);
+  const fromEndogenous = multiply(es, endogenousNext);
+  const observationNext = matrixCopy(fromEndogenous);
+  addProduct(ex, exogenousNext, 1, observationNext);
+  const loadings: Partial<Record<Variable, Matrix>> = { action, observation, observationNext };
   if (pair) {
     // The pair's exogenous step is a redraw: independent of the action.
-    const redrawn = matrix(dx, p);
-    setDiagonal(redrawn, x2, parameter.exogenousDecay);
-    setDiagonal(redrawn, w2, parameter.exogenousScale);
-    loadings.pairObservation = observe(above(unit(s, ds), unit(x2, dx)), pairNow);
-    loadings.pairObservationNext = observe(above(endogenousNext, redrawn), pairNext);
+    const pairObservation = matrix(q, p);
+    place(pairObservation, s, 1, es);
+    place(pairObservation, x2, 1, ex);
+    const pairObservationNext = fromEndogenous;
+    place(pairObservationNext, x2, parameter.exogenousDecay, ex);
+    place(pairObservationNext, w2, parameter.exogenousScale, ex);
+    Object.assign(loadings, { pairObservation, pairObservationNext });
   }
+  if (sensor > 0)
+    VIEWS.forEach((view, i) => {
+      const seen = loadings[view];
+      if (seen) setDiagonal(seen, sensors + i * q, parameter.sensorNoise);
+    });
   return {
     widths,
     sources: p,
@@ -169,13 +162,13 @@ export function worldOf(request: PopulationRequest, problem: number): World {
     noise,
     parameter,
     exogenousNext,
-    exogenousMixing: columns(mixing, ds, ds + dx),
+    exogenousMixing: ex,
   };
 }
 
 /**
- * One coordinate outside the reduced basis: sensor and augmentation noise alone. Blocks that it adds nothing to are those for
- * which `reachesComplement` is false.
+ * One coordinate outside the reduced basis: sensor and augmentation noise alone. Blocks that see none of it are those that
+ * `complementRows` leaves out.
  */
 export function complementOf(world: World, rows: ObjectiveRows): Variables {
   const widths: Widths = { observation: 1, action: 0, projection: 0 };
@@ -183,8 +176,7 @@ export function complementOf(world: World, rows: ObjectiveRows): Variables {
   sources.take(4);
   const noise = noiseSources(complementRows(rows), widths, sources);
   const loadings: Partial<Record<Variable, Matrix>> = {};
-  const views = ['observation', 'observationNext', 'pairObservation', 'pairObservationNext'] as const;
-  views.forEach((view, i) => {
+  VIEWS.forEach((view, i) => {
     const v = matrix(1, sources.count);
     v.data[i] = world.parameter.sensorNoise;
     loadings[view] = v;

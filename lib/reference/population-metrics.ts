@@ -24,9 +24,10 @@ interface Target {
   readonly loadings: Matrix;
   readonly variance: number;
   readonly left: Matrix;
-  readonly variableLeft: number;
+  readonly varianceLeft: number;
   readonly isVoid: boolean;
-  readonly directions: Matrix;
+  /** Turns `left` into orthonormal directions. */
+  readonly whiten: Matrix;
 }
 
 /** theory.md section 4 on a population, for every prefix of an encoder's rows. */
@@ -49,9 +50,9 @@ export class PopulationMetrics {
     const target = (loadings: Matrix): Target => {
       const left = residual(loadings, givenObservation).loadings;
       const variance = sumOfSquares(loadings);
-      const variableLeft = sumOfSquares(left);
-      const isVoid = !(variableLeft > VOID * variance);
-      return { loadings, variance, left, variableLeft, isVoid, directions: given(left, tolerance).basis };
+      const varianceLeft = sumOfSquares(left);
+      const isVoid = !(varianceLeft > VOID * variance);
+      return { loadings, variance, left, varianceLeft, isVoid, whiten: given(left, tolerance).whiten };
     };
     this.action = target(world.loadings.action!);
     this.exogenousNext = target(world.exogenousNext);
@@ -63,11 +64,13 @@ export class PopulationMetrics {
     const z = firstRows(this.latents, rows);
     const left = given(firstRows(this.latentsLeft, rows), this.tolerance);
     const raw = given(z, this.tolerance);
+    const action = conditional(this.action, left);
+    const exogenous = conditional(this.exogenousNext, left);
     const metrics: Record<PopulationMetric, number> = {
-      actionError: conditionalError(this.action, left),
-      futureLeakage: 1 - conditionalError(this.exogenousNext, left),
-      actionInformation: information(this.action, left),
-      futureInformation: information(this.exogenousNext, left),
+      actionError: action.error,
+      futureLeakage: 1 - exogenous.error,
+      actionInformation: action.information,
+      futureInformation: exogenous.information,
       consistencyError: this.consistencyError(rows, z, complement),
       rawActionError: unexplained(this.action.loadings, raw) / this.action.variance,
       rawExogenousNextError: unexplained(this.exogenousNext.loadings, raw) / this.exogenousNext.variance,
@@ -113,18 +116,16 @@ function unexplained(v: Matrix, z: Given): number {
   return sumOfSquares(residual(v, z).loadings);
 }
 
-function conditionalError(target: Target, z: Given): number {
-  return target.isVoid ? Number.NaN : unexplained(target.left, z) / target.variableLeft;
-}
-
-/** -1/2 sum log(1 - rho^2): the share that z leaves of each direction of the target. */
-function information(target: Target, z: Given): number {
-  if (target.isVoid) return Number.NaN;
-  const { values } = eigen(gram(residual(target.directions, z).loadings));
-  let sum = 0;
+/** tr cov(t | o, z) / tr cov(t | o), and -1/2 sum log(1 - rho^2) from the share that z leaves of each direction of t. */
+function conditional(target: Target, z: Given): { error: number; information: number } {
+  if (target.isVoid) return { error: Number.NaN, information: Number.NaN };
+  const left = residual(target.left, z).loadings;
+  const error = sumOfSquares(left) / target.varianceLeft;
+  const { values } = eigen(gram(multiply(target.whiten, left)));
+  let information = 0;
   for (const share of values) {
-    if (!(share >= EXACT)) return Number.POSITIVE_INFINITY;
-    sum -= 0.5 * Math.log(Math.min(share, 1));
+    if (!(share >= EXACT)) return { error, information: Number.POSITIVE_INFINITY };
+    information -= 0.5 * Math.log(Math.min(share, 1));
   }
-  return sum;
+  return { error, information };
 }

@@ -239,7 +239,7 @@ function solveOne(
   fixSigns(weights);
   const encoder = encoderOf(weights, inside, objective.gauge, coefficients);
   const noise = { c: 0, d: 0 };
-  if (coordinate && outer && complementValue > rankCut) {
+  if (coordinate && outer && slots > 0 && merged.picksUpTo[slots - 1] > 0) {
     const row = firstRows(outer.weights, 1);
     fixSigns(row);
     const { c, d } = encoderOf(row, coordinate, objective.gauge, coefficients);
