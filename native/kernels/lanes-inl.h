@@ -1,9 +1,9 @@
 // Small linear algebra on L = LANES problems at once, one per SIMD lane (the *lanes* family of kernels.h).
 //
-// Storage: element (i, j) of a (rows, cols, L) array is the vector at a + (i * cols + j) * L. Rows, sizes and strides
-// below count vectors; the helpers lane_load and lane_store turn an index of vectors into an address.
-// No lane reads another lane's values. Where lanes take different paths (deflation), the path is chosen per lane by
-// masks, and a lane that does not take part keeps its bits.
+// Storage: element (i, j) of a (rows, cols, L) array is the vector at a + (i * cols + j) * L. Rows, sizes and
+// strides below count vectors; the helpers lane_load and lane_store turn an index of vectors into an address.
+// No lane reads another lane's values. Where lanes take different paths (deflation), the path is chosen per
+// lane by masks, and a lane that does not take part keeps its bits.
 inline vec lane_load(const double* p, std::size_t i) { return load(p + i * LANES); }
 inline void lane_store(double* p, std::size_t i, vec v) { store(p + i * LANES, v); }
 inline vec with_sign(vec magnitude, vec sign) {
@@ -11,12 +11,28 @@ inline vec with_sign(vec magnitude, vec sign) {
   return (vec)(((mask)magnitude & ~bit) | ((mask)sign & bit));
 }
 
-// ---- products ------------------------------------------------------------------------------------------------------
-// One ROWS x COLS tile of c = op(a) op(b), or of c += op(a) op(b): element (i, p) of op(a) is the vector a_row * i +
-// a_col * p, and so on.
+// 1 / sqrt(x), given 1 / x.
+inline vec inverse_root_lanes(vec x, vec reciprocal) {
+#ifdef EXO_RSQRT_ESTIMATE  // Two steps of Newton's method: a square root would hold up the divisions behind
+                           // it.
+  (void)reciprocal;
+  vec y = rsqrt_estimate(x);
+  for (int step = 0; step < 2; ++step) y = fma(splat(0.5) * y, fnma(x * y, y, splat(1)), y);
+  return y;
+#else
+  (void)x;
+  return sqrt(reciprocal);
+#endif
+}
+
+// ---- products
+// ------------------------------------------------------------------------------------------------------ One
+// ROWS x COLS tile of c = op(a) op(b), or of c += op(a) op(b): element (i, p) of op(a) is the vector a_row *
+// i + a_col * p, and so on.
 template <int ROWS, int COLS>
-inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row, std::size_t a_col,
-                            const double* b, std::size_t b_row, std::size_t b_col, std::size_t k, bool accumulate) {
+inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
+                            std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
+                            std::size_t k, bool accumulate) {
   vec sum[ROWS][COLS];
   for (int i = 0; i < ROWS; ++i)
     for (int j = 0; j < COLS; ++j) sum[i][j] = accumulate ? lane_load(c, i * c_row + j) : vec{};
@@ -32,50 +48,58 @@ inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::
     for (int j = 0; j < COLS; ++j) lane_store(c, i * c_row + j, sum[i][j]);
 }
 
-// ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in the bits.
+// ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in
+// the bits.
 template <int ROWS>
 inline void gemm_rows_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col, const double* b,
-                            std::size_t b_row, std::size_t b_col, std::size_t n, std::size_t k, bool accumulate) {
+                            std::size_t b_row, std::size_t b_col, std::size_t n, std::size_t k,
+                            bool accumulate) {
   std::size_t j = 0;
   for (; j + 3 <= n; j += 3)
-    gemm_tile_lanes<ROWS, 3>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k, accumulate);
+    gemm_tile_lanes<ROWS, 3>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
+                             accumulate);
   for (; j < n; ++j)
-    gemm_tile_lanes<ROWS, 1>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k, accumulate);
+    gemm_tile_lanes<ROWS, 1>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
+                             accumulate);
 }
 
-inline void gemm_strided_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col, const double* b,
-                               std::size_t b_row, std::size_t b_col, std::size_t m, std::size_t n, std::size_t k,
-                               bool accumulate) {
+inline void gemm_strided_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col,
+                               const double* b, std::size_t b_row, std::size_t b_col, std::size_t m,
+                               std::size_t n, std::size_t k, bool accumulate) {
   std::size_t i = 0;
   for (; i + 4 <= m; i += 4)
-    gemm_rows_lanes<4>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k, accumulate);
+    gemm_rows_lanes<4>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
+                       accumulate);
   for (; i < m; ++i)
-    gemm_rows_lanes<1>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k, accumulate);
+    gemm_rows_lanes<1>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
+                       accumulate);
 }
 
-// c must not overlap a or b. With accumulate the product is added to c; without, c is overwritten whatever it holds.
+// c must not overlap a or b. With accumulate the product is added to c; without, c is overwritten whatever it
+// holds.
 //   nn: c (m,n,L) = a (m,k,L) b (k,n,L)
 //   nt: c (m,n,L) = a (m,k,L) b (n,k,L)^T
 //   tn: c (m,n,L) = a (k,m,L)^T b (k,n,L)
-inline void gemm_nn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n, std::size_t k,
-                          bool accumulate = false) {
+inline void gemm_nn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
+                          std::size_t k, bool accumulate = false) {
   gemm_strided_lanes(c, a, k, 1, b, n, 1, m, n, k, accumulate);
 }
-inline void gemm_nt_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n, std::size_t k,
-                          bool accumulate = false) {
+inline void gemm_nt_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
+                          std::size_t k, bool accumulate = false) {
   gemm_strided_lanes(c, a, k, 1, b, 1, k, m, n, k, accumulate);
 }
-inline void gemm_tn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n, std::size_t k,
-                          bool accumulate = false) {
+inline void gemm_tn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
+                          std::size_t k, bool accumulate = false) {
   gemm_strided_lanes(c, a, 1, m, b, n, 1, m, n, k, accumulate);
 }
 
-// ---- Cholesky ------------------------------------------------------------------------------------------------------
-// Two columns j, j + 1 of the factor at a time, from rows i .. i + ROWS - 1 with i > j + 1. below is l(j + 1, j) / l(j, j)
-// and inverse0, inverse1 are the reciprocals of the two diagonal entries.
+// ---- Cholesky
+// ------------------------------------------------------------------------------------------------------ Two
+// columns j, j + 1 of the factor at a time, from rows i .. i + ROWS - 1 with i > j + 1. below is l(j + 1, j)
+// / l(j, j) and inverse0, inverse1 are the reciprocals of the two diagonal entries.
 template <int ROWS>
-inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::size_t j, vec below, vec inverse0,
-                                vec inverse1) {
+inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::size_t j, vec below,
+                                vec inverse0, vec inverse1) {
   vec x0[ROWS], x1[ROWS];
   double* rows = a + i * n * LANES;
   const double *top0 = a + j * n * LANES, *top1 = top0 + n * LANES;
@@ -108,7 +132,7 @@ inline void cholesky_lanes(double* a, std::size_t n, double* pivot) {
     smallest = min(p0, smallest);
     poison += p0 - p0;  // 0, or NaN for good once a pivot is not finite: min alone would forget it
     // 1 / p, not the square root, leads to the next pivot: the chain of dependent operations stays short.
-    const vec reciprocal0 = splat(1) / p0, inverse0 = sqrt(reciprocal0);
+    const vec reciprocal0 = splat(1) / p0, inverse0 = inverse_root_lanes(p0, reciprocal0);
     lane_store(row0, j, p0 * inverse0);
     if (j + 1 == n) break;
     vec x = lane_load(row1, j), p1 = lane_load(row1, j + 1);
@@ -121,7 +145,7 @@ inline void cholesky_lanes(double* a, std::size_t n, double* pivot) {
     p1 = fnma(x, below, p1);
     smallest = min(p1, smallest);
     poison += p1 - p1;
-    const vec inverse1 = sqrt(splat(1) / p1);
+    const vec inverse1 = inverse_root_lanes(p1, splat(1) / p1);
     lane_store(row1, j, x * inverse0);
     lane_store(row1, j + 1, p1 * inverse1);
     std::size_t i = j + 2;
@@ -135,9 +159,9 @@ inline void cholesky_lanes(double* a, std::size_t n, double* pivot) {
   store(pivot, smallest / largest + poison);
 }
 
-// Rows i .. i + ROWS - 1 of x (n,m), columns of one tile: x(i) = (x(i) - sum over k of t(i, k) x(k)) / t(i, i) with
-// t(i, k) the vector i * row + k * column of t. The rows k of [first, last) are solved already, and then those of the
-// tile itself: downwards, or upwards when UP.
+// Rows i .. i + ROWS - 1 of x (n,m), columns of one tile: x(i) = (x(i) - sum over k of t(i, k) x(k)) / t(i,
+// i) with t(i, k) the vector i * row + k * column of t. The rows k of [first, last) are solved already, and
+// then those of the tile itself: downwards, or upwards when UP.
 template <int ROWS, int COLS, bool UP>
 inline void solve_tile_lanes(const double* t, std::size_t row, std::size_t column, double* x, std::size_t m,
                              std::size_t i, std::size_t first, std::size_t last, const vec* inverse) {
@@ -201,28 +225,32 @@ inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std:
   solve_lower_transposed_lanes(l, x, n, m);
 }
 
-// ---- symmetric eigenproblem ------------------------------------------------------------------------------------------
-// A = Q T Q^T by Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T. (QL that
-// starts at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way round.) The rows of z
-// start as those of Q^T and end as eigenvectors.
-//   a (n,n,L), only its lower triangle is read | d (n,L) diagonal of T | e (n,L): e[i] = T(i, i+1), e[n-1] = 0
-//   z (n,ld,L), see eigen_stride_lanes | t, p, q (n,L): scratch | c, s (EIGEN_DELAY,n,L): rotations not yet applied
+// ---- symmetric eigenproblem
+// ------------------------------------------------------------------------------------------ A = Q T Q^T by
+// Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T. (QL that starts
+// at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way round.) The rows of
+// z start as those of Q^T and end as eigenvectors.
+//   a (n,n,L), only its lower triangle is read | d (n,L) diagonal of T | e (n,L): e[i] = T(i, i+1), e[n-1] =
+//   0 z (n,ld,L), see eigen_stride_lanes | t, p, q (n,L): scratch | c, s (EIGEN_DELAY,n,L): rotations not yet
+//   applied
 constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
-constexpr double EIGEN_ZERO = 1e-70;                   // numbers below this are zero; entries are scaled to about 1
+constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
 
-constexpr std::size_t EIGEN_DELAY = 8;                 // sweeps whose rotations are applied together; even
+constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; even
 
-// Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four apart: rows a
-// power of two apart would fall into the same cache sets.
+// Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
+// apart: rows a power of two apart would fall into the same cache sets.
 inline std::size_t eigen_stride_lanes(std::size_t n) { return ((n + 1) & ~std::size_t{3}) + 2; }
 inline std::size_t eigen_lanes_work(std::size_t n) {
   return (n * eigen_stride_lanes(n) + (5 + 2 * EIGEN_DELAY) * n) * LANES;
 }
 
-// Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k] its factor:
-// H = 1 - t v v^T. The update A -= v p^T + p v^T of a step is applied in the next one, in the pass that computes A v.
-inline void tridiagonal_lanes(double* a, double* d, double* e, double* t, double* p, double* q, std::size_t n) {
+// Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k]
+// its factor: H = 1 - t v v^T. The update A -= v p^T + p v^T of a step is applied in the next one, in the
+// pass that computes A v.
+inline void tridiagonal_lanes(double* a, double* d, double* e, double* t, double* p, double* q,
+                              std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) lane_store(p, i, vec{});
   const double* u = p;  // the previous v; the first time p = u = 0
   for (std::size_t k = n - 1; k >= 2; --k) {
@@ -252,7 +280,8 @@ inline void tridiagonal_lanes(double* a, double* d, double* e, double* t, double
     std::size_t i = 0;
     for (; i + 2 <= k; i += 2) {
       double *row0 = a + i * n * LANES, *row1 = row0 + n * LANES;
-      const vec u0 = lane_load(u, i), u1 = lane_load(u, i + 1), p0 = lane_load(p, i), p1 = lane_load(p, i + 1);
+      const vec u0 = lane_load(u, i), u1 = lane_load(u, i + 1), p0 = lane_load(p, i),
+                p1 = lane_load(p, i + 1);
       const vec v0 = lane_load(v, i), v1 = lane_load(v, i + 1);
       vec s0{}, s1{};
       for (std::size_t j = 0; j < i; ++j) {
@@ -296,7 +325,8 @@ inline void tridiagonal_lanes(double* a, double* d, double* e, double* t, double
       dot0 = other;
     }
     const vec half = splat(0.5) * factor * factor * (dot0 + dot1);
-    for (std::size_t j = 0; j < k; ++j) lane_store(p, j, fnma(half, lane_load(v, j), factor * lane_load(q, j)));
+    for (std::size_t j = 0; j < k; ++j)
+      lane_store(p, j, fnma(half, lane_load(v, j), factor * lane_load(q, j)));
     u = v;
   }
   lane_store(e, n - 1, vec{});
@@ -350,12 +380,12 @@ inline void reflections_lanes(const double* a, const double* t, double* z, std::
     for (std::size_t j = n; j < ld; ++j) lane_store(z, i * ld + j, vec{});
 }
 
-// Rotations of two sweeps on COLS columns of z, rows [bottom, top]. Rotation i of a sweep turns the rows i and i + 1; a
-// sweep goes down from top - 1. The second sweep follows one row behind the first, so that a row is loaded and stored
-// once for both. x1 and x2 are the rows that the next rotation of either sweep turns.
+// Rotations of two sweeps on COLS columns of z, rows [bottom, top]. Rotation i of a sweep turns the rows i
+// and i + 1; a sweep goes down from top - 1. The second sweep follows one row behind the first, so that a row
+// is loaded and stored once for both. x1 and x2 are the rows that the next rotation of either sweep turns.
 template <int COLS>
-inline void rotate_columns_lanes(double* z, std::size_t ld, const double* c1, const double* s1, const double* c2,
-                                 const double* s2, std::size_t bottom, std::size_t top) {
+inline void rotate_columns_lanes(double* z, std::size_t ld, const double* c1, const double* s1,
+                                 const double* c2, const double* s2, std::size_t bottom, std::size_t top) {
   vec x1[COLS], x2[COLS];
   double* row = z + (top - 1) * ld * LANES;
   {
@@ -368,7 +398,8 @@ inline void rotate_columns_lanes(double* z, std::size_t ld, const double* c1, co
   }
   for (std::size_t i = top - 1; i-- > bottom;) {
     row -= ld * LANES;
-    const vec c = lane_load(c1, i), s = lane_load(s1, i), cc = lane_load(c2, i + 1), ss = lane_load(s2, i + 1);
+    const vec c = lane_load(c1, i), s = lane_load(s1, i), cc = lane_load(c2, i + 1),
+              ss = lane_load(s2, i + 1);
     for (int j = 0; j < COLS; ++j) {
       const vec y = lane_load(row, j), done = fma(s, y, c * x1[j]);
       x1[j] = fnma(s, x1[j], c * y);
@@ -383,9 +414,10 @@ inline void rotate_columns_lanes(double* z, std::size_t ld, const double* c1, co
   }
 }
 
-// The delayed sweeps: c, s (count,n,L), count even, rotations [bottom[q], top[q]) of sweep q for each pair q, q + 1.
-inline void rotate_lanes(double* z, std::size_t ld, std::size_t n, const double* c, const double* s, std::size_t count,
-                         const std::size_t* bottom, const std::size_t* top) {
+// The delayed sweeps: c, s (count,n,L), count even, rotations [bottom[q], top[q]) of sweep q for each pair q,
+// q + 1.
+inline void rotate_lanes(double* z, std::size_t ld, std::size_t n, const double* c, const double* s,
+                         std::size_t count, const std::size_t* bottom, const std::size_t* top) {
   const std::size_t pair = 2 * n * LANES, next = n * LANES;
   std::size_t j = 0;
   for (; j + 4 <= n; j += 4)
@@ -408,8 +440,8 @@ inline void idle_lanes(double* c, double* s, std::size_t bottom, std::size_t top
   }
 }
 
-// Where each lane works: its first unreduced block of T, rows l to m, as numbers; m = 0 and l huge where none is left. With
-// it the entries that give the shift: T(l, l), T(l + 1, l + 1), T(l, l + 1).
+// Where each lane works: its first unreduced block of T, rows l to m, as numbers; m = 0 and l huge where none
+// is left. With it the entries that give the shift: T(l, l), T(l + 1, l + 1), T(l, l + 1).
 struct BlockLanes {
   vec l, m, dl, dl1, el;
 };
@@ -420,9 +452,10 @@ inline mask negligible_lanes(vec e, vec x, vec y, vec floor) {
 }
 
 // The first block within rows [from, to] of each lane of `wanted`, all of them within [low, high].
-inline void find_block_lanes(BlockLanes& block, mask wanted, vec from, vec to, std::size_t low, std::size_t high,
-                             const double* d, const double* e, vec floor) {
-  vec l = splat(0x1p20), m{}, dl{}, dl1 = splat(1), el = splat(1), end = to, at = splat(high), above = lane_load(d, high);
+inline void find_block_lanes(BlockLanes& block, mask wanted, vec from, vec to, std::size_t low,
+                             std::size_t high, const double* d, const double* e, vec floor) {
+  vec l = splat(0x1p20), m{}, dl{}, dl1 = splat(1), el = splat(1), end = to, at = splat(high),
+      above = lane_load(d, high);
   for (std::size_t i = high; i-- > low;) {
     const vec di = lane_load(d, i), ei = lane_load(e, i);
     const mask below = (mask)(at <= to);
@@ -444,14 +477,15 @@ inline void find_block_lanes(BlockLanes& block, mask wanted, vec from, vec to, s
   block.el = select(wanted, el, block.el);
 }
 
-// Implicit QL: d, e as above in, eigenvalues in d out, rotations applied to the rows of z. Each lane works on its own
-// block and leaves the rest alone; l never goes back, so that what is small once stays so however long the neighbours
-// iterate. Returns the lanes that are not done after 40 n sweeps.
+// Implicit QL: d, e as above in, eigenvalues in d out, rotations applied to the rows of z. Each lane works on
+// its own block and leaves the rest alone; l never goes back, so that what is small once stays so however
+// long the neighbours iterate. Returns the lanes that are not done after 40 n sweeps.
 //
-// The recurrence is that of Pal, Walker and Kahan (as in LAPACK's dsterf) with its square roots kept beside it: the chain
-// of dependent operations from one rotation to the next holds one division and no square root. With pi the diagonal entry
-// that the previous rotation left at i + 1 and c its cosine: gamma = c pi, p = pi^2, and the next rotation has cosine
-// pi / sqrt(p + e^2) and sine e / sqrt(p + e^2). The next block is found on the way.
+// The recurrence is that of Pal, Walker and Kahan (as in LAPACK's dsterf) with its square roots kept beside
+// it: the chain of dependent operations from one rotation to the next holds one division and no square root.
+// With pi the diagonal entry that the previous rotation left at i + 1 and c its cosine: gamma = c pi, p =
+// pi^2, and the next rotation has cosine pi / sqrt(p + e^2) and sine e / sqrt(p + e^2). The next block is
+// found on the way.
 inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, double* cosines, double* sines,
                               std::size_t n) {
   const vec tiny = splat(EIGEN_TINY), one = splat(1);
@@ -480,7 +514,8 @@ inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, d
     vec p = one, pi = one, gamma = one, c = one, s{}, at = splat(top);
     for (std::size_t i = top; i-- > bottom;) {
       const vec alpha = lane_load(d, i), ei = lane_load(e, i), bb = ei * ei;
-      const mask starts = (mask)(at == m), begun = (mask)(at <= m), past = (mask)(at < m);  // at is i + 1 so far
+      const mask starts = (mask)(at == m), begun = (mask)(at <= m),
+                 past = (mask)(at < m);  // at is i + 1 so far
       at -= one;
       const mask stops = (mask)(at == l), reached = (mask)(at >= l), active = begun & reached;
       if (any(starts)) {
@@ -490,7 +525,8 @@ inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, d
         c = select(starts, one, c);
       }
       const mask none = (mask)(p <= tiny + tiny);
-      const vec r = p + bb, inverse_rp = one / (r * p), inverse = inverse_rp * p, root = sqrt(inverse);
+      const vec r = p + bb, inverse_rp = one / (r * p), inverse = inverse_rp * p;
+      const vec root = inverse_root_lanes(r, inverse);
       const vec nu = fma(p, alpha - shift, -(bb * gamma)), gamma1 = nu * inverse;
       vec p1 = fma(nu * nu, inverse_rp, tiny);  // never 0, for the division
       // pi follows p by multiplications alone; one step of Newton's method keeps it the root of p.
@@ -536,7 +572,8 @@ inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, d
     }
   }
   if (delayed % 2 == 1) {
-    idle_lanes(cosines + delayed * n * LANES, sines + delayed * n * LANES, bottoms[delayed - 1], tops[delayed - 1]);
+    idle_lanes(cosines + delayed * n * LANES, sines + delayed * n * LANES, bottoms[delayed - 1],
+               tops[delayed - 1]);
     ++delayed;
   }
   if (delayed > 0) rotate_lanes(z, ld, n, cosines, sines, delayed, bottoms, tops);
@@ -546,11 +583,12 @@ inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, d
 // a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read.
 inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
   const std::size_t ld = eigen_stride_lanes(n);
-  double *z = work, *d = z + n * ld * LANES, *e = d + n * LANES, *t = e + n * LANES, *p = t + n * LANES, *q = p + n * LANES;
+  double *z = work, *d = z + n * ld * LANES, *e = d + n * LANES, *t = e + n * LANES, *p = t + n * LANES,
+         *q = p + n * LANES;
   double *cosines = q + n * LANES, *sines = cosines + EIGEN_DELAY * n * LANES;
 
-  // A lane whose largest entry is far from 1 is scaled by a power of two (exact); a lane with a NaN or an infinity
-  // becomes 0 until the end.
+  // A lane whose largest entry is far from 1 is scaled by a power of two (exact); a lane with a NaN or an
+  // infinity becomes 0 until the end.
   vec largest{}, poison{};
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
@@ -574,8 +612,9 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
   const mask open = implicit_ql_lanes(d, e, z, ld, cosines, sines, n);
   poison = select(open, splat(__builtin_nan("")), poison);
 
-  // Rank of each eigenvalue in its lane, ties by index; then rows of z are gathered in that order, lane by lane. Adding
-  // poison, 0 or NaN, also turns -0 into +0: the sign of a zero could depend on how long the neighbours iterate.
+  // Rank of each eigenvalue in its lane, ties by index; then rows of z are gathered in that order, lane by
+  // lane. Adding poison, 0 or NaN, also turns -0 into +0: the sign of a zero could depend on how long the
+  // neighbours iterate.
   for (std::size_t i = 0; i < n; ++i) lane_store(p, i, vec{});
   for (std::size_t i = 0; i < n; ++i) {
     const vec di = lane_load(d, i);

@@ -1,6 +1,6 @@
-// The harness of the native tests: named checks, each a function with any number of expectations. A program runs those
-// checks whose name contains the filter:  <program> [filter] [--seed n].  Exit 1 when one fails or none was run; the
-// last line is "N passed, N failed".
+// The harness of the native tests: named checks, each a function with any number of expectations. A program
+// runs those checks whose name contains the filter:  <program> [filter] [--seed n].  Exit 1 when one fails or
+// none was run; the last line is "N passed, N failed".
 #pragma once
 #include <cstdarg>
 #include <cstdint>

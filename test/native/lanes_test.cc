@@ -1,7 +1,7 @@
 // The lanes family (native/kernels/lanes-inl.h) for every kernel table that this CPU can run.
 //
-// A problem is a row-major (n,n) matrix; a batch is a list of problems that is packed L at a time, the way the kernels
-// want them. Budgets are multiples of n * eps relative to the norm of the matrix.
+// A problem is a row-major (n,n) matrix; a batch is a list of problems that is packed L at a time, the way
+// the kernels want them. Budgets are multiples of n * eps relative to the norm of the matrix.
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -33,10 +33,12 @@ Aligned aligned(std::size_t count) {
 }
 
 bool same_bits(const Matrix& a, const Matrix& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
-// ---- matrices ------------------------------------------------------------------------------------------------------
+// ---- matrices
+// ------------------------------------------------------------------------------------------------------
 Matrix random_matrix(std::size_t rows, std::size_t cols, Random& random) {
   Matrix m(rows * cols);
   for (double& x : m) x = random.uniform();
@@ -167,7 +169,8 @@ double largest(const Matrix& m) {
   return x;
 }
 
-// ---- packing -------------------------------------------------------------------------------------------------------
+// ---- packing
+// -------------------------------------------------------------------------------------------------------
 void pack(double* to, const std::vector<Matrix>& batch, std::size_t first, std::size_t lanes) {
   for (std::size_t l = 0; l < lanes; ++l) {
     const Matrix& m = batch[(first + l) % batch.size()];
@@ -201,8 +204,8 @@ struct Factor {
   double pivot;
   Matrix solution;
 };
-std::vector<Factor> cholesky(const Kernels& k, const std::vector<Matrix>& batch, const std::vector<Matrix>& right,
-                             std::size_t n, std::size_t m) {
+std::vector<Factor> cholesky(const Kernels& k, const std::vector<Matrix>& batch,
+                             const std::vector<Matrix>& right, std::size_t n, std::size_t m) {
   const std::size_t lanes = k.lanes;
   Aligned a = aligned(n * n * lanes), x = aligned(n * m * lanes), pivot = aligned(lanes);
   std::vector<Factor> out;
@@ -217,7 +220,8 @@ std::vector<Factor> cholesky(const Kernels& k, const std::vector<Matrix>& batch,
   return out;
 }
 
-// ---- references ----------------------------------------------------------------------------------------------------
+// ---- references
+// ----------------------------------------------------------------------------------------------------
 // Eigenvalues, descending, by cyclic Jacobi in long double.
 std::vector<long double> jacobi(const Matrix& matrix, std::size_t n) {
   std::vector<long double> a(matrix.begin(), matrix.end());
@@ -277,7 +281,8 @@ std::string label(std::size_t n, std::size_t family, const char* what) {
   return std::string(what) + " of '" + FAMILIES[family].name + "', n = " + std::to_string(n);
 }
 
-// ---- checks --------------------------------------------------------------------------------------------------------
+// ---- checks
+// --------------------------------------------------------------------------------------------------------
 void eigen_properties(Checks& checks, const Kernels& k) {
   for (std::size_t n = 1; n <= 64; ++n) {
     const std::vector<Matrix> batch = family_batch(n, checks.seed());
@@ -318,7 +323,8 @@ void eigen_values(Checks& checks, const Kernels& k) {
       const std::vector<long double> w = jacobi(batch[b], n);
       const double norm = std::fmax(std::fmax(std::fabs((double)w[0]), std::fabs((double)w[n - 1])), 1e-305);
       double error = 0;
-      for (std::size_t i = 0; i < n; ++i) error = std::fmax(error, std::fabs((double)(found[b].values[i] - w[i])));
+      for (std::size_t i = 0; i < n; ++i)
+        error = std::fmax(error, std::fabs((double)(found[b].values[i] - w[i])));
       checks.below(error / norm, 4 * n * EPS, label(n, b, "eigenvalue error"));
     }
   }
@@ -326,13 +332,14 @@ void eigen_values(Checks& checks, const Kernels& k) {
 
 // The bits of a problem are the same alone, in any lane and beside any neighbour, a NaN included.
 void eigen_neighbours(Checks& checks, const Kernels& k) {
-  for (std::size_t n : {1, 2, 3, 5, 8, 13, 16, 24, 31, 64}) {
+  for (std::size_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 20, 24, 31, 48, 64}) {
     std::vector<Matrix> batch = family_batch(n, checks.seed());
     const std::vector<Eigen> expected = eigen(k, batch, n);
     for (std::size_t b = 0; b < batch.size(); ++b) {
       const Eigen alone = eigen(k, {batch[b]}, n)[0];
-      checks.that(same_bits(alone.vectors, expected[b].vectors) && same_bits(alone.values, expected[b].values),
-                  "%s depends on its neighbours", label(n, b, "answer").c_str());
+      checks.that(
+          same_bits(alone.vectors, expected[b].vectors) && same_bits(alone.values, expected[b].values),
+          "%s depends on its neighbours", label(n, b, "answer").c_str());
       for (std::size_t lane = 0; lane < k.lanes; ++lane) {
         std::vector<Matrix> among(k.lanes, Matrix(n * n, 0.0));
         for (std::size_t l = 0; l < k.lanes; ++l) among[l] = batch[(b + l * 5 + lane) % batch.size()];
@@ -343,6 +350,27 @@ void eigen_neighbours(Checks& checks, const Kernels& k) {
                         same_bits(found[lane].values, expected[b].values),
                     "%s depends on its lane (%zu)", label(n, b, "answer").c_str(), lane);
       }
+    }
+  }
+}
+
+// Off-diagonal entries that end near the limit of what is dropped, where one sweep more, which only a
+// neighbour asks for, could pick up again what was dropped: tridiagonal matrices whose diagonal moves a lot.
+void eigen_limits(Checks& checks, const Kernels& k) {
+  Random random(checks.seed());
+  for (std::size_t n : {4, 6, 8, 11, 16}) {
+    std::vector<Matrix> batch(1000, Matrix(n * n, 0.0));
+    for (Matrix& a : batch)
+      for (std::size_t i = 0; i < n; ++i) {
+        a[i * n + i] = 2 + 2 * random.uniform();
+        if (i > 0) a[i * n + i - 1] = a[(i - 1) * n + i] = -1 + 0.5 * random.uniform();
+      }
+    const std::vector<Eigen> expected = eigen(k, batch, n);
+    for (std::size_t b = 0; b < batch.size(); ++b) {
+      const Eigen alone = eigen(k, {batch[b]}, n)[0];
+      checks.that(
+          same_bits(alone.vectors, expected[b].vectors) && same_bits(alone.values, expected[b].values),
+          "tridiagonal matrix %zu depends on its neighbours, n = %zu", b, n);
     }
   }
 }
@@ -388,7 +416,8 @@ void cholesky_properties(Checks& checks, const Kernels& k) {
         for (std::size_t i = 0; i < n; ++i)
           for (std::size_t c = 0; c < m; ++c) {
             long double sum = 0;
-            for (std::size_t p = 0; p < n; ++p) sum += (long double)(a[i * n + p] / scale) * (x[p * m + c] / size);
+            for (std::size_t p = 0; p < n; ++p)
+              sum += (long double)(a[i * n + p] / scale) * (x[p * m + c] / size);
             const double e = std::fabs((double)(sum - (long double)right[b][i * m + c] / scale / size));
             solve = e <= solve ? solve : e;
           }
@@ -396,7 +425,8 @@ void cholesky_properties(Checks& checks, const Kernels& k) {
         checks.below(factor, 2 * n * EPS, "l l^T - a" + where);
         checks.below(solve, 8 * n * EPS, "residual" + where);
         // The pivot of an ill-conditioned matrix carries the backward error of the whole matrix.
-        checks.below(std::fabs((double)(found[b].pivot - pivot_ratio(a, n))), 4 * n * EPS, "pivot error" + where);
+        checks.below(std::fabs((double)(found[b].pivot - pivot_ratio(a, n))), 4 * n * EPS,
+                     "pivot error" + where);
       }
     }
 }
@@ -431,7 +461,8 @@ void cholesky_rejects(Checks& checks, const Kernels& k) {
   }
 }
 
-// Eigenvalues, and for well separated ones the vectors up to sign; factors and solutions of well-conditioned problems.
+// Eigenvalues, and for well separated ones the vectors up to sign; factors and solutions of well-conditioned
+// problems.
 void tables_agree(Checks& checks, const std::vector<const Kernels*>& tables) {
   for (std::size_t n : {1, 2, 3, 8, 16, 33, 64}) {
     Random random(checks.seed() + n);
@@ -454,7 +485,8 @@ void tables_agree(Checks& checks, const std::vector<const Kernels*>& tables) {
           double dot = 0;
           for (std::size_t j = 0; j < n; ++j) dot += e[b].vectors[i * n + j] * e0[b].vectors[i * n + j];
           for (std::size_t j = 0; j < n; ++j)
-            error = std::fmax(error, std::fabs(e[b].vectors[i * n + j] - (dot < 0 ? -1 : 1) * e0[b].vectors[i * n + j]));
+            error = std::fmax(
+                error, std::fabs(e[b].vectors[i * n + j] - (dot < 0 ? -1 : 1) * e0[b].vectors[i * n + j]));
         }
         for (std::size_t i = 0; i < n; ++i)
           for (std::size_t j = 0; j <= i; ++j)
@@ -469,7 +501,8 @@ void tables_agree(Checks& checks, const std::vector<const Kernels*>& tables) {
 
 }  // namespace
 
-// ---- the products: not in the table, so compiled here with the vectors of the baseline ----------------------------------
+// ---- the products: not in the table, so compiled here with the vectors of the baseline
+// ----------------------------------
 namespace exo {
 namespace {
 constexpr std::size_t LANES = 2;
@@ -479,8 +512,8 @@ inline vec fma(vec a, vec b, vec c) { return a * b + c; }
 inline vec fnma(vec a, vec b, vec c) { return c - a * b; }
 inline vec sqrt(vec a) { return vec{__builtin_sqrt(a[0]), __builtin_sqrt(a[1])}; }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
-#include "kernels/vec-inl.h"
 #include "kernels/lanes-inl.h"
+#include "kernels/vec-inl.h"
 
 using Gemm = void (*)(double*, const double*, const double*, std::size_t, std::size_t, std::size_t, bool);
 
@@ -512,7 +545,9 @@ void product(Checks& checks, int form, Gemm gemm) {
             const double e = std::fabs(c[i] - expected[i]);
             error = e <= error ? error : e;
           }
-          checks.below(error, (k + 1) * EPS, "product " + std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k));
+          checks.below(
+              error, (k + 1) * EPS,
+              "product " + std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k));
         }
 }
 }  // namespace
@@ -526,6 +561,7 @@ int main(int argc, char** argv) {
     checks.run(isa + "eigen: descending, orthonormal, small residual", [&] { eigen_properties(checks, *k); });
     checks.run(isa + "eigen: values against Jacobi in long double", [&] { eigen_values(checks, *k); });
     checks.run(isa + "eigen: lanes do not influence each other", [&] { eigen_neighbours(checks, *k); });
+    checks.run(isa + "eigen: what is dropped stays dropped", [&] { eigen_limits(checks, *k); });
     checks.run(isa + "eigen: non-finite input", [&] { eigen_nonfinite(checks, *k); });
     checks.run(isa + "cholesky: factor, pivot and solution", [&] { cholesky_properties(checks, *k); });
     checks.run(isa + "cholesky: what is not positive definite", [&] { cholesky_rejects(checks, *k); });
