@@ -33,7 +33,8 @@ export function recommend(analysis: Omit<Analysis, 'recommendation'>): string {
     );
   }
   const supervised = rowsOf('action-supervised');
-  const best = supervised[supervised.length - 1];
+  // Where the latent is just wide enough for the action, a remedy shows most.
+  const best = supervised[0];
   const same = best && at(plain, best.latentDim);
   if (best && same && best.objective.kind === 'action-supervised') {
     const parts: string[] = [];
