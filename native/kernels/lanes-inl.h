@@ -13,8 +13,8 @@ inline vec with_sign(vec magnitude, vec sign) {
 
 // 1 / sqrt(x), given 1 / x.
 inline vec inverse_root_lanes(vec x, vec reciprocal) {
-#ifdef EXO_RSQRT_ESTIMATE  // Two steps of Newton's method: a square root would hold up the divisions behind
-                           // it.
+#ifdef EXO_RSQRT_ESTIMATE
+  // Two steps of Newton's method: a square root would hold up the divisions behind it.
   (void)reciprocal;
   vec y = rsqrt_estimate(x);
   for (int step = 0; step < 2; ++step) y = fma(splat(0.5) * y, fnma(x * y, y, splat(1)), y);
@@ -25,10 +25,10 @@ inline vec inverse_root_lanes(vec x, vec reciprocal) {
 #endif
 }
 
-// ---- products
-// ------------------------------------------------------------------------------------------------------ One
-// ROWS x COLS tile of c = op(a) op(b), or of c += op(a) op(b): element (i, p) of op(a) is the vector a_row *
-// i + a_col * p, and so on.
+// ---- products ----
+
+// One ROWS x COLS tile of c = op(a) op(b), or of c += op(a) op(b): element (i, p) of op(a) is the vector
+// a_row * i + a_col * p, and so on.
 template <int ROWS, int COLS>
 inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
                             std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
@@ -93,10 +93,10 @@ inline void gemm_tn_lanes(double* c, const double* a, const double* b, std::size
   gemm_strided_lanes(c, a, 1, m, b, n, 1, m, n, k, accumulate);
 }
 
-// ---- Cholesky
-// ------------------------------------------------------------------------------------------------------ Two
-// columns j, j + 1 of the factor at a time, from rows i .. i + ROWS - 1 with i > j + 1. below is l(j + 1, j)
-// / l(j, j) and inverse0, inverse1 are the reciprocals of the two diagonal entries.
+// ---- Cholesky ----
+
+// Two columns j, j + 1 of the factor at a time, from rows i .. i + ROWS - 1 with i > j + 1. below is the
+// ratio l(j + 1, j) / l(j, j), inverse0 and inverse1 are the reciprocals of the two diagonal entries.
 template <int ROWS>
 inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::size_t j, vec below,
                                 vec inverse0, vec inverse1) {
@@ -225,18 +225,19 @@ inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std:
   solve_lower_transposed_lanes(l, x, n, m);
 }
 
-// ---- symmetric eigenproblem
-// ------------------------------------------------------------------------------------------ A = Q T Q^T by
-// Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T. (QL that starts
-// at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way round.) The rows of
-// z start as those of Q^T and end as eigenvectors.
-//   a (n,n,L), only its lower triangle is read | d (n,L) diagonal of T | e (n,L): e[i] = T(i, i+1), e[n-1] =
-//   0 z (n,ld,L), see eigen_stride_lanes | t, p, q (n,L): scratch | c, s (EIGEN_DELAY,n,L): rotations not yet
-//   applied
+// ---- symmetric eigenproblem ----
+//
+// A = Q T Q^T by Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T.
+// (QL that starts at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way
+// round.) The rows of z start as those of Q^T and end as eigenvectors.
+//   a (n,n,L): only its lower triangle is read
+//   d (n,L), e (n,L): the diagonal of T, and T(i, i+1) with e[n-1] = 0
+//   z (n,ld,L): see eigen_stride_lanes
+//   t, p, q (n,L): scratch
+//   c, s (EIGEN_DELAY,n,L): rotations not yet applied
 constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
 constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
-
 constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; even
 
 // Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
@@ -484,8 +485,7 @@ inline void find_block_lanes(BlockLanes& block, mask wanted, vec from, vec to, s
 // The recurrence is that of Pal, Walker and Kahan (as in LAPACK's dsterf) with its square roots kept beside
 // it: the chain of dependent operations from one rotation to the next holds one division and no square root.
 // With pi the diagonal entry that the previous rotation left at i + 1 and c its cosine: gamma = c pi, p =
-// pi^2, and the next rotation has cosine pi / sqrt(p + e^2) and sine e / sqrt(p + e^2). The next block is
-// found on the way.
+// pi^2, and the next rotation has cosine pi / sqrt(p + e^2) and sine e / sqrt(p + e^2).
 inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, double* cosines, double* sines,
                               std::size_t n) {
   const vec tiny = splat(EIGEN_TINY), one = splat(1);

@@ -37,8 +37,8 @@ bool same_bits(const Matrix& a, const Matrix& b) {
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
-// ---- matrices
-// ------------------------------------------------------------------------------------------------------
+// ---- matrices ----
+
 Matrix random_matrix(std::size_t rows, std::size_t cols, Random& random) {
   Matrix m(rows * cols);
   for (double& x : m) x = random.uniform();
@@ -169,8 +169,8 @@ double largest(const Matrix& m) {
   return x;
 }
 
-// ---- packing
-// -------------------------------------------------------------------------------------------------------
+// ---- packing ----
+
 void pack(double* to, const std::vector<Matrix>& batch, std::size_t first, std::size_t lanes) {
   for (std::size_t l = 0; l < lanes; ++l) {
     const Matrix& m = batch[(first + l) % batch.size()];
@@ -220,8 +220,8 @@ std::vector<Factor> cholesky(const Kernels& k, const std::vector<Matrix>& batch,
   return out;
 }
 
-// ---- references
-// ----------------------------------------------------------------------------------------------------
+// ---- references ----
+
 // Eigenvalues, descending, by cyclic Jacobi in long double.
 std::vector<long double> jacobi(const Matrix& matrix, std::size_t n) {
   std::vector<long double> a(matrix.begin(), matrix.end());
@@ -281,8 +281,8 @@ std::string label(std::size_t n, std::size_t family, const char* what) {
   return std::string(what) + " of '" + FAMILIES[family].name + "', n = " + std::to_string(n);
 }
 
-// ---- checks
-// --------------------------------------------------------------------------------------------------------
+// ---- checks ----
+
 void eigen_properties(Checks& checks, const Kernels& k) {
   for (std::size_t n = 1; n <= 64; ++n) {
     const std::vector<Matrix> batch = family_batch(n, checks.seed());
@@ -501,8 +501,8 @@ void tables_agree(Checks& checks, const std::vector<const Kernels*>& tables) {
 
 }  // namespace
 
-// ---- the products: not in the table, so compiled here with the vectors of the baseline
-// ----------------------------------
+// ---- the products: not in the table, so compiled here with the vectors of the baseline ----
+
 namespace exo {
 namespace {
 constexpr std::size_t LANES = 2;
@@ -512,8 +512,11 @@ inline vec fma(vec a, vec b, vec c) { return a * b + c; }
 inline vec fnma(vec a, vec b, vec c) { return c - a * b; }
 inline vec sqrt(vec a) { return vec{__builtin_sqrt(a[0]), __builtin_sqrt(a[1])}; }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
-#include "kernels/lanes-inl.h"
+// The order matters:
+// clang-format off
 #include "kernels/vec-inl.h"
+#include "kernels/lanes-inl.h"
+// clang-format on
 
 using Gemm = void (*)(double*, const double*, const double*, std::size_t, std::size_t, std::size_t, bool);
 
