@@ -1,47 +1,91 @@
-/** A point of the scene, metres: x to the right, y away from the camera, z up. */
-export type Point = readonly [x: number, y: number, z: number];
-
-/** Two ends of a link. */
-export type Link = readonly [Point, Point];
-
-export const FRAME = { width: 24, height: 18 } as const;
-
-/** Distance of the camera from the arm's plane, and half of what it sees there, metres. */
-const DISTANCE = 2;
-const HALF_WIDTH = 0.8;
-const CENTRE_HEIGHT = 0.38;
-/** Width of a link's soft edge, in pixels, and blobs along one. */
-const BLUR = 0.9;
-const BLOBS = 8;
-
-/** Image coordinates (pixels) of a point: perspective, what is farther is smaller. */
-export function project([x, y, z]: Point): readonly [number, number] {
-  const scale = (FRAME.width / (2 * HALF_WIDTH)) * (DISTANCE / (DISTANCE + y));
-  return [FRAME.width / 2 + x * scale, FRAME.height / 2 - (z - CENTRE_HEIGHT) * scale];
+/**
+ * A fixed camera: points in the world become a small grey image. Perspective, soft edges, occlusion and 8-bit grey levels
+ * make it nonlinear in the joint angles; nothing in it is random.
+ */
+export interface Camera {
+  readonly width: number;
+  readonly height: number;
+  /** Position in metres; it looks along +y, x to the right and z up. */
+  readonly eye: readonly [x: number, y: number, z: number];
+  /** Pixels per metre at one metre's distance. */
+  readonly focal: number;
+  /** Standard deviation of the lens blur, in pixels. */
+  readonly blur: number;
 }
+
+export const CAMERA: Camera = { width: 20, height: 15, eye: [0, -3.2, 0.8], focal: 24, blur: 0.6 };
+
+/** A polyline of capsules, with a ball of another radius on all its points but the first. */
+export interface Figure {
+  /** (points, 3), metres */
+  readonly points: Float64Array;
+  readonly radius: number;
+  readonly ball: number;
+  /** Grey level, 0 to 1, on a black background. */
+  readonly grey: number;
+}
+
+/** Beyond this many standard deviations an edge is exactly zero: pixels a figure does not reach do not depend on it. */
+const REACH = 3;
 
 /**
- * Adds the ink of links to a frame (height x width): a fixed nonlinear map of the joint angles, through rotation, perspective
- * and soft blobs along each link. `expose` turns ink into brightness.
+ * Draws back to front: a nearer figure covers a farther one. Returns (height, width) grey levels, 0 to 1 in steps of 1/255.
  */
-export function draw(links: readonly Link[], ink: Float64Array, amount = 1): void {
-  const { width, height } = FRAME;
-  const across = new Float64Array(width);
-  for (const [a, b] of links)
-    for (let n = 0; n < BLOBS; n++) {
-      const t = (n + 0.5) / BLOBS;
-      const [u, v] = project([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])]);
-      for (let i = 0; i < width; i++) across[i] = Math.exp(-(((i + 0.5 - u) / BLUR) ** 2) / 2);
-      for (let j = 0; j < height; j++) {
-        const down = amount * Math.exp(-(((j + 0.5 - v) / BLUR) ** 2) / 2);
-        if (down < 1e-9) continue;
-        for (let i = 0; i < width; i++)
-          ink[j * width + i] = (ink[j * width + i] as number) + down * (across[i] as number);
-      }
-    }
+export function render(figures: readonly Figure[], camera: Camera = CAMERA): Float64Array {
+  const image = new Float64Array(camera.width * camera.height);
+  for (const figure of figures) paint(image, figure, camera);
+  return image.map((v) => Math.round(255 * v) / 255);
 }
 
-/** Brightness in [0, 1): saturates, so that what overlaps does not add up. */
-export function expose(ink: Float64Array): Float64Array {
-  return ink.map((v) => 1 - Math.exp(-v));
+interface Projected {
+  readonly u: number;
+  readonly v: number;
+  /** Pixels per metre at this point's distance. */
+  readonly scale: number;
+}
+
+function project(points: Float64Array, i: number, { eye, focal, width, height }: Camera): Projected {
+  const scale = focal / ((points[3 * i + 1] as number) - eye[1]);
+  return {
+    u: width / 2 + scale * ((points[3 * i] as number) - eye[0]),
+    v: height / 2 - scale * ((points[3 * i + 2] as number) - eye[2]),
+    scale,
+  };
+}
+
+function paint(image: Float64Array, figure: Figure, camera: Camera): void {
+  const corners = Array.from({ length: figure.points.length / 3 }, (_, i) => project(figure.points, i, camera));
+  const cover = new Float64Array(image.length);
+  corners.forEach((b, i) => {
+    const a = corners[i - 1];
+    if (!a) return;
+    stamp(cover, a, b, figure.radius, camera);
+    if (figure.ball > 0) stamp(cover, b, b, figure.ball, camera);
+  });
+  for (let p = 0; p < image.length; p++) {
+    const alpha = cover[p] as number;
+    image[p] = alpha * figure.grey + (1 - alpha) * (image[p] as number);
+  }
+}
+
+/** Coverage falls off as a Gaussian of the distance from the segment a-b; its width is radius and blur together. */
+function stamp(cover: Float64Array, a: Projected, b: Projected, radius: number, camera: Camera): void {
+  const sigma = Math.hypot((radius * (a.scale + b.scale)) / 2, camera.blur);
+  const [du, dv] = [b.u - a.u, b.v - a.v];
+  const length2 = du * du + dv * dv;
+  const reach = REACH * sigma;
+  const clip = (x: number, max: number) => Math.min(max, Math.max(0, x));
+  const left = clip(Math.floor(Math.min(a.u, b.u) - reach), camera.width);
+  const right = clip(Math.ceil(Math.max(a.u, b.u) + reach), camera.width);
+  const top = clip(Math.floor(Math.min(a.v, b.v) - reach), camera.height);
+  const bottom = clip(Math.ceil(Math.max(a.v, b.v) + reach), camera.height);
+  for (let y = top; y < bottom; y++)
+    for (let x = left; x < right; x++) {
+      const [pu, pv] = [x + 0.5 - a.u, y + 0.5 - a.v];
+      const along = length2 > 0 ? Math.min(1, Math.max(0, (pu * du + pv * dv) / length2)) : 0;
+      const distance2 = (pu - along * du) ** 2 + (pv - along * dv) ** 2;
+      if (distance2 > reach * reach) continue;
+      const at = y * camera.width + x;
+      cover[at] = Math.max(cover[at] as number, Math.exp(-distance2 / (2 * sigma * sigma)));
+    }
 }

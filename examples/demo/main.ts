@@ -27,7 +27,7 @@ async function withBar<T>(what: string, run: (onProgress: (done: number, total: 
   }
 }
 
-const percent = (v: number | undefined) => `${Math.round(100 * Math.min(1, Math.max(0, v ?? 0)))} %`;
+const percent = (v: number | undefined) => `${Math.round(100 * Math.min(1, Math.max(0, v ?? 0)))}\u00a0%`;
 
 function compare(arm: LatentRow, both: LatentRow, supervised: LatentRow): string {
   const k = both.latentDim;
@@ -53,7 +53,7 @@ try {
   const series: Series[] = [
     { name: 'arm alone, reconstruction', analysis: arm, kind: 'reconstruction' },
     { name: 'arm and pendulum, reconstruction', analysis: both, kind: 'reconstruction' },
-    { name: 'arm and pendulum, action supervision', analysis: both, kind: 'action-supervised' },
+    { name: 'arm and pendulum, supervised', analysis: both, kind: 'action-supervised' },
   ];
   const row = (s: Series | undefined) =>
     s?.analysis.latent.find((r) => r.objective.kind === s.kind && r.latentDim === s.analysis.actionDim) as LatentRow;

@@ -18,9 +18,9 @@ function frameSvg(r: Recording, values: Float64Array, frame: number): string {
   const pixels: string[] = [];
   for (let i = 0; i < width * height; i++) {
     const v = values[frame * width * height + i] as number;
-    if (v > 0.02) pixels.push(`<rect x="${i % width}" y="${Math.floor(i / width)}" width="1.02" height="1.02" opacity="${v.toFixed(2)}"/>`);
+    if (v > 0.02) pixels.push(`<rect x="${i % width}" y="${Math.floor(i / width)}" width="1" height="1" opacity="${v.toFixed(2)}"/>`);
   }
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="a frame"><rect width="${width}" height="${height}" fill="var(--panel)"/><g fill="var(--text)">${pixels.join('')}</g></svg>`;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="a frame"><rect width="${width}" height="${height}" fill="var(--panel)"/><g fill="var(--text)" shape-rendering="crispEdges">${pixels.join('')}</g></svg>`;
 }
 
 function lines(series: readonly Series[], metric: 'actionError' | 'futureLeakage', title: string): Promise<string> {
@@ -34,7 +34,7 @@ function lines(series: readonly Series[], metric: 'actionError' | 'futureLeakage
     data: { values },
     mark: { type: 'line', point: { size: 50 }, strokeWidth: 2 },
     encoding: {
-      x: { field: 'latentDim', type: 'quantitative', title: 'latent dimension k', axis: { tickMinStep: 1 } },
+      x: { field: 'latentDim', type: 'quantitative', title: 'latent dimension k', axis: { tickMinStep: 1 }, scale: { zero: false } },
       y: { field: 'value', type: 'quantitative', title, scale: { domain: [Math.min(0, ...values.map((v) => v.value ?? 0)), top] } },
       color: { field: 'series', type: 'nominal', title: null, sort: null },
     },
@@ -57,7 +57,7 @@ export async function demoPage(recording: Recording, series: readonly Series[], 
       data: { values: spectrum },
       mark: { type: 'line', point: { size: 50 }, strokeWidth: 2 },
       encoding: {
-        x: { field: 'mode', type: 'quantitative', title: 'mode of the innovation', axis: { tickMinStep: 1 } },
+        x: { field: 'mode', type: 'quantitative', title: 'mode of the innovation', axis: { tickMinStep: 1 }, scale: { zero: false } },
         y: { field: 'value', type: 'quantitative', title: 'variance (brightness squared)', scale: { type: 'log' } },
         color: { field: 'series', type: 'nominal', title: null, sort: null },
       },

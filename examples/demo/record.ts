@@ -1,128 +1,124 @@
-import loadMujoco from '@mujoco/mujoco';
-import { referenceBackend, type Transitions } from 'exolam';
-import { draw, expose, FRAME, type Link, type Point, project } from './camera.js';
-import { BODIES, JOINTS, SCENE, SITES } from './scene.js';
+import { readFile } from 'node:fs/promises';
+import loadMujoco, { type MainModule, type MjData, type MjModel } from '@mujoco/mujoco';
+import { normals } from '../../lib/reference/random.js';
 
-export interface Settings {
-  readonly episodes: number;
-  /** Control steps of each episode. */
-  readonly steps: number;
+/** Everything that decides the recording; the page prints it. */
+export interface RecordSettings {
   readonly seed: number;
+  readonly episodes: number;
+  /** Frames of an episode; one more frame than control steps. */
+  readonly frames: number;
+  /** Physics steps (of 10 ms, scene.xml) from one frame to the next. */
+  readonly stepsPerFrame: number;
+  /** Standard deviation of the random part of the commanded joint speeds, rad/s. */
+  readonly policyNoise: number;
+  /** 1/s: the policy also leads each joint back to `home`. */
+  readonly feedback: number;
+  /** Joint angles in rad around which the arm moves. */
+  readonly home: readonly number[];
+  /** Standard deviation of the horizontal gust on each pendulum body, N, drawn anew for every frame. */
+  readonly gust: number;
+  /** Frames that each episode runs before it is recorded, so that the pendulum is swinging. */
+  readonly warmUp: number;
 }
 
-/** Physics steps of 2 ms in one control step. */
-const SUBSTEPS = 20;
-/** The policy: joint speeds, rad/s, white around a pull to the rest pose. What is white no one can foresee from o. */
-const SPEED = 1.2;
-const PULL = 1.5;
-/** Random pushes on the pendulum's tip, newton, and the time over which one lasts, control steps. */
-const PUSH = 2.5;
-const PUSH_STEPS = 5;
+export const SETTINGS: RecordSettings = {
+  seed: 1,
+  episodes: 24,
+  frames: 301,
+  stepsPerFrame: 10,
+  policyNoise: 1,
+  feedback: 1,
+  home: [0.5, 0.7, 0.5],
+  gust: 2.5,
+  warmUp: 40,
+};
 
-/** What the camera saw of one recording, frame by frame: the arm alone, and with the pendulum behind it. */
-export interface Recording {
-  readonly width: number;
-  readonly height: number;
-  readonly settings: Settings;
-  /** (frames, width * height) each. */
-  readonly arm: Float64Array;
-  readonly both: Float64Array;
-  /** (frames, 4): image coordinates of the pendulum's two ends, pixels. */
-  readonly pendulum: Float64Array;
-  /** (frames, 2): speeds asked for between this frame and the next, rad/s. */
+export const ARM_POINTS = 4;
+export const PENDULUM_POINTS = 3;
+const JOINTS = 3;
+const BODIES = ['inner', 'outer'];
+
+export interface RecordedEpisode {
+  readonly frames: number;
+  /** (frames, 3): joint speeds in rad/s, commanded from this frame to the next; the last row is not used. */
   readonly action: Float64Array;
+  /** (frames, 4, 3) and (frames, 3, 3): points of the arm and of the pendulum, metres. */
+  readonly arm: Float64Array;
+  readonly pendulum: Float64Array;
+  /** (frames, 2): angles of the pendulum's joints from hanging straight, rad. */
+  readonly swing: Float64Array;
 }
 
-/** Runs the physics. Deterministic in the seed. */
-export async function record(settings: Settings, onProgress?: (done: number, total: number) => void): Promise<Recording> {
+/**
+ * Runs the physics. Action and gust come from two streams of a counter-based generator: the gust knows nothing of the
+ * action, and the action nothing of the pendulum. The same settings give the same bits.
+ */
+export async function record(
+  settings: RecordSettings = SETTINGS,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<RecordedEpisode[]> {
+  const xml = await readFile(new URL('./scene.xml', import.meta.url), 'utf8');
   const mujoco = await loadMujoco();
-  const model = mujoco.MjModel.from_xml_string(SCENE);
-  if (!model) throw new Error('the scene does not compile');
+  const model = mujoco.MjModel.from_xml_string(xml);
   const data = new mujoco.MjData(model);
-  const { episodes, steps, seed } = settings;
-  const size = FRAME.width * FRAME.height;
-  const frames = episodes * steps;
-  const arm = new Float64Array(frames * size);
-  const both = new Float64Array(frames * size);
-  const pendulum = new Float64Array(frames * 4);
-  const action = new Float64Array(frames * JOINTS);
-  const white = (stream: number, episode: number, width: number) =>
-    referenceBackend.normals(seed, stream, episode * steps * width, steps * width);
   try {
-    for (let episode = 0; episode < episodes; episode++) {
-      mujoco.mj_resetData(model, data);
-      const start = referenceBackend.normals(seed, 3, episode * 4, 4);
-      data.qpos.set([0.2 * start[0]!, 0.2 * start[1]!, 0.6 * start[2]!, 0.6 * start[3]!]);
-      const speeds = white(1, episode, JOINTS);
-      const pushes = white(2, episode, 1);
-      for (let step = 0; step < steps; step++) {
-        const frame = episode * steps + step;
-        mujoco.mj_forward(model, data);
-        const links = linksOf(data.xpos, data.site_xpos);
-        const ink = new Float64Array(size);
-        draw(links.arm, ink);
-        arm.set(expose(ink), frame * size);
-        draw(links.pendulum, ink);
-        both.set(expose(ink), frame * size);
-        pendulum.set([...project(links.pendulum[0]![1]), ...project(links.pendulum[1]![1])], frame * 4);
-        for (let j = 0; j < JOINTS; j++)
-          action[frame * JOINTS + j] = SPEED * speeds[step * JOINTS + j]! - PULL * data.qpos[j]!;
-        data.ctrl.set(action.subarray(frame * JOINTS, (frame + 1) * JOINTS));
-        data.xfrc_applied[6 * BODIES.second] = PUSH * pushes[step - (step % PUSH_STEPS)]!;
-        for (let i = 0; i < SUBSTEPS; i++) mujoco.mj_step(model, data);
-      }
-      onProgress?.(episode + 1, episodes);
-      // The physics holds the only thread: let the progress bar and ctrl-C have it now and then.
+    const episodes: RecordedEpisode[] = [];
+    for (let e = 0; e < settings.episodes; e++) {
+      episodes.push(recordEpisode(mujoco, model, data, settings, e));
+      onProgress(e + 1, settings.episodes);
+      // The engine runs on this thread: let a progress bar and ctrl-C have their turn.
       await new Promise((resolve) => setImmediate(resolve));
     }
+    return episodes;
   } finally {
     data.delete();
     model.delete();
   }
-  return { width: FRAME.width, height: FRAME.height, settings, arm, both, pendulum, action };
 }
 
-function linksOf(bodies: Float64Array, sites: Float64Array): { arm: Link[]; pendulum: Link[] } {
-  const at = (from: Float64Array, i: number): Point => [from[3 * i]!, from[3 * i + 1]!, from[3 * i + 2]!];
-  return {
-    arm: [
-      [at(bodies, BODIES.upper), at(bodies, BODIES.fore)],
-      [at(bodies, BODIES.fore), at(sites, SITES.hand)],
-    ],
-    pendulum: [
-      [at(bodies, BODIES.first), at(bodies, BODIES.second)],
-      [at(bodies, BODIES.second), at(sites, SITES.tip)],
-    ],
+function recordEpisode(
+  mujoco: MainModule,
+  model: MjModel,
+  data: MjData,
+  settings: RecordSettings,
+  number: number,
+): RecordedEpisode {
+  const { frames, warmUp, home, seed, stepsPerFrame } = settings;
+  const steps = warmUp + frames;
+  const noise = normals(seed, 2 * number, 0, steps * JOINTS);
+  const gusts = normals(seed, 2 * number + 1, 0, steps * BODIES.length);
+  const bodies = BODIES.map((name) => mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY.value, name));
+  const episode = {
+    frames,
+    action: new Float64Array(frames * JOINTS),
+    arm: new Float64Array(frames * ARM_POINTS * 3),
+    pendulum: new Float64Array(frames * PENDULUM_POINTS * 3),
+    swing: new Float64Array(frames * BODIES.length),
   };
-}
-
-/** The transitions that a learner gets: frames with or without the pendulum; the truth beside them. */
-export function transitionsOf(r: Recording, view: 'arm' | 'both'): Transitions {
-  const { episodes, steps } = r.settings;
-  const size = r.width * r.height;
-  const count = episodes * (steps - 1);
-  /** Rows of every frame but each episode's last, `ahead` frames on. */
-  const rows = (values: Float64Array, width: number, ahead: number) => {
-    const out = new Float64Array(count * width);
-    for (let e = 0; e < episodes; e++) {
-      const from = (e * steps + ahead) * width;
-      out.set(values.subarray(from, from + (steps - 1) * width), e * (steps - 1) * width);
+  mujoco.mj_resetData(model, data);
+  data.qpos.set(home);
+  for (let step = 0; step < steps; step++) {
+    // Positions of sites follow from qpos before the step, so that frame and action belong together.
+    mujoco.mj_forward(model, data);
+    const row = step - warmUp;
+    // Views of the engine's memory: read anew for every frame, because the memory may move when it grows.
+    const { qpos, ctrl, xfrc_applied: force } = data;
+    home.forEach((angle, j) => {
+      const pull = settings.feedback * (angle - qpos[j]);
+      ctrl[j] = pull + settings.policyNoise * (noise[step * JOINTS + j] as number);
+    });
+    bodies.forEach((body, j) => {
+      force[6 * body] = settings.gust * (gusts[step * BODIES.length + j] as number);
+    });
+    if (row >= 0) {
+      const points: Float64Array = data.site_xpos;
+      episode.action.set(ctrl, row * JOINTS);
+      episode.arm.set(points.subarray(0, ARM_POINTS * 3), row * ARM_POINTS * 3);
+      episode.pendulum.set(points.subarray(ARM_POINTS * 3), row * PENDULUM_POINTS * 3);
+      episode.swing.set(qpos.subarray(JOINTS), row * BODIES.length);
     }
-    return out;
-  };
-  return {
-    count,
-    observationDim: size,
-    actionDim: JOINTS,
-    exogenousDim: 4,
-    observation: rows(r[view], size, 0),
-    observationNext: rows(r[view], size, 1),
-    action: rows(r.action, JOINTS, 0),
-    exogenousNext: rows(r.pendulum, 4, 1),
-    endogenousNext: rows(r.arm, size, 1),
-    episode: Int32Array.from({ length: count }, (_, i) => Math.floor(i / (steps - 1))),
-    episodes: { used: episodes, listed: episodes, absent: [] },
-    stride: 1,
-    notes: [],
-  };
+    for (let i = 0; i < stepsPerFrame; i++) mujoco.mj_step(model, data);
+  }
+  return episode;
 }

@@ -48,7 +48,7 @@ const theme = {
       titleFontSize: 13,
       titleFontWeight: 'normal',
     },
-    legend: { labelColor: 'var(--text)', titleColor: 'var(--text)', orient: 'bottom', columns: 2, labelFontSize: 12, labelLimit: 320 },
+    legend: { labelColor: 'var(--text)', titleColor: 'var(--text)', orient: 'bottom', columns: 1, labelFontSize: 12, labelLimit: 340 },
     title: { color: 'var(--text)', fontSize: 14, anchor: 'start' },
     header: { labelColor: 'var(--text)', titleColor: 'var(--text)', labelFontSize: 13 },
   },
