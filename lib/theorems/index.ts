@@ -1,3 +1,4 @@
+export { t1 } from './t1.js';
 export { t2 } from './t2.js';
 export { t3 } from './t3.js';
 export { t4 } from './t4.js';
