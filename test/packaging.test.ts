@@ -192,7 +192,18 @@ export const wrong = () => solve({ latentDim: 'three' });
     const consumers = ['consumer.mts', 'consumer.cts'];
     for (const name of consumers) writeFileSync(join(project, name), program);
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022',
+      '--types',
+      'node',
+    ];
     const { status, stdout } = node([tsc, ...options, ...consumers]);
     expect(stdout).toBe('');
     expect(status).toBe(0);
