@@ -4,7 +4,8 @@
       "native/kernels/isa/avx2.cc",
       "native/kernels/isa/avx512.cc",
       "native/kernels/isa/baseline.cc",
-      "native/kernels/isa/neon.cc"
+      "native/kernels/isa/neon.cc",
+      "native/kernels/scratch.cc"
     ],
     "core_sources": [
       "native/core/accumulate.cc",

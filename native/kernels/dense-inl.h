@@ -5,8 +5,8 @@
 
 // ---- products ----
 //
-// c = beta c + alpha a b, made of tiles of TILE_ROWS x TILE_COLS that stay in registers while p runs over DEPTH
-// terms. The panel of b that a column of tiles shares is packed for L1, the block of a for L2.
+// c = beta c + alpha a b, made of tiles of TILE_ROWS x TILE_COLS that stay in registers while p runs over
+// DEPTH terms. The panel of b that a column of tiles shares is packed for L1, the block of a for L2.
 //
 // Element (i, j) is the same sequence of operations wherever its tile begins: an fma chain over each DEPTH of
 // p, and each chain added to c. So a part of a product equals the same part of the whole, bit by bit.
@@ -43,7 +43,9 @@ template <std::size_t VECS, std::size_t A_STEP>
 __attribute__((noinline)) void product_tile(std::size_t depth, const double* a, const double* b, double alpha,
                                             double beta, double* c, std::size_t ldc) {
   for (std::size_t i = 0; i < TILE_ROWS; ++i) __builtin_prefetch(c + i * ldc, 1);
-  vec sum[TILE_ROWS][VECS] = {};
+  vec sum[TILE_ROWS][VECS];
+  for (std::size_t i = 0; i < TILE_ROWS; ++i)
+    for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = vec{};
   for (std::size_t p = 0; p < depth; ++p, a += A_STEP, b += TILE_COLS) {
     vec right[VECS];
     for (std::size_t j = 0; j < VECS; ++j) right[j] = load(b + j * LANES);
@@ -89,7 +91,8 @@ inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t
 
 inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, double alpha, View a, View b,
                     double beta, double* c, std::size_t ldc) {
-  alignas(64) static thread_local double left[HEIGHT * DEPTH], right[DEPTH * TILE_COLS];
+  static_assert(HEIGHT * DEPTH + DEPTH * TILE_COLS <= PACK_DOUBLES);
+  double *left = pack_memory(), *right = left + HEIGHT * DEPTH;
   for (std::size_t i0 = 0; i0 < m; i0 += HEIGHT)
     for (std::size_t p0 = 0; p0 < k; p0 += DEPTH) {
       const std::size_t height = smaller(m - i0, HEIGHT), depth = smaller(k - p0, DEPTH);
@@ -130,7 +133,8 @@ inline void syrk_block(std::size_t rows, std::size_t n, const double* x, std::si
                        std::size_t ldc) {
   constexpr std::size_t STRIDE =
       DEPTH * TILE_COLS + 8;  // one cache line more: panels start in different cache sets
-  alignas(64) static thread_local double panels[(SYRK_COLS + TILE_COLS - 1) / TILE_COLS * STRIDE];
+  static_assert((SYRK_COLS + TILE_COLS - 1) / TILE_COLS * STRIDE <= PACK_DOUBLES);
+  double* panels = pack_memory();
   for (std::size_t p0 = 0; p0 < rows; p0 += DEPTH) {
     const std::size_t depth = smaller(rows - p0, DEPTH);
     for (std::size_t p = 0; p < depth; ++p) {

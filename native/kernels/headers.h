@@ -6,4 +6,5 @@
 #include <cstring>
 
 #include "core/population.h"
+#include "kernels/scratch.h"
 #include "kernels/target.h"
