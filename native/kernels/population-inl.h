@@ -9,7 +9,9 @@ constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; 
 constexpr std::size_t SENSOR_GROUPS = 4;
 constexpr double EXACT = 1 - 1e-9;         // a squared canonical correlation above it is an exact relation
 constexpr double VOID_VARIANCE = 1e-18;    // conditional over total variance below which nothing is left to explain
-constexpr double ILL_CONDITIONED = 1e-10;  // relative pivot below which a row adds nothing (Kernels: lanes)
+// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can be near the
+// pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the eigenvalues are looked at.
+constexpr double WELL_CONDITIONED = 1e-5;
 
 struct Arena {
   double* next;
@@ -305,16 +307,19 @@ static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& a
   return out;
 }
 
-// Lower Cholesky factor in place of a positive semidefinite matrix; 1 / l_jj goes on the diagonal, 0 where the pivot is below
-// `tolerance` times the largest diagonal entry: that row follows from those before it and takes no further part.
-static void semidefinite_factor(double* a, std::size_t n, vec tolerance) {
+// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a row that is zero).
+// Returns the lanes whose pivots are too small for it to be trusted.
+static mask semidefinite_factor(double* a, std::size_t n) {
   vec largest = splat(0);
   for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
-  const vec cut = tolerance * largest;
+  const vec cut = splat(WELL_CONDITIONED) * largest;
+  mask doubtful = (mask)(splat(0) > splat(0));
   for (std::size_t j = 0; j < n; ++j) {
+    const mask present = (mask)(at(a, j * n + j) > splat(0));
     vec pivot = at(a, j * n + j);
     for (std::size_t k = 0; k < j; ++k) pivot = fnma(at(a, j * n + k), at(a, j * n + k), pivot);
     const mask kept = (mask)(pivot > cut);
+    doubtful |= present & ~kept;
     const vec root = sqrt(select(kept, pivot, splat(1)));
     const vec inverse = select(kept, splat(1) / root, splat(0));
     for (std::size_t i = j + 1; i < n; ++i) {
@@ -323,6 +328,19 @@ static void semidefinite_factor(double* a, std::size_t n, vec tolerance) {
       put(a, i * n + j, v * inverse);
     }
     put(a, j * n + j, inverse);
+  }
+  return doubtful;
+}
+
+// a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance` of the largest.
+static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
+  double* w = arena.take(n, 1);
+  eigen_lanes(a, w, n, arena.next);
+  const vec cut = tolerance * max(at(w, 0), splat(0));
+  for (std::size_t j = 0; j < n; ++j) {
+    const mask kept = (mask)(at(w, j) > cut);
+    const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
+    for (std::size_t i = 0; i < n; ++i) put(a, j * n + i, scale * at(a, j * n + i));
   }
 }
 
@@ -354,11 +372,13 @@ static void solve_factor_transposed(const double* l, double* x, std::size_t n, s
 struct Given {
   const Rows* f;  // no rows: nothing is given
   double* factor;
-  double* noise;  // (nf,nf) covariance of the noise of f
+  double* noise;      // (nf,nf) covariance of the noise of f
+  mask doubtful;      // lanes in which the factor is not to be trusted, and
+  double* whitening;  // (nf,nf) what to use there; null where no lane is
 };
 
 static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
-  Given g{&f, nullptr, nullptr};
+  Given g{&f, nullptr, nullptr, mask{}, nullptr};
   if (f.rows == 0) return g;
   g.factor = covariance(w, f, f, arena);
   if (w.shape.noise) {
@@ -366,7 +386,12 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
     clear_lanes(g.noise, f.rows * f.rows);
     add_noise_covariance(w, f, f, g.noise);
   }
-  semidefinite_factor(g.factor, f.rows, tolerance);
+  double* whole = arena.take(f.rows, f.rows);
+  memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
+  g.doubtful = semidefinite_factor(g.factor, f.rows);
+  if (!any(g.doubtful)) return g;
+  g.whitening = whole;
+  whitening_rows(g.whitening, f.rows, tolerance, arena);
   return g;
 }
 
@@ -380,8 +405,19 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
   const std::size_t pd = w.shape.pd;
   if (g.f->rows == 0) return {&v, nullptr, v.dense};
   Residual r{&v, covariance(w, *g.f, v, arena), arena.take(v.rows, pd)};
-  solve_factor(g.factor, r.gamma, g.f->rows, v.rows);
-  solve_factor_transposed(g.factor, r.gamma, g.f->rows, v.rows);
+  const std::size_t nf = g.f->rows, n = v.rows;
+  double *careful = nullptr, *seen = nullptr;
+  if (g.whitening) {
+    careful = arena.take(nf, n);
+    seen = arena.take(nf, n);
+    gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
+    gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
+  }
+  solve_factor(g.factor, r.gamma, nf, n);
+  solve_factor_transposed(g.factor, r.gamma, nf, n);
+  if (careful)
+    for (std::size_t i = 0; i < nf * n; ++i)
+      put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
   gemm_tn_lanes(r.dense, r.gamma, g.f->dense, v.rows, pd, g.f->rows, false);
   for (std::size_t i = 0; i < v.rows * pd; ++i) put(r.dense, i, at(v.dense, i) - at(r.dense, i));
   return r;
@@ -467,57 +503,77 @@ inline vec trace_lanes(const double* a, std::size_t n, std::size_t rows) {
   return sum;
 }
 
-// What the encoder's rows say of one target: with the rows' factor L, W = L^-1 cov(z, target); the first k rows explain the
-// trace of sum_{i<k} W_i^T W_i. cross (rows, n) is overwritten by W.
-static void explain(const double* factor, double* cross, std::size_t rows, std::size_t n) {
-  solve_factor(factor, cross, rows, n);
+// The latents as probes use them.
+struct Latents {
+  std::size_t rows;
+  const double* covariance;  // (rows, rows)
+  const double* factor;
+  mask doubtful;  // lanes in which the factor is not to be trusted
+  vec tolerance;
+};
+
+static Latents latents_of(double* covariance, std::size_t rows, vec tolerance, Arena& arena) {
+  double* factor = arena.take(rows, rows);
+  memcpy(factor, covariance, rows * rows * LANES * sizeof(double));
+  const mask doubtful = semidefinite_factor(factor, rows);
+  return {rows, covariance, factor, doubtful, tolerance};
 }
 
-// Gaussian information of every prefix: -1/2 sum log(1 - rho^2), rho^2 the eigenvalues of the whitened explained covariance.
-// target (n,n) is the conditional covariance (destroyed); gain (rows,n) as left by explain.
-// prefix (latents, LANES): how many of the rows each answer uses, lane by lane.
-static void information(double* target, std::size_t n, const double* gain, std::size_t rows, const double* prefix,
-                        std::size_t latent_count, vec tolerance, double* out, Arena arena) {
+// A target as one set of latents sees it: cross = cov(z, target), (rows, n), and gains = L^-1 cross.
+struct Seen {
+  const double* cross;
+  double* gains;
+  std::size_t n;
+};
+
+static Seen see(const Latents& z, const double* cross, std::size_t n, Arena& arena) {
+  double* gains = arena.take(z.rows, n);
+  memcpy(gains, cross, z.rows * n * LANES * sizeof(double));
+  solve_factor(z.factor, gains, z.rows, n);
+  return {cross, gains, n};
+}
+
+// out (n,n): what the first `until` latents (lane by lane) explain of the target, cov(t, z) cov(z, z)^+ cov(z, t).
+static void explained(const Latents& z, const Seen& target, vec until, double* out, Arena arena) {
+  const std::size_t rows = z.rows, n = target.n;
+  const auto inside = [&](std::size_t i) { return (mask)(splat(static_cast<double>(i) + 0.5) < until); };
+  double* gains = arena.take(rows, n);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < n; ++j)
+      put(gains, i * n + j, select(inside(i), at(target.gains, i * n + j), splat(0)));
+  gemm_tn_lanes(out, gains, gains, n, n, rows, false);
+  if (!any(z.doubtful)) return;
+  double* whitening = arena.take(rows, rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < rows; ++j)
+      put(whitening, i * rows + j, select(inside(i) & inside(j), at(z.covariance, i * rows + j), splat(0)));
+  whitening_rows(whitening, rows, z.tolerance, arena);
+  gemm_nn_lanes(gains, whitening, target.cross, rows, n, rows, false);
+  double* careful = arena.take(n, n);
+  gemm_tn_lanes(careful, gains, gains, n, n, rows, false);
+  for (std::size_t i = 0; i < n * n; ++i) put(out, i, select(z.doubtful, at(careful, i), at(out, i)));
+}
+
+// Gaussian information in nats, -1/2 sum log(1 - rho^2): rho^2 are the eigenvalues of the explained covariance (n,n, destroyed)
+// in the target's whitened coordinates.
+static vec information(const double* whitening, double* explained, std::size_t n, Arena arena) {
+  double* half = arena.take(n, n);
+  gemm_nn_lanes(half, whitening, explained, n, n, n, false);
+  gemm_nt_lanes(explained, half, whitening, n, n, n, false);
   double* w = arena.take(n, 1);
-  double* work = arena.next;
-  arena.next += (eigen_lanes_work(n) + LANES - 1) / LANES * LANES;
-  eigen_lanes(target, w, n, work);
-  const vec cut = tolerance * max(at(w, 0), splat(0));
-  for (std::size_t j = 0; j < n; ++j) {
-    const mask kept = (mask)(at(w, j) > cut);
-    const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
-    for (std::size_t i = 0; i < n; ++i) put(target, j * n + i, scale * at(target, j * n + i));
-  }
-  double* white = arena.take(rows, n);
-  gemm_nt_lanes(white, gain, target, rows, n, n, false);
-  double* gram = arena.take(n, n);
-  clear_lanes(gram, n * n);
-  double* copy = arena.take(n, n);
-  double* added = arena.take(rows, n);
-  vec done = splat(0);
-  for (std::size_t m = 0; m < latent_count; ++m) {
-    const vec until = at(prefix, m);
-    for (std::size_t i = 0; i < rows; ++i) {
-      const vec row = splat(static_cast<double>(i) + 0.5);
-      const mask in = (mask)(row > done) & (mask)(row < until);
-      for (std::size_t j = 0; j < n; ++j) put(added, i * n + j, select(in, at(white, i * n + j), splat(0)));
-    }
-    done = until;
-    gemm_tn_lanes(gram, added, added, n, n, rows, true);
-    memcpy(copy, gram, n * n * LANES * sizeof(double));
-    eigen_lanes(copy, w, n, work);
-    for (std::size_t l = 0; l < LANES; ++l) {
-      double sum = 0;
-      for (std::size_t j = 0; j < n; ++j) {
-        const double rho2 = w[j * LANES + l];
-        if (rho2 > EXACT)
-          sum = __builtin_inf();
-        else if (rho2 > 0)
-          sum -= 0.5 * __builtin_log1p(-rho2);
-      }
-      out[m * LANES + l] = sum;
+  eigen_lanes(explained, w, n, arena.next);
+  double out[LANES];
+  for (std::size_t l = 0; l < LANES; ++l) {
+    out[l] = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      const double rho2 = w[j * LANES + l];
+      if (rho2 > EXACT)
+        out[l] = __builtin_inf();
+      else if (rho2 > 0)
+        out[l] -= 0.5 * __builtin_log1p(-rho2);
     }
   }
+  return load(out);
 }
 
 static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
@@ -561,8 +617,6 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   double* g = arena.take(ne, ne);  // row i: the i-th latent's weights on e
   {
     Arena local = arena;
-    double* work = local.next;
-    local.next += (eigen_lanes_work(ne) + LANES - 1) / LANES * LANES;
     double* u = local.take(ne, ne);
     memcpy(u, s_ee, ne * ne * LANES * sizeof(double));
     for (std::int32_t p = 0; p < objective.penalty_count; ++p) {
@@ -576,24 +630,17 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       const vec weight = coefficient(penalty.weight);
       for (std::size_t i = 0; i < ne * ne; ++i) put(u, i, fma(weight, at(cov, i), at(u, i)));
     }
-    double* variance = local.take(ne, 1);
-    eigen_lanes(u, variance, ne, work);
     if (reconstructs) {
-      memcpy(lambda, variance, ne * LANES * sizeof(double));
+      eigen_lanes(u, lambda, ne, local.next);
       memcpy(g, u, ne * ne * LANES * sizeof(double));
     } else {
-      // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
-      const vec cut = tolerance * max(at(variance, 0), splat(0));
-      for (std::size_t j = 0; j < ne; ++j) {
-        const mask kept = (mask)(at(variance, j) > cut);
-        const vec scale = select(kept, splat(1) / sqrt(select(kept, at(variance, j), splat(1))), splat(0));
-        for (std::size_t i = 0; i < ne; ++i) put(u, j * ne + i, scale * at(u, j * ne + i));
-      }
+      // Whitened coordinates: N = S_ye W^T with W^T W = (S_ee + P)^+, and M = N N^T has the eigenvalues of N^T N.
+      whitening_rows(u, ne, tolerance, local);
       double* n = local.take(ny, ne);
       gemm_nt_lanes(n, s_ye, u, ny, ne, ne, false);
       double* t = local.take(ne, ne);
       gemm_tn_lanes(t, n, n, ne, ne, ny, false);
-      eigen_lanes(t, lambda, ne, work);
+      eigen_lanes(t, lambda, ne, local.next);
       for (std::size_t i = 0; i < ne; ++i) {
         const vec root = sqrt(max(at(lambda, i), splat(0)));
         for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
@@ -708,38 +755,32 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   gemm_nn_lanes(s_zx, d, s_rx, rows, s.dx, s.qe, false);
 
   // The gauge part z = H o + D r, H = C + D Gamma; zero in the innovation gauge of an objective that is given o.
-  const bool ungauged = objective.innovation && given_observation;
-  double* raw_zz = s_zz;
-  double *raw_za = s_za, *raw_zx = s_zx, *raw_zo = nullptr;
-  if (!ungauged) {
+  const bool gauged = !(objective.innovation && given_observation);
+  double *raw_zz = s_zz, *raw_za = s_za, *raw_zx = s_zx, *raw_zo = nullptr;
+  if (gauged) {
+    const auto copy = [&](const double* from, std::size_t cols) {
+      double* to = arena.take(rows, cols);
+      memcpy(to, from, rows * cols * LANES * sizeof(double));
+      return to;
+    };
     double* h = arena.take(rows, s.qe);
     gemm_nt_lanes(h, d, r_on.gamma, rows, s.qe, s.qe, false);
     for (std::size_t i = 0; i < rows * s.qe; ++i) put(h, i, at(h, i) + at(c, i));
     const double* s_oo = covariance(w, o, o, arena);
     raw_zo = arena.take(rows, s.qe);
     gemm_nn_lanes(raw_zo, h, s_oo, rows, s.qe, s.qe, false);
-    raw_zz = arena.take(rows, rows);
-    memcpy(raw_zz, s_zz, rows * rows * LANES * sizeof(double));
+    raw_zz = copy(s_zz, rows);
     gemm_nt_lanes(raw_zz, raw_zo, h, rows, rows, s.qe, true);
-    raw_za = arena.take(rows, s.da);
-    memcpy(raw_za, s_za, rows * s.da * LANES * sizeof(double));
+    raw_za = copy(s_za, s.da);
     gemm_nn_lanes(raw_za, h, covariance(w, o, a, arena), rows, s.da, s.qe, true);
-    raw_zx = arena.take(rows, s.dx);
-    memcpy(raw_zx, s_zx, rows * s.dx * LANES * sizeof(double));
+    raw_zx = copy(s_zx, s.dx);
     gemm_nn_lanes(raw_zx, h, covariance(w, o, x, arena), rows, s.dx, s.qe, true);
   }
-  double* z_variance = arena.take(rows, 1);
-  for (std::size_t i = 0; i < rows; ++i) put(z_variance, i, at(raw_zz, i * rows + i));
-  const vec ill = splat(ILL_CONDITIONED);
-  if (!ungauged) semidefinite_factor(raw_zz, rows, ill);
-  semidefinite_factor(s_zz, rows, ill);
-  explain(s_zz, s_za, rows, s.da);
-  explain(s_zz, s_zx, rows, s.dx);
-  if (!ungauged) {
-    explain(raw_zz, raw_za, rows, s.da);
-    explain(raw_zz, raw_zx, rows, s.dx);
-    explain(raw_zz, raw_zo, rows, s.qe);
-  }
+  const Latents z = latents_of(s_zz, rows, tolerance, arena);
+  const Seen z_a = see(z, s_za, s.da, arena), z_x = see(z, s_zx, s.dx, arena);
+  const Latents raw = gauged ? latents_of(raw_zz, rows, tolerance, arena) : z;
+  const Seen raw_a = gauged ? see(raw, raw_za, s.da, arena) : z_a, raw_x = gauged ? see(raw, raw_zx, s.dx, arena) : z_x;
+  const Seen raw_o = gauged ? see(raw, raw_zo, s.qe, arena) : z_a;
 
   // Redrawing (x, w_x) moves z by (C + rho_x D) Ex dx + exogenousScale D Ex dw.
   double* moved = arena.take(rows, 1);
@@ -786,10 +827,41 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       prefix[m * LANES + l] = static_cast<double>(row);
     }
   }
-  double* action_information = arena.take(batch.latent_count, 1);
-  double* future_information = arena.take(batch.latent_count, 1);
-  information(s_aa, s.da, s_za, rows, prefix, batch.latent_count, tolerance, action_information, arena);
-  information(s_xx, s.dx, s_zx, rows, prefix, batch.latent_count, tolerance, future_information, arena);
+  // What each prefix of the latents explains: (latents), by action, by x', raw by a, x', o, and information in nats.
+  const std::size_t many = batch.latent_count;
+  double* by_action = arena.take(many, 1);
+  double* by_exogenous = arena.take(many, 1);
+  double* raw_by_action = arena.take(many, 1);
+  double* raw_by_exogenous = arena.take(many, 1);
+  double* raw_by_observation = arena.take(many, 1);
+  double* action_information = arena.take(many, 1);
+  double* future_information = arena.take(many, 1);
+  whitening_rows(s_aa, s.da, tolerance, arena);
+  whitening_rows(s_xx, s.dx, tolerance, arena);
+  for (std::size_t m = 0; m < many; ++m) {
+    Arena local = arena;
+    const std::size_t widest = s.qe + s.da + s.dx;
+    double* gram = local.take(widest, widest);
+    const vec until = at(prefix, m);
+    const auto trace_of = [&](const Latents& latents, const Seen& target) {
+      explained(latents, target, until, gram, local);
+      return trace_lanes(gram, target.n, target.n);
+    };
+    if (gauged) {
+      put(raw_by_action, m, trace_of(raw, raw_a));
+      put(raw_by_exogenous, m, trace_of(raw, raw_x));
+      put(raw_by_observation, m, trace_of(raw, raw_o));
+    }
+    put(by_action, m, trace_of(z, z_a));
+    put(action_information, m, information(s_aa, gram, s.da, local));
+    put(by_exogenous, m, trace_of(z, z_x));
+    put(future_information, m, information(s_xx, gram, s.dx, local));
+    if (!gauged) {
+      put(raw_by_action, m, at(by_action, m));
+      put(raw_by_exogenous, m, at(by_exogenous, m));
+      put(raw_by_observation, m, splat(0));
+    }
+  }
 
   // ---- one lane at a time: prefixes, multiplicities, outputs ------------------------------------------------------------
   const std::size_t metric_stride = batch.count * batch.latent_count;
@@ -814,8 +886,7 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       if (is_complement[i * LANES + l] != 0) rank += multiplicity;
     }
     batch.rank[problem] = static_cast<std::int32_t>(rank);
-    double explained = 0, moved_sum = 0, variance = 0, by_action = 0, by_exogenous = 0;
-    double raw_action = 0, raw_exogenous = 0, raw_observation = 0;
+    double taken = 0, moved_sum = 0, variance = 0;
     double picked = 0;       // complement picks so far
     double still = 0;        // picks left of the complement row at hand
     std::size_t row = 0, filled = 0;
@@ -824,7 +895,7 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       while (filled < k) {
         if (still > 0) {
           spectrum[filled] = lambda[(row - 1) * LANES + l];
-          explained += spectrum[filled];
+          taken += spectrum[filled];
           picks[filled++] = 1;
           picked += 1;
           still -= 1;
@@ -843,21 +914,11 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
         const double value = lambda[i * LANES + l];
         spectrum[filled] = value > 0 ? value : 0;
         picks[filled] = 0;
-        explained += spectrum[filled];
+        taken += spectrum[filled];
         const std::size_t at_row = filled++;
         if (kept[i * LANES + l] == 0) continue;
-        variance += z_variance[i * LANES + l];
+        variance += raw_zz[(i * rows + i) * LANES + l];
         moved_sum += moved[i * LANES + l];
-        const auto square = [&](const double* gain, std::size_t n) {
-          double sum = 0;
-          for (std::size_t j = 0; j < n; ++j) sum += gain[(i * n + j) * LANES + l] * gain[(i * n + j) * LANES + l];
-          return sum;
-        };
-        by_action += square(s_za, s.da);
-        by_exogenous += square(s_zx, s.dx);
-        raw_action += square(raw_za, s.da);
-        raw_exogenous += square(raw_zx, s.dx);
-        if (raw_zo) raw_observation += square(raw_zo, s.qe);
         if (batch.encoder) {
           double largest = 0, sign = 1;
           for (std::size_t j = 0; j < ne; ++j) {
@@ -877,16 +938,16 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       const auto metric = [&](PopulationMetric which, double value) {
         batch.metrics[static_cast<std::size_t>(which) * metric_stride + out] = value;
       };
-      batch.loss[out] = loss_before - explained;
+      batch.loss[out] = loss_before - taken;
       const double nan = __builtin_nan("");
-      metric(ACTION_ERROR, action_void ? nan : 1 - by_action / action_left[l]);
-      metric(FUTURE_LEAKAGE, exogenous_void ? nan : by_exogenous / exogenous_left[l]);
+      metric(ACTION_ERROR, action_void ? nan : 1 - by_action[m * LANES + l] / action_left[l]);
+      metric(FUTURE_LEAKAGE, exogenous_void ? nan : by_exogenous[m * LANES + l] / exogenous_left[l]);
       metric(ACTION_INFORMATION, action_void ? nan : action_information[m * LANES + l]);
       metric(FUTURE_INFORMATION, exogenous_void ? nan : future_information[m * LANES + l]);
       metric(CONSISTENCY_ERROR, moved_sum / (variance + picked * complement_variance));
-      metric(RAW_ACTION_ERROR, 1 - raw_action / action_total[l]);
-      metric(RAW_EXOGENOUS_NEXT_ERROR, 1 - raw_exogenous / exogenous_total[l]);
-      metric(RAW_OBSERVATION_ERROR, 1 - (raw_observation + picked * complement_seen) / o_total);
+      metric(RAW_ACTION_ERROR, 1 - raw_by_action[m * LANES + l] / action_total[l]);
+      metric(RAW_EXOGENOUS_NEXT_ERROR, 1 - raw_by_exogenous[m * LANES + l] / exogenous_total[l]);
+      metric(RAW_OBSERVATION_ERROR, 1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total);
       const double loss = batch.loss[out];
       batch.status[problem] = loss - loss == 0 ? OK : NON_FINITE;
     }
@@ -908,6 +969,6 @@ static std::size_t population_scratch(const PopulationBatch& batch) {
                               batch.latent_count};
   std::size_t widest = s.pd;
   for (const std::size_t r : rows) widest = r > widest ? r : widest;
-  const std::size_t matrices = 80;  // more than population() takes from its arena, at the widest of all shapes
+  const std::size_t matrices = 140;  // more than population() takes from its arena, at the widest of all shapes
   return matrices * widest * widest * LANES + 4 * (eigen_lanes_work(widest) + LANES);
 }
