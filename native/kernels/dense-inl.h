@@ -13,100 +13,129 @@
 enum class Part { FULL, UPPER, LOWER };  // which triangle of c is wanted, the diagonal included
 
 // Element (i, j) is at[i * row + j * col]: a transpose is a swap of strides.
+template <class T>
 struct View {
-  const double* at;
+  const T* at;
   std::size_t row, col;
 };
 
-constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3,
-                      TILE_COLS = TILE_VECS * LANES;
+// One full register of T: vec or vecf.
+template <class T>
+struct Register;
+template <>
+struct Register<double> {
+  using type = vec;
+};
+template <>
+struct Register<float> {
+  using type = vecf;
+};
+template <class T>
+constexpr std::size_t WIDTH = sizeof(vec) / sizeof(T);
+template <class T>
+inline typename Register<T>::type load_of(const T* p) {
+  typename Register<T>::type v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+inline typename Register<T>::type splat_of(T x) {
+  return x - typename Register<T>::type{};
+}
+
+constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3;
+template <class T>
+constexpr std::size_t TILE_COLS = TILE_VECS* WIDTH<T>;
 constexpr std::size_t DEPTH = LANES == 8 ? 128 : 192, HEIGHT = 96;
 
 inline std::size_t smaller(std::size_t x, std::size_t y) { return x < y ? x : y; }
 
-// panel[p * WIDTH + i] = from[i * step + p * next] for p < depth; zeros for i >= width.
-template <std::size_t WIDTH>
-inline void pack_panel(double* panel, const double* from, std::size_t step, std::size_t next,
-                       std::size_t width, std::size_t depth) {
-  if (width == WIDTH && step == 1) {
+// panel[p * SIZE + i] = from[i * step + p * next] for p < depth; zeros for i >= width.
+template <std::size_t SIZE, class T>
+inline void pack_panel(T* panel, const T* from, std::size_t step, std::size_t next, std::size_t width,
+                       std::size_t depth) {
+  if (width == SIZE && step == 1) {
     for (std::size_t p = 0; p < depth; ++p)
-      for (std::size_t i = 0; i < WIDTH; ++i) panel[p * WIDTH + i] = from[p * next + i];
+      for (std::size_t i = 0; i < SIZE; ++i) panel[p * SIZE + i] = from[p * next + i];
     return;
   }
-  for (std::size_t i = 0; i < WIDTH; ++i)
-    for (std::size_t p = 0; p < depth; ++p) panel[p * WIDTH + i] = i < width ? from[i * step + p * next] : 0;
+  for (std::size_t i = 0; i < SIZE; ++i)
+    for (std::size_t p = 0; p < depth; ++p) panel[p * SIZE + i] = i < width ? from[i * step + p * next] : 0;
 }
 
-// c (TILE_ROWS, VECS * LANES) = beta c + alpha a b: element (i, p) of a is a[p * A_STEP + i], b is a panel of
-// TILE_COLS.
-template <std::size_t VECS, std::size_t A_STEP>
-__attribute__((noinline)) void product_tile(std::size_t depth, const double* a, const double* b, double alpha,
-                                            double beta, double* c, std::size_t ldc) {
+// c (TILE_ROWS, VECS registers) = beta c + alpha a b: element (i, p) of a is a[p * A_STEP + i], b is a panel
+// of TILE_COLS.
+template <std::size_t VECS, std::size_t A_STEP, class T>
+__attribute__((noinline)) void product_tile(std::size_t depth, const T* a, const T* b, T alpha, T beta, T* c,
+                                            std::size_t ldc) {
   for (std::size_t i = 0; i < TILE_ROWS; ++i) __builtin_prefetch(c + i * ldc, 1);
-  vec sum[TILE_ROWS][VECS];
+  using Vec = typename Register<T>::type;
+  Vec sum[TILE_ROWS][VECS];
   for (std::size_t i = 0; i < TILE_ROWS; ++i)
-    for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = vec{};
-  for (std::size_t p = 0; p < depth; ++p, a += A_STEP, b += TILE_COLS) {
-    vec right[VECS];
-    for (std::size_t j = 0; j < VECS; ++j) right[j] = load(b + j * LANES);
+    for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = Vec{};
+  for (std::size_t p = 0; p < depth; ++p, a += A_STEP, b += TILE_COLS<T>) {
+    Vec right[VECS];
+    for (std::size_t j = 0; j < VECS; ++j) right[j] = load_of(b + j * WIDTH<T>);
     for (std::size_t i = 0; i < TILE_ROWS; ++i)
-      for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = fma(splat(a[i]), right[j], sum[i][j]);
+      for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = fma(splat_of(a[i]), right[j], sum[i][j]);
   }
   for (std::size_t i = 0; i < TILE_ROWS; ++i)
     for (std::size_t j = 0; j < VECS; ++j) {
-      double* out = c + i * ldc + j * LANES;
-      store(out,
-            beta == 0 ? splat(alpha) * sum[i][j] : fma(splat(alpha), sum[i][j], splat(beta) * load(out)));
+      T* out = c + i * ldc + j * WIDTH<T>;
+      Vec x = splat_of(alpha) * sum[i][j];
+      if (beta != 0) x = fma(splat_of(alpha), sum[i][j], splat_of(beta) * load_of(out));
+      __builtin_memcpy(out, &x, sizeof x);
     }
 }
 
 // The tile of c at row `top`, column `left`; rows and cols are what c has of it. A tile that reaches beyond c
 // or beyond its wanted part is made aside.
-template <std::size_t A_STEP>
+template <std::size_t A_STEP, class T>
 inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t rows, std::size_t cols,
-                       std::size_t depth, const double* a, const double* b, double alpha, double beta,
-                       double* c, std::size_t ldc) {
-  alignas(64) double aside[TILE_ROWS * TILE_COLS] = {};
+                       std::size_t depth, const T* a, const T* b, T alpha, T beta, T* c, std::size_t ldc) {
+  const auto tile = [&](T* to, std::size_t step) {
+    const std::size_t vecs = (cols + WIDTH<T> - 1) / WIDTH<T>;
+    if (vecs == 1) product_tile<1, A_STEP>(depth, a, b, alpha, beta, to, step);
+    if (vecs == 2) product_tile<2, A_STEP>(depth, a, b, alpha, beta, to, step);
+    if (vecs == 3) product_tile<TILE_VECS, A_STEP>(depth, a, b, alpha, beta, to, step);
+  };
+  T* out = c + top * ldc + left;
   const bool inside =
       part == Part::FULL || (part == Part::UPPER ? top + rows <= left + 1 : top + 1 >= left + cols);
-  const bool direct = inside && rows == TILE_ROWS && cols % LANES == 0;
-  const auto wanted = [&](std::size_t r, std::size_t q) {
-    return part == Part::FULL || (part == Part::UPPER ? top + r <= left + q : top + r >= left + q);
+  if (inside && rows == TILE_ROWS && cols % WIDTH<T> == 0) return tile(out, ldc);
+
+  alignas(64) T aside[TILE_ROWS * TILE_COLS<T>] = {};
+  const auto each = [&](auto copy) {
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t q = 0; q < cols; ++q)
+        if (part == Part::FULL || (part == Part::UPPER ? top + r <= left + q : top + r >= left + q))
+          copy(aside[r * TILE_COLS<T> + q], out[r * ldc + q]);
   };
-  double* out = c + top * ldc + left;
-  if (!direct && beta != 0)
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t q = 0; q < cols; ++q)
-        if (wanted(r, q)) aside[r * TILE_COLS + q] = out[r * ldc + q];
-  double* to = direct ? out : aside;
-  const std::size_t step = direct ? ldc : TILE_COLS, vecs = (cols + LANES - 1) / LANES;
-  if (vecs == 1) product_tile<1, A_STEP>(depth, a, b, alpha, beta, to, step);
-  if (vecs == 2) product_tile<2, A_STEP>(depth, a, b, alpha, beta, to, step);
-  if (vecs == 3) product_tile<TILE_VECS, A_STEP>(depth, a, b, alpha, beta, to, step);
-  if (!direct)
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t q = 0; q < cols; ++q)
-        if (wanted(r, q)) out[r * ldc + q] = aside[r * TILE_COLS + q];
+  if (beta != 0) each([](T& inside_tile, T& in_c) { inside_tile = in_c; });
+  tile(aside, TILE_COLS<T>);
+  each([](T& inside_tile, T& in_c) { in_c = inside_tile; });
 }
 
-inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, double alpha, View a, View b,
-                    double beta, double* c, std::size_t ldc) {
-  static_assert(HEIGHT * DEPTH + DEPTH * TILE_COLS <= PACK_DOUBLES);
-  double *left = pack_memory(), *right = left + HEIGHT * DEPTH;
+template <class T>
+inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, T alpha, View<T> a, View<T> b,
+                    T beta, T* c, std::size_t ldc) {
+  constexpr std::size_t COLS = TILE_COLS<T>;
+  static_assert((HEIGHT + COLS) * DEPTH * sizeof(T) <= PACK_BYTES);
+  T *left = (T*)pack_memory(), *right = left + HEIGHT * DEPTH;
   for (std::size_t i0 = 0; i0 < m; i0 += HEIGHT)
     for (std::size_t p0 = 0; p0 < k; p0 += DEPTH) {
       const std::size_t height = smaller(m - i0, HEIGHT), depth = smaller(k - p0, DEPTH);
       for (std::size_t i = 0; i < height; i += TILE_ROWS)
         pack_panel<TILE_ROWS>(left + i * depth, a.at + (i0 + i) * a.row + p0 * a.col, a.row, a.col,
                               smaller(height - i, TILE_ROWS), depth);
-      for (std::size_t j = 0; j < n; j += TILE_COLS) {
-        const std::size_t cols = smaller(n - j, TILE_COLS);
+      for (std::size_t j = 0; j < n; j += COLS) {
+        const std::size_t cols = smaller(n - j, COLS);
         // rows [low, high) of the block meet the wanted part in these columns
         std::size_t low = 0, high = height;
         if (part == Part::UPPER) high = j + cols <= i0 ? 0 : smaller(j + cols - i0, height);
         if (part == Part::LOWER) low = j <= i0 ? 0 : (j - i0) / TILE_ROWS * TILE_ROWS;
         if (low >= high) continue;
-        pack_panel<TILE_COLS>(right, b.at + p0 * b.row + j * b.col, b.col, b.row, cols, depth);
+        pack_panel<COLS>(right, b.at + p0 * b.row + j * b.col, b.col, b.row, cols, depth);
         for (std::size_t i = low; i < high; i += TILE_ROWS)
           product_at<TILE_ROWS>(part, i0 + i, j, smaller(height - i, TILE_ROWS), cols, depth,
                                 left + i * depth, right, alpha, p0 == 0 ? beta : 1, c, ldc);
@@ -115,43 +144,43 @@ inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, doub
 }
 
 // c (m,n) = beta c + alpha op(a) op(b): see kernels.h.
-inline void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k,
-                 double alpha, const double* a, std::size_t lda, const double* b, std::size_t ldb,
-                 double beta, double* c, std::size_t ldc) {
+template <class T>
+inline void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
+                 const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) {
   if (k == 0 || alpha == 0) {
     for (std::size_t i = 0; i < m; ++i)
       for (std::size_t j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
     return;
   }
-  product(Part::FULL, m, n, k, alpha, transpose_a ? View{a, 1, lda} : View{a, lda, 1},
-          transpose_b ? View{b, 1, ldb} : View{b, ldb, 1}, beta, c, ldc);
+  product<T>(Part::FULL, m, n, k, alpha, transpose_a ? View<T>{a, 1, lda} : View<T>{a, lda, 1},
+             transpose_b ? View<T>{b, 1, ldb} : View<T>{b, ldb, 1}, beta, c, ldc);
 }
 
 // The upper triangle of c (n,n) += x^T x, n <= SYRK_COLS: x is packed once, its panels serve as both factors.
 constexpr std::size_t SYRK_COLS = 264;
 inline void syrk_block(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c,
                        std::size_t ldc) {
-  constexpr std::size_t STRIDE =
-      DEPTH * TILE_COLS + 8;  // one cache line more: panels start in different cache sets
-  static_assert((SYRK_COLS + TILE_COLS - 1) / TILE_COLS * STRIDE <= PACK_DOUBLES);
-  double* panels = pack_memory();
+  constexpr std::size_t COLS = TILE_COLS<double>;
+  constexpr std::size_t STRIDE = DEPTH * COLS + 8;  // a cache line more: panels start in different cache sets
+  static_assert((SYRK_COLS + COLS - 1) / COLS * STRIDE * sizeof(double) <= PACK_BYTES);
+  double* panels = (double*)pack_memory();
   for (std::size_t p0 = 0; p0 < rows; p0 += DEPTH) {
     const std::size_t depth = smaller(rows - p0, DEPTH);
     for (std::size_t p = 0; p < depth; ++p) {
       const double* from = x + (p0 + p) * ldx;
-      double* to = panels + p * TILE_COLS;
+      double* to = panels + p * COLS;
       std::size_t j = 0;
-      for (; j + TILE_COLS <= n; j += TILE_COLS, to += STRIDE)
-        for (std::size_t v = 0; v < TILE_COLS; v += LANES) store(to + v, load(from + j + v));
-      for (std::size_t q = 0; j < n && q < TILE_COLS; ++q) to[q] = j + q < n ? from[j + q] : 0;
+      for (; j + COLS <= n; j += COLS, to += STRIDE)
+        for (std::size_t v = 0; v < COLS; v += LANES) store(to + v, load(from + j + v));
+      for (std::size_t q = 0; j < n && q < COLS; ++q) to[q] = j + q < n ? from[j + q] : 0;
     }
-    for (std::size_t j = 0; j < n; j += TILE_COLS) {
-      const double* right = panels + j / TILE_COLS * STRIDE;
-      const std::size_t cols = smaller(n - j, TILE_COLS);
+    for (std::size_t j = 0; j < n; j += COLS) {
+      const double* right = panels + j / COLS * STRIDE;
+      const std::size_t cols = smaller(n - j, COLS);
       for (std::size_t i = 0; i < j + cols; i += TILE_ROWS) {
         const std::size_t skip = i <= j ? 0 : (i - j) / LANES * LANES;  // whole vectors left of the diagonal
-        product_at<TILE_COLS>(Part::UPPER, i, j + skip, smaller(n - i, TILE_ROWS), cols - skip, depth,
-                              panels + i / TILE_COLS * STRIDE + i % TILE_COLS, right + skip, 1, 1, c, ldc);
+        product_at<COLS, double>(Part::UPPER, i, j + skip, smaller(n - i, TILE_ROWS), cols - skip, depth,
+                                 panels + i / COLS * STRIDE + i % COLS, right + skip, 1.0, 1.0, c, ldc);
       }
     }
   }
@@ -162,7 +191,7 @@ inline void syrk_accumulate(std::size_t rows, std::size_t n, const double* x, st
                             std::size_t ldc) {
   for (std::size_t j = 0; j < n; j += SYRK_COLS) {
     const std::size_t cols = smaller(n - j, SYRK_COLS);
-    if (j > 0 && rows > 0) gemm(true, false, j, cols, rows, 1, x, ldx, x + j, ldx, 1, c + j, ldc);
+    if (j > 0 && rows > 0) gemm<double>(true, false, j, cols, rows, 1, x, ldx, x + j, ldx, 1, c + j, ldc);
     syrk_block(rows, cols, x + j, ldx, c + j * ldc + j, ldc);
   }
   for (std::size_t i = 0; i < n; ++i)
@@ -234,8 +263,8 @@ inline double cholesky(double* a, std::size_t n, std::size_t lda) {
     smallest = pivot < smallest ? pivot : smallest;
     const double* below = corner + width * lda;
     const std::size_t rest = n - j - width;
-    product(Part::LOWER, rest, rest, width, -1, View{below, lda, 1}, View{below, 1, lda}, 1,
-            corner + width * lda + width, lda);
+    product<double>(Part::LOWER, rest, rest, width, -1, View<double>{below, lda, 1},
+                    View<double>{below, 1, lda}, 1, corner + width * lda + width, lda);
   }
   return smallest / largest;
 }
@@ -273,14 +302,14 @@ inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, doub
                            std::size_t ldx) {
   for (std::size_t i = 0; i < n; i += BLOCK) {
     const std::size_t width = smaller(n - i, BLOCK);
-    if (i > 0) gemm(false, false, width, m, i, -1, l + i * ldl, ldl, x, ldx, 1, x + i * ldx, ldx);
+    if (i > 0) gemm<double>(false, false, width, m, i, -1, l + i * ldl, ldl, x, ldx, 1, x + i * ldx, ldx);
     triangle_solve<true>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
   }
   for (std::size_t end = n; end > 0;) {
     const std::size_t i = (end - 1) / BLOCK * BLOCK, width = end - i;
     if (end < n)
-      gemm(true, false, width, m, n - end, -1, l + end * ldl + i, ldl, x + end * ldx, ldx, 1, x + i * ldx,
-           ldx);
+      gemm<double>(true, false, width, m, n - end, -1, l + end * ldl + i, ldl, x + end * ldx, ldx, 1,
+                   x + i * ldx, ldx);
     triangle_solve<false>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
     end = i;
   }
@@ -433,9 +462,9 @@ inline void tridiagonal(const EigenWork& o, std::size_t n) {
         store(p + j, fnma(half, load(v + j), splat(factor) * load(p + j)));
       for (std::size_t j = k; j < ld; ++j) p[j] = 0;
     }
-    const View v{t + begin * ld, 1, ld}, vt{t + begin * ld, ld, 1}, wn{w, 1, ld}, wt{w, ld, 1};
-    product(Part::LOWER, begin, begin, end - begin, -1, v, wt, 1, t, ld);
-    product(Part::LOWER, begin, begin, end - begin, -1, wn, vt, 1, t, ld);
+    const View<double> v{t + begin * ld, 1, ld}, vt{t + begin * ld, ld, 1}, wn{w, 1, ld}, wt{w, ld, 1};
+    product<double>(Part::LOWER, begin, begin, end - begin, -1, v, wt, 1, t, ld);
+    product<double>(Part::LOWER, begin, begin, end - begin, -1, wn, vt, 1, t, ld);
     end = begin;
   }
   o.d[0] = t[0];
@@ -466,10 +495,12 @@ inline void reflections(const EigenWork& o, double* z, std::size_t n) {
       }
     }
     double* us = u + n * REFLECTIONS;
-    product(Part::FULL, end, count, end, 1, View{z, n, 1}, View{v, 1, ld}, 0, u, REFLECTIONS);
-    product(Part::FULL, end, count, count, 1, View{u, REFLECTIONS, 1}, View{s, REFLECTIONS, 1}, 0, us,
-            REFLECTIONS);
-    product(Part::FULL, end, end, count, -1, View{us, REFLECTIONS, 1}, View{v, ld, 1}, 1, z, n);
+    product<double>(Part::FULL, end, count, end, 1, View<double>{z, n, 1}, View<double>{v, 1, ld}, 0, u,
+                    REFLECTIONS);
+    product<double>(Part::FULL, end, count, count, 1, View<double>{u, REFLECTIONS, 1},
+                    View<double>{s, REFLECTIONS, 1}, 0, us, REFLECTIONS);
+    product<double>(Part::FULL, end, end, count, -1, View<double>{us, REFLECTIONS, 1}, View<double>{v, ld, 1},
+                    1, z, n);
   }
 }
 

@@ -1,5 +1,5 @@
 // Every kernel, compiled once per instruction set: isa/<name>.cc includes this inside its target region and its own
-// anonymous namespace, after defining LANES, ISA_NAME, vec, mask, veci, fma, fnma, sqrt, any, mul32.
+// anonymous namespace, after defining LANES, ISA_NAME, vec, vecf, mask, veci, fma, fnma, sqrt, any, mul32.
 // clang-format off: the order matters
 #include "kernels/vec-inl.h"
 #include "kernels/lanes-inl.h"
@@ -15,7 +15,8 @@ constexpr Kernels TABLE = {
     cholesky_solve_lanes,
     eigen_lanes,
     eigen_lanes_work,
-    gemm,
+    gemm<double>,
+    gemm<float>,
     syrk_accumulate,
     cholesky,
     cholesky_solve,

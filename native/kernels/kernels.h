@@ -36,6 +36,9 @@ struct Kernels {
   void (*gemm)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, double alpha,
                const double* a, std::size_t lda, const double* b, std::size_t ldb, double beta, double* c,
                std::size_t ldc);
+  void (*gemm_f32)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, float alpha,
+                   const float* a, std::size_t lda, const float* b, std::size_t ldb, float beta, float* c,
+                   std::size_t ldc);
   // c (n,n), full symmetric, += x^T x for x (rows,n).
   void (*syrk_accumulate)(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c, std::size_t ldc);
   // As in the lanes family, for one matrix. cholesky returns the pivot ratio.

@@ -2,8 +2,8 @@
 
 namespace exo {
 
-double* pack_memory() {
-  alignas(64) static thread_local double memory[PACK_DOUBLES];
+void* pack_memory() {
+  alignas(64) static thread_local unsigned char memory[PACK_BYTES];
   return memory;
 }
 

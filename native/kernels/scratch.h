@@ -4,9 +4,9 @@
 
 namespace exo {
 
-constexpr std::size_t PACK_DOUBLES = 52 * 1024;
-// PACK_DOUBLES doubles, 64-byte aligned; the same for every instruction set, as a thread is in one kernel at
-// a time.
-double* pack_memory();
+constexpr std::size_t PACK_BYTES = 416 * 1024;
+// PACK_BYTES bytes, 64-byte aligned; the same for every instruction set, as a thread is in one kernel at a
+// time.
+void* pack_memory();
 
 }  // namespace exo

@@ -9,9 +9,11 @@ namespace {
 constexpr std::size_t LANES = 4;
 constexpr const char* ISA_NAME = "avx2";
 typedef double vec __attribute__((vector_size(32)));
+typedef float vecf __attribute__((vector_size(32)));
 typedef std::int64_t mask __attribute__((vector_size(32)));  // all ones or all zeros per lane
 typedef std::uint64_t veci __attribute__((vector_size(32)));
 inline vec fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 inline vec fnma(vec a, vec b, vec c) { return (vec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 inline vec sqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
 inline bool any(mask m) { return _mm256_movemask_pd((__m256d)m) != 0; }

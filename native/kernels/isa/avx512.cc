@@ -9,9 +9,11 @@ namespace {
 constexpr std::size_t LANES = 8;
 constexpr const char* ISA_NAME = "avx512";
 typedef double vec __attribute__((vector_size(64)));
+typedef float vecf __attribute__((vector_size(64)));
 typedef std::int64_t mask __attribute__((vector_size(64)));  // all ones or all zeros per lane
 typedef std::uint64_t veci __attribute__((vector_size(64)));
 inline vec fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 inline vec fnma(vec a, vec b, vec c) { return (vec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 inline vec sqrt(vec a) { return (vec)_mm512_sqrt_pd((__m512d)a); }
 inline bool any(mask m) { return _mm512_movepi64_mask((__m512i)m) != 0; }

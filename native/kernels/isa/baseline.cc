@@ -7,9 +7,11 @@ namespace {
 constexpr std::size_t LANES = 2;
 constexpr const char* ISA_NAME = "baseline";
 typedef double vec __attribute__((vector_size(16)));
+typedef float vecf __attribute__((vector_size(16)));
 typedef std::int64_t mask __attribute__((vector_size(16)));  // all ones or all zeros per lane
 typedef std::uint64_t veci __attribute__((vector_size(16)));
 inline vec fma(vec a, vec b, vec c) { return a * b + c; }
+inline vecf fma(vecf a, vecf b, vecf c) { return a * b + c; }
 inline vec fnma(vec a, vec b, vec c) { return c - a * b; }
 inline vec sqrt(vec a) { return vec{__builtin_sqrt(a[0]), __builtin_sqrt(a[1])}; }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }

@@ -9,9 +9,11 @@ namespace {
 constexpr std::size_t LANES = 2;
 constexpr const char* ISA_NAME = "neon";
 typedef double vec __attribute__((vector_size(16)));
+typedef float vecf __attribute__((vector_size(16)));
 typedef std::int64_t mask __attribute__((vector_size(16)));  // all ones or all zeros per lane
 typedef std::uint64_t veci __attribute__((vector_size(16)));
 inline vec fma(vec a, vec b, vec c) { return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
 inline vec fnma(vec a, vec b, vec c) { return (vec)vfmsq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
 inline vec sqrt(vec a) { return (vec)vsqrtq_f64((float64x2_t)a); }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
