@@ -10,7 +10,15 @@
 
 namespace exo {
 
-void solve_population(const Kernels& kernels, const PopulationBatch& batch, Job& job) {
+void solve_population(const Kernels& kernels, const PopulationBatch& request, Job& job) {
+  PopulationBatch batch = request;
+  const auto any = [&](Parameter p) {
+    const double* column = batch.parameters + static_cast<std::size_t>(p) * batch.count;
+    return std::any_of(column, column + batch.count, [](double v) { return v != 0; });
+  };
+  batch.sensor_noise = any(SENSOR_NOISE);
+  batch.process_noise = any(PROCESS_NOISE);
+  batch.feedback = any(STATE_FEEDBACK) || any(EXOGENOUS_FEEDBACK);
   const std::size_t lanes = kernels.lanes, scratch_size = kernels.population_scratch(batch);
   // A task is a run of lane groups, long enough that handing it out costs nothing beside it.
   const std::size_t groups = (batch.count + lanes - 1) / lanes, per_task = 16;

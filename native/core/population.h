@@ -64,6 +64,9 @@ struct PopulationBatch {
   double* complement_encoder;  // (count, 2)
   std::uint8_t* status;        // (count)
 
+  // What no problem of the batch has need not be computed: set by solve_population.
+  bool sensor_noise = true, process_noise = true, feedback = true;
+
   std::size_t max_latent() const { return static_cast<std::size_t>(latents[latent_count - 1]); }
 };
 

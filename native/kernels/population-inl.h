@@ -2,8 +2,9 @@
 // Shapes: q basis coordinates (+ 1 that stands for the complement, where it can hold noise), ds, dx, da; pd dense sources;
 // ny, nf, ne rows of the stacks y, f, e. Matrices are interleaved: (rows, cols, LANES).
 //
-// A variable is V e with e ~ N(0, I). Its loadings on the dense sources [s x | u | w_s | w_x | x2 w_x2] are stored; sensor and
-// augmentation noise is isotropic and independent, so six scalars per block stand for its loadings.
+// A variable is V e with e ~ N(0, I). Its loadings on the dense sources [s x | u | w_x | w_s | x2 w_x2] are stored, as far to the
+// right as it has any; sensor and augmentation noise is isotropic and independent, so six scalars per block stand for its
+// loadings.
 
 constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; n2
 constexpr std::size_t SENSOR_GROUPS = 4;
@@ -24,14 +25,14 @@ struct Arena {
 
 struct WorldShape {
   std::size_t q, qe, ds, dx, da, projected, pd;
-  std::size_t at_u, at_ws, at_wx, at_x2, at_w2;
-  bool pair, noise;
+  std::size_t at_u, at_wx, at_ws, at_x2, at_w2;
+  bool pair, noise, process, feedback;
 };
 
 // Composed rows: dense loadings and, block by block, the noise scalars.
 struct Rows {
-  double* dense;  // (rows, pd)
-  std::size_t rows;
+  const double* dense;  // (rows, cols)
+  std::size_t rows, cols;
   std::int32_t blocks;
   std::size_t begin[MAX_BLOCKS], width[MAX_BLOCKS];
   bool through[MAX_BLOCKS], observed[MAX_BLOCKS];
@@ -40,8 +41,9 @@ struct Rows {
 
 struct World {
   WorldShape shape;
-  double* variable[VARIABLE_COUNT];  // dense loadings, null where absent or pure noise
-  double* exogenous_next;            // (dx, pd)
+  double* variable[VARIABLE_COUNT];  // dense loadings (rows, cols), null where absent or pure noise
+  std::size_t cols[VARIABLE_COUNT];
+  double* exogenous_next;            // (dx, at_ws)
   double* exogenous_mixing;          // (qe, dx)
   double* projection;                // (projected, qe)
   double* projection_gram;           // (projected, projected)
@@ -79,13 +81,14 @@ static WorldShape world_shape(const PopulationBatch& batch) {
   s.pair = batch.objective.penalty_count > 0 || mentions_pair(batch.objective.y) || mentions_pair(batch.objective.f);
   s.noise = mentions_augmentation(batch.objective.y) || mentions_augmentation(batch.objective.f) ||
             mentions_augmentation(batch.objective.e);
-  const double* sensor = batch.parameters + SENSOR_NOISE * batch.count;
-  for (std::size_t i = 0; i < batch.count && !s.noise; ++i) s.noise = sensor[i] != 0;
+  s.noise |= batch.sensor_noise;
+  s.process = batch.process_noise;
+  s.feedback = batch.feedback;
   s.qe = s.q + (s.noise ? 1 : 0);
   s.at_u = s.ds + s.dx;
-  s.at_ws = s.at_u + s.da;
-  s.at_wx = s.at_ws + s.ds;
-  s.at_x2 = s.at_wx + s.dx;
+  s.at_wx = s.at_u + s.da;
+  s.at_ws = s.at_wx + s.dx;
+  s.at_x2 = s.at_ws + (s.process ? s.ds : 0);
   s.at_w2 = s.at_x2 + (s.pair ? s.dx : 0);
   s.pd = s.at_w2 + (s.pair ? s.dx : 0);
   return s;
@@ -154,61 +157,86 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
     gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
   }
 
-  double* a = arena.take(s.da, s.pd);
-  clear_lanes(a, s.da * s.pd);
+  const std::size_t acts = s.at_wx;  // columns that a reaches
+  double* a = arena.take(s.da, acts);
+  clear_lanes(a, s.da * acts);
   for (std::size_t i = 0; i < s.da; ++i) {
-    for (std::size_t j = 0; j < s.ds; ++j) put(a, i * s.pd + j, feedback_s * at(gain_s, i * s.ds + j));
-    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * s.pd + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
-    put(a, i * s.pd + s.at_u + i, policy);
+    for (std::size_t j = 0; j < s.ds; ++j) put(a, i * acts + j, feedback_s * at(gain_s, i * s.ds + j));
+    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * acts + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
+    put(a, i * acts + s.at_u + i, policy);
   }
 
-  // The states after the transition, stacked [s'; x'], and those of the pair: the same s', a fresh x'.
-  const auto next_state = [&](bool pair) {
-    double* state = arena.take(qs, s.pd);
-    gemm_nn_lanes(state, effect, a, s.ds, s.pd, s.da, false);
-    for (std::size_t i = 0; i < s.ds * s.pd; ++i) put(state, i, action_scale * at(state, i));
-    for (std::size_t i = 0; i < s.ds; ++i) {
-      put(state, i * s.pd + i, at(state, i * s.pd + i) + rho_s);
-      put(state, i * s.pd + s.at_ws + i, process);
+  // x' = rho_x x + exogenousScale w_x; coordinate i < da of w_x shares part of u_i and keeps unit variance.
+  double* x_next = arena.take(s.dx, s.at_ws);
+  clear_lanes(x_next, s.dx * s.at_ws);
+  for (std::size_t i = 0; i < s.dx; ++i) {
+    const vec shared = i < s.da ? share : splat(0);
+    put(x_next, i * s.at_ws + s.ds + i, rho_x);
+    if (i < s.da) put(x_next, i * s.at_ws + s.at_u + i, exogenous_scale * shared);
+    put(x_next, i * s.at_ws + s.at_wx + i, exogenous_scale * sqrt(splat(1) - shared * shared));
+  }
+
+  // How an action shows in o', (qe,da).
+  double* shows = arena.take(s.qe, s.da);
+  for (std::size_t i = 0; i < s.qe; ++i)
+    for (std::size_t j = 0; j < s.da; ++j) {
+      vec v = splat(0);
+      for (std::size_t k = 0; k < s.ds; ++k) v = fma(at(mixing, i * qs + k), at(effect, k * s.da + j), v);
+      put(shows, i * s.da + j, action_scale * v);
     }
-    double* x = state + s.ds * s.pd * LANES;
-    clear_lanes(x, s.dx * s.pd);
-    for (std::size_t i = 0; i < s.dx; ++i) {
-      if (pair) {
-        put(x, i * s.pd + s.at_x2 + i, rho_x);
-        put(x, i * s.pd + s.at_w2 + i, exogenous_scale);
-        continue;
+  // o' of the transition, or of its pair: the same s', a fresh x'.
+  const auto observe_next = [&](bool pair) {
+    const std::size_t cols = pair ? s.pd : s.at_x2;
+    double* o = arena.take(s.qe, cols);
+    clear_lanes(o, s.qe * cols);
+    for (std::size_t i = 0; i < s.qe; ++i) {
+      double* row = o + i * cols * LANES;
+      if (s.feedback)
+        for (std::size_t j = 0; j < qs; ++j) {
+          vec v = splat(0);
+          for (std::size_t k = 0; k < s.da; ++k) v = fma(at(shows, i * s.da + k), at(a, k * acts + j), v);
+          put(row, j, v);
+        }
+      for (std::size_t j = 0; j < s.da; ++j) put(row, s.at_u + j, policy * at(shows, i * s.da + j));
+      for (std::size_t j = 0; j < s.ds; ++j) {
+        const vec m = at(mixing, i * qs + j);
+        put(row, j, fma(rho_s, m, at(row, j)));
+        if (s.process) put(row, s.at_ws + j, process * m);
       }
-      put(x, i * s.pd + s.ds + i, rho_x);
-      const vec shared = i < s.da ? share : splat(0);  // w_x keeps unit variance
-      if (i < s.da) put(x, i * s.pd + s.at_u + i, exogenous_scale * shared);
-      put(x, i * s.pd + s.at_wx + i, exogenous_scale * sqrt(splat(1) - shared * shared));
-    }
-    return state;
-  };
-  const auto observe = [&](const double* state) {
-    double* o = arena.take(s.qe, s.pd);
-    gemm_nn_lanes(o, mixing, state, s.qe, s.pd, qs, false);
-    return o;
-  };
-  const auto observe_now = [&](std::size_t at_x) {
-    double* o = arena.take(s.qe, s.pd);
-    clear_lanes(o, s.qe * s.pd);
-    for (std::size_t i = 0; i < s.q; ++i) {
-      for (std::size_t j = 0; j < s.ds; ++j) put(o, i * s.pd + j, at(mixing, i * qs + j));
-      for (std::size_t j = 0; j < s.dx; ++j) put(o, i * s.pd + at_x + j, at(mixing, i * qs + s.ds + j));
+      for (std::size_t j = 0; j < s.dx; ++j) {
+        const vec m = at(mixing, i * qs + s.ds + j);
+        if (pair) {
+          put(row, s.at_x2 + j, rho_x * m);
+          put(row, s.at_w2 + j, exogenous_scale * m);
+          continue;
+        }
+        put(row, s.ds + j, fma(rho_x, m, at(row, s.ds + j)));
+        if (j < s.da) put(row, s.at_u + j, fma(at(x_next, j * s.at_ws + s.at_u + j), m, at(row, s.at_u + j)));
+        put(row, s.at_wx + j, at(x_next, j * s.at_ws + s.at_wx + j) * m);
+      }
     }
     return o;
   };
   for (double*& v : w.variable) v = nullptr;
-  const double* state = next_state(false);
-  w.exogenous_next = const_cast<double*>(state) + s.ds * s.pd * LANES;
-  w.variable[OBSERVATION] = observe_now(s.ds);
-  w.variable[OBSERVATION_NEXT] = observe(state);
-  w.variable[ACTION] = a;
+  for (std::size_t& c : w.cols) c = 0;
+  const auto have = [&](Variable v, double* loadings, std::size_t cols) {
+    w.variable[v] = loadings;
+    w.cols[v] = cols;
+  };
+  w.exogenous_next = x_next;
+  have(OBSERVATION, const_cast<double*>(mixing), qs);
+  have(OBSERVATION_NEXT, observe_next(false), s.at_x2);
+  have(ACTION, a, acts);
   if (s.pair) {
-    w.variable[PAIR_OBSERVATION] = observe_now(s.at_x2);
-    w.variable[PAIR_OBSERVATION_NEXT] = observe(next_state(true));
+    const std::size_t cols = s.at_x2 + s.dx;
+    double* o = arena.take(s.qe, cols);
+    clear_lanes(o, s.qe * cols);
+    for (std::size_t i = 0; i < s.qe; ++i) {
+      for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
+      for (std::size_t j = 0; j < s.dx; ++j) put(o, i * cols + s.at_x2 + j, at(mixing, i * qs + s.ds + j));
+    }
+    have(PAIR_OBSERVATION, o, cols);
+    have(PAIR_OBSERVATION_NEXT, observe_next(true), s.pd);
   }
   w.exogenous_mixing = arena.take(s.qe, s.dx);
   for (std::size_t i = 0; i < s.qe; ++i)
@@ -231,7 +259,18 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
   Rows r;
   r.rows = stack_rows(s, stack);
   r.blocks = stack.count;
-  r.dense = arena.take(r.rows, s.pd);
+  r.cols = 0;
+  for (std::int32_t b = 0; b < stack.count; ++b)
+    for (std::int32_t t = 0; t < stack.blocks[b].count; ++t) {
+      const std::size_t cols = w.cols[stack.blocks[b].terms[t].variable];
+      r.cols = cols > r.cols ? cols : r.cols;
+    }
+  // One variable as it is needs no copy.
+  const Term& first = stack.blocks[0].terms[0];
+  const bool alone = stack.count == 1 && stack.blocks[0].count == 1 && !stack.blocks[0].projected &&
+                     first.coefficient < 0 && first.sign > 0 && w.variable[first.variable];
+  double* dense = alone ? w.variable[first.variable] : arena.take(r.rows, r.cols);
+  r.dense = dense;
   r.noise = arena.take(static_cast<std::size_t>(MAX_BLOCKS), NOISE_GROUPS);
   clear_lanes(r.noise, static_cast<std::size_t>(MAX_BLOCKS) * NOISE_GROUPS);
   std::size_t row = 0;
@@ -245,8 +284,8 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
     r.through[b] = block.projected;
     r.observed[b] = !action;
     Arena local = arena;
-    double* sum = block.projected ? local.take(inner, s.pd) : r.dense + row * s.pd * LANES;
-    clear_lanes(sum, inner * s.pd);
+    double* sum = block.projected ? local.take(inner, r.cols) : dense + row * r.cols * LANES;
+    if (!alone) clear_lanes(sum, inner * r.cols);
     for (std::int32_t t = 0; t < block.count; ++t) {
       const Term& term = block.terms[t];
       const vec c = coefficient(term.coefficient) * splat(term.sign);
@@ -257,10 +296,12 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
         double* scalar = r.noise + (static_cast<std::size_t>(b) * NOISE_GROUPS + group) * LANES;
         store(scalar, load(scalar) + c * (is_observation(v) ? w.sensor : w.one));
       }
-      if (const double* from = w.variable[v])
-        for (std::size_t i = 0; i < inner * s.pd; ++i) put(sum, i, fma(c, at(from, i), at(sum, i)));
+      const double* from = w.variable[v];
+      for (std::size_t i = 0; i < inner && from && !alone; ++i)
+        for (std::size_t j = 0; j < w.cols[v]; ++j)
+          put(sum, i * r.cols + j, fma(c, at(from, i * w.cols[v] + j), at(sum, i * r.cols + j)));
     }
-    if (block.projected) gemm_nn_lanes(r.dense + row * s.pd * LANES, w.projection, sum, width, s.pd, inner, false);
+    if (block.projected) gemm_nn_lanes(dense + row * r.cols * LANES, w.projection, sum, width, r.cols, inner, false);
     row += width;
   }
   return r;
@@ -300,9 +341,34 @@ static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, d
     }
 }
 
+// out (n,n) = a a^T for a (n,k): the lower triangle in tiles, then mirrored.
+static void gram_lanes(double* out, const double* a, std::size_t n, std::size_t k) {
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    std::size_t j = 0;
+    for (; j + 3 <= i + 4; j += 3)
+      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+    for (; j < i + 4; ++j)
+      gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+  }
+  for (; i < n; ++i)
+    for (std::size_t j = 0; j <= i; ++j)
+      gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+  for (i = 0; i < n; ++i)
+    for (std::size_t j = i + 1; j < n; ++j) put(out, i * n + j, at(out, j * n + i));
+}
+
+// a b^T for loadings (m,a_cols) and (n,b_cols): what only one of them has columns for adds nothing.
+static void loadings_product(double* out, const double* a, std::size_t a_cols, std::size_t m, const double* b,
+                             std::size_t b_cols, std::size_t n) {
+  if (a == b && m == n) return gram_lanes(out, a, n, a_cols);
+  const std::size_t k = a_cols < b_cols ? a_cols : b_cols;
+  gemm_strided_lanes(out, a, a_cols, 1, b, 1, b_cols, m, n, k, false);
+}
+
 static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& arena) {
   double* out = arena.take(a.rows, b.rows);
-  gemm_nt_lanes(out, a.dense, b.dense, a.rows, b.rows, w.shape.pd, false);
+  loadings_product(out, a.dense, a.cols, a.rows, b.dense, b.cols, b.rows);
   add_noise_covariance(w, a, b, out);
   return out;
 }
@@ -356,18 +422,6 @@ static void solve_factor(const double* l, double* x, std::size_t n, std::size_t 
   }
 }
 
-// x (n,m) = L^-T x.
-static void solve_factor_transposed(const double* l, double* x, std::size_t n, std::size_t m) {
-  for (std::size_t i = n; i-- > 0;) {
-    const vec inverse = at(l, i * n + i);
-    for (std::size_t c = 0; c < m; ++c) {
-      vec v = at(x, i * m + c);
-      for (std::size_t k = i + 1; k < n; ++k) v = fnma(at(l, k * n + i), at(x, k * m + c), v);
-      put(x, i * m + c, v * inverse);
-    }
-  }
-}
-
 // Conditioning on f: the factor of S_ff, and for any rows v the regression Gamma_v = S_vf S_ff^+.
 struct Given {
   const Rows* f;  // no rows: nothing is given
@@ -388,7 +442,9 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
   }
   double* whole = arena.take(f.rows, f.rows);
   memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
-  g.doubtful = semidefinite_factor(g.factor, f.rows);
+  double pivot[LANES];
+  cholesky_lanes(g.factor, f.rows, pivot);
+  g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
   if (!any(g.doubtful)) return g;
   g.whitening = whole;
   whitening_rows(g.whitening, f.rows, tolerance, arena);
@@ -398,13 +454,14 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
 struct Residual {
   const Rows* v;
   double* gamma;  // (f.rows, v.rows): Gamma_v transposed
-  double* dense;  // (v.rows, pd): loadings of v - Gamma_v f on the dense sources
+  const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
+  std::size_t cols;
 };
 
 static Residual residual(const World& w, const Given& g, const Rows& v, Arena& arena) {
-  const std::size_t pd = w.shape.pd;
-  if (g.f->rows == 0) return {&v, nullptr, v.dense};
-  Residual r{&v, covariance(w, *g.f, v, arena), arena.take(v.rows, pd)};
+  if (g.f->rows == 0) return {&v, nullptr, v.dense, v.cols};
+  const std::size_t f_cols = g.f->cols, cols = v.cols > f_cols ? v.cols : f_cols;
+  Residual r{&v, covariance(w, *g.f, v, arena), nullptr, cols};
   const std::size_t nf = g.f->rows, n = v.rows;
   double *careful = nullptr, *seen = nullptr;
   if (g.whitening) {
@@ -413,13 +470,21 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
     gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
     gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
   }
-  solve_factor(g.factor, r.gamma, nf, n);
-  solve_factor_transposed(g.factor, r.gamma, nf, n);
+  cholesky_solve_lanes(g.factor, r.gamma, nf, n);
   if (careful)
     for (std::size_t i = 0; i < nf * n; ++i)
       put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
-  gemm_tn_lanes(r.dense, r.gamma, g.f->dense, v.rows, pd, g.f->rows, false);
-  for (std::size_t i = 0; i < v.rows * pd; ++i) put(r.dense, i, at(v.dense, i) - at(r.dense, i));
+  Arena local = arena;
+  double* dense = local.take(v.rows, cols);
+  arena = local;
+  double* predicted = local.take(v.rows, f_cols);
+  gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
+  for (std::size_t i = 0; i < v.rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      const vec own = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
+      put(dense, i * cols + j, j < f_cols ? own - at(predicted, i * f_cols + j) : own);
+    }
+  r.dense = dense;
   return r;
 }
 
@@ -427,7 +492,7 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
 static double* residual_covariance(const World& w, const Given& g, const Residual& a, const Residual& b, Arena& arena) {
   const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
   double* out = arena.take(na, nb);
-  gemm_nt_lanes(out, a.dense, b.dense, na, nb, w.shape.pd, false);
+  loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb);
   if (!w.shape.noise) return out;
   add_noise_covariance(w, *a.v, *b.v, out);
   if (nf == 0) return out;
@@ -487,6 +552,7 @@ static Rows exogenous_next_rows(const World& w, Arena& arena) {
   Rows r{};
   r.dense = w.exogenous_next;
   r.rows = w.shape.dx;
+  r.cols = w.shape.at_ws;
   r.blocks = 1;
   r.begin[0] = 0;
   r.width[0] = w.shape.dx;
@@ -554,14 +620,35 @@ static void explained(const Latents& z, const Seen& target, vec until, double* o
   for (std::size_t i = 0; i < n * n; ++i) put(out, i, select(z.doubtful, at(careful, i), at(out, i)));
 }
 
-// Gaussian information in nats, -1/2 sum log(1 - rho^2): rho^2 are the eigenvalues of the explained covariance (n,n, destroyed)
-// in the target's whitened coordinates.
-static vec information(const double* whitening, double* explained, std::size_t n, Arena arena) {
+// A target's conditional covariance, factored and (where some lane's factor is not to be trusted) whitened.
+struct Target {
+  std::size_t n;
+  const double* factor;
+  mask doubtful;
+  const double* whitening;  // null where no lane is doubtful
+};
+
+static Target target_of(const double* covariance, std::size_t n, vec tolerance, Arena& arena) {
+  double* factor = arena.take(n, n);
+  memcpy(factor, covariance, n * n * LANES * sizeof(double));
+  Target t{n, factor, semidefinite_factor(factor, n), nullptr};
+  for (std::size_t i = 0; i < n; ++i) t.doubtful |= ~(mask)(at(covariance, i * n + i) > splat(0));
+  if (!any(t.doubtful)) return t;
+  double* whitening = arena.take(n, n);
+  memcpy(whitening, covariance, n * n * LANES * sizeof(double));
+  whitening_rows(whitening, n, tolerance, arena);
+  t.whitening = whitening;
+  return t;
+}
+
+// -1/2 sum log(1 - rho^2) over eigenvalues rho^2 of `explained` (n,n) in the target's whitened coordinates.
+static vec information_by_eigenvalues(const double* whitening, const double* explained, std::size_t n, Arena arena) {
   double* half = arena.take(n, n);
+  double* k = arena.take(n, n);
   gemm_nn_lanes(half, whitening, explained, n, n, n, false);
-  gemm_nt_lanes(explained, half, whitening, n, n, n, false);
+  gemm_nt_lanes(k, half, whitening, n, n, n, false);
   double* w = arena.take(n, 1);
-  eigen_lanes(explained, w, n, arena.next);
+  eigen_lanes(k, w, n, arena.next);
   double out[LANES];
   for (std::size_t l = 0; l < LANES; ++l) {
     out[l] = 0;
@@ -574,6 +661,52 @@ static vec information(const double* whitening, double* explained, std::size_t n
     }
   }
   return load(out);
+}
+
+// Gaussian information in nats: -1/2 log det(I - K) for K = L^-1 explained L^-T, by the pivots of I - K. Each pivot is at least
+// the smallest eigenvalue, and their product at most that (all eigenvalues are at most 1): so a tiny pivot proves an exact
+// relation, a product that is not tiny proves that there is none, and only what lies between needs eigenvalues.
+static vec information(const Target& t, const double* explained, Arena arena) {
+  const std::size_t n = t.n;
+  double* k = arena.take(n, n);
+  double* half = arena.take(n, n);
+  memcpy(half, explained, n * n * LANES * sizeof(double));
+  solve_factor(t.factor, half, n, n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) put(k, i * n + j, at(half, j * n + i));
+  solve_factor(t.factor, k, n, n);
+  const double exact = 1 - EXACT;
+  mask infinite = mask{};
+  vec product = splat(1);
+  for (std::size_t j = 0; j < n; ++j) {
+    for (std::size_t i = j; i < n; ++i) {
+      vec v = (i == j ? splat(1) : splat(0)) - at(k, i * n + j);
+      for (std::size_t m = 0; m < j; ++m) v = fnma(at(half, i * n + m), at(half, j * n + m), v);
+      if (i == j) {
+        const mask tiny = (mask)(v < splat(0.1 * exact));
+        infinite |= tiny;
+        const vec pivot = select(tiny, splat(1), v);
+        product *= pivot;
+        put(half, j * n + j, sqrt(pivot));
+      } else {
+        put(half, i * n + j, v / at(half, j * n + j));
+      }
+    }
+  }
+  const mask decided = (infinite | (mask)(product > splat(exact))) & ~t.doubtful;
+  double out[LANES], p[LANES];
+  store(p, product);
+  for (std::size_t l = 0; l < LANES; ++l) out[l] = infinite[l] ? __builtin_inf() : -0.5 * __builtin_log(p[l]);
+  vec answer = max(load(out), splat(0));
+  if (all(decided)) return answer;
+  // The factor's inverse whitens as well, where it is to be trusted.
+  double* whitening = arena.take(n, n);
+  clear_lanes(whitening, n * n);
+  for (std::size_t i = 0; i < n; ++i) put(whitening, i * n + i, splat(1));
+  solve_factor(t.factor, whitening, n, n);
+  for (std::size_t i = 0; i < n * n && t.whitening; ++i)
+    put(whitening, i, select(t.doubtful, at(t.whitening, i), at(whitening, i)));
+  return select(decided, answer, information_by_eigenvalues(whitening, explained, n, arena));
 }
 
 static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
@@ -806,9 +939,9 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
 
   const vec action_left = trace_lanes(s_aa, s.da, s.da), exogenous_left = trace_lanes(s_xx, s.dx, s.dx);
   vec action_total = splat(0), exogenous_total = splat(0), observation_total = splat(0);
-  for (std::size_t i = 0; i < s.da * s.pd; ++i) action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
-  for (std::size_t i = 0; i < s.dx * s.pd; ++i) exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
-  for (std::size_t i = 0; i < s.qe * s.pd; ++i) observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
+  for (std::size_t i = 0; i < s.da * a.cols; ++i) action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
+  for (std::size_t i = 0; i < s.dx * x.cols; ++i) exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
+  for (std::size_t i = 0; i < s.qe * o.cols; ++i) observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
 
   // How many rows each latent dimension takes: the complement's row stands for `multiplicity` latents.
   double* prefix = arena.take(batch.latent_count, 1);
@@ -836,8 +969,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   double* raw_by_observation = arena.take(many, 1);
   double* action_information = arena.take(many, 1);
   double* future_information = arena.take(many, 1);
-  whitening_rows(s_aa, s.da, tolerance, arena);
-  whitening_rows(s_xx, s.dx, tolerance, arena);
+  const Target action_target = target_of(s_aa, s.da, tolerance, arena);
+  const Target future_target = target_of(s_xx, s.dx, tolerance, arena);
   for (std::size_t m = 0; m < many; ++m) {
     Arena local = arena;
     const std::size_t widest = s.qe + s.da + s.dx;
@@ -853,9 +986,9 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       put(raw_by_observation, m, trace_of(raw, raw_o));
     }
     put(by_action, m, trace_of(z, z_a));
-    put(action_information, m, information(s_aa, gram, s.da, local));
+    put(action_information, m, information(action_target, gram, local));
     put(by_exogenous, m, trace_of(z, z_x));
-    put(future_information, m, information(s_xx, gram, s.dx, local));
+    put(future_information, m, information(future_target, gram, local));
     if (!gauged) {
       put(raw_by_action, m, at(by_action, m));
       put(raw_by_exogenous, m, at(by_exogenous, m));
