@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { filesBelow, ROOT } from './paths.mjs';
-import { commandOf, has, runLogged } from './run.mjs';
+import { commandOf, hasCMake, runLogged } from './run.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 
 // The product is build/Release/exolam.node, the one .node file there, whichever builder made it: the loader takes the
@@ -50,7 +50,7 @@ export function ensureAddon({ force = false } = {}) {
   }
   const reason = force ? 'asked for' : reasonToBuild(wanted);
   if (reason === undefined) return;
-  const builder = wanted ?? (has('cmake') ? 'cmake' : 'gyp');
+  const builder = wanted ?? (hasCMake() ? 'cmake' : 'gyp');
   const { name, build } = BUILDERS[builder];
   process.stderr.write(`exolam: building the native addon with ${name} (${reason}), about a minute\n`);
   build();

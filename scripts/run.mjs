@@ -31,7 +31,9 @@ export function commandOf(name, command = name) {
   return join(folder, typeof bin === 'string' ? bin : bin[command]);
 }
 
-/** Whether a program answers `--version` here. */
-export function has(program) {
-  return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+/** Whether a CMake is here that can read our CMakeLists.txt. */
+export function hasCMake() {
+  const { stdout } = spawnSync('cmake', ['--version'], { encoding: 'utf8' });
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(stdout ?? '') ?? [0, 0, 0];
+  return Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 20);
 }

@@ -1,4 +1,4 @@
-// The native tests, without Node, through CMakePresets.json. Without CMake on the machine: said, and not run.
+// The native tests, without Node, through CMakePresets.json. Without CMake: said, and not run.
 //   node scripts/test-native.mjs [--sanitize | --preset NAME]
 // --sanitize: under AddressSanitizer with UndefinedBehaviorSanitizer, then under ThreadSanitizer.
 import { spawnSync } from 'node:child_process';
@@ -8,14 +8,14 @@ import { pathToFileURL } from 'node:url';
 
 import { locked } from './lock.mjs';
 import { ROOT } from './paths.mjs';
-import { has, runLogged } from './run.mjs';
+import { hasCMake, runLogged } from './run.mjs';
 import { sources } from './sources.mjs';
 
 /** Builds and runs every native test program of one preset; returns how many checks passed and failed. */
 export async function nativeTests(preset) {
   const tally = { passed: 0, failed: 0 };
-  if (!has('cmake')) {
-    process.stderr.write('test:native: NOT RUN: the native tests, for want of CMake on this machine\n');
+  if (!hasCMake()) {
+    process.stderr.write('test:native: NOT RUN: the native tests, for want of CMake 3.20 on this machine\n');
     return process.env.CI ? { passed: 0, failed: 1 } : tally;
   }
   process.stderr.write(`test:native: building preset ${preset}\n`);
