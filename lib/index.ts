@@ -1,6 +1,13 @@
 /** exolam: exact answers about latent action models in the presence of exogenous state. Names follow docs/theory.md. */
 export { type Analysis, type AnalyzeOptions, analyze, type DataMetrics, type LatentRow } from './analyze.js';
 export type { Backend, BackendInfo, Control } from './backend.js';
+export {
+  type Critical,
+  type CriticalOptions,
+  criticalConsistencyWeight,
+  criticalGain,
+  criticalWeight,
+} from './critical.js';
 export { type DataOptions, openData } from './data/open.js';
 export type { Transitions } from './data/transitions.js';
 export { type ErrorKind, ExolamError } from './errors.js';
@@ -10,5 +17,8 @@ export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
 export { referenceBackend } from './reference/index.js';
 export { defaultBackend } from './select-backend.js';
 export { type Case, type PopulationMetric, type Solution, type SolveOptions, solve, solveBatch } from './solve.js';
+export type { CheckContext, CheckResult, CheckRow, Claim, Theorem } from './theorems/check.js';
+export { theorems } from './theorems/index.js';
+export { type Verification, type VerifyOptions, verify } from './theorems/verify.js';
 export { version } from './version.js';
 export { type WorldSpec, worldSchema } from './world.js';

@@ -5,6 +5,7 @@ import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { EXIT, explain, type Shell } from './run.js';
 import { type SolveFlags, solveCommand } from './solve.js';
+import { type VerifyFlags, verifyCommand } from './verify.js';
 
 function integer(least: number) {
   return (text: string): number => {
@@ -30,7 +31,8 @@ function number(least: number, most = Number.POSITIVE_INFINITY) {
 
 const collect = (value: string, before: string[] = []) => [...before, value];
 
-function program(shell: Shell): Command {
+/** `outcome.code` is the exit code of a command that ends without an error. */
+function program(shell: Shell, outcome: { code: number }): Command {
   const root = new Command('exolam')
     .description('Exact answers about latent action models in the presence of exogenous state.')
     .version(version)
@@ -90,6 +92,18 @@ function program(shell: Shell): Command {
     .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));
 
   root
+    .command('verify')
+    .description('the theorem checks T1-T11 on random worlds: predicted against measured')
+    .addOption(new Option('--trials <n>', 'random worlds per check (default 50)').argParser(integer(1)))
+    .addOption(new Option('--seed <s>', 'seed of the random worlds (default 0)').argParser(integer(0)))
+    .option('--only <ids>', 'these checks alone, e.g. T4,T6')
+    .option('--json', 'print one JSON document')
+    .addOption(threads())
+    .action(async (flags: VerifyFlags) => {
+      outcome.code = await verifyCommand(flags, shell);
+    });
+
+  root
     .command('info')
     .description('version, instruction set in use, threads, native or fallback')
     .option('--json', 'print one JSON document')
@@ -115,10 +129,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     signal: interrupt.signal,
     interactive: process.stderr.isTTY ?? false,
   };
-  const root = program(shell);
+  const outcome = { code: EXIT.done as number };
+  const root = program(shell, outcome);
   try {
     await root.parseAsync([...argv], { from: 'user' });
-    return EXIT.done;
+    return outcome.code;
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;

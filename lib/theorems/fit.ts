@@ -1,0 +1,123 @@
+// biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
+import type { Backend, Control, MomentsAnswer } from '../backend.js';
+import { type Matrix, matrix, multiply } from '../matrix.js';
+import { resolveObjective } from '../objectives.js';
+import { RELATIVE_TOLERANCE } from '../solve.js';
+import { fullMixing, parameterColumn, type World } from '../world.js';
+import type { Equations } from './equations.js';
+import { above } from './equations.js';
+import type { Random } from './random.js';
+import { type WishartFactor, wishartFactor } from './wishart.js';
+
+/** Draws a factor of the sources' second moments over so many transitions. */
+export type Draw = (random: Random, width: number, samples: number) => WishartFactor;
+
+/** Second moments of (o, o') over `samples` transitions, `count` times over, drawn as a Wishart: (count, 2 d, 2 d). */
+export function drawnMoments(
+  world: Equations,
+  samples: number,
+  count: number,
+  random: Random,
+  draw: Draw = wishartFactor,
+): Float64Array {
+  const variables = above(world.observation, world.observationNext);
+  const side = variables.rows;
+  const all = new Float64Array(count * side * side);
+  for (let n = 0; n < count; n++) {
+    const { columns, data } = draw(random, world.sources, samples);
+    const rows = multiply(variables, matrix(world.sources, columns, data));
+    const moments = all.subarray(n * side * side, (n + 1) * side * side);
+    for (let i = 0; i < side; i++)
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let c = 0; c < columns; c++) sum += rows.data[i * columns + c]! * rows.data[j * columns + c]!;
+        moments[i * side + j] = moments[j * side + i] = sum / samples;
+      }
+  }
+  return all;
+}
+
+/** The same from transitions that are really sampled. */
+export async function sampledMoments(
+  world: World,
+  samples: number,
+  count: number,
+  seed: number,
+  backend: Backend,
+  control: Control = {},
+): Promise<Float64Array> {
+  const { observationDim: d, endogenousDim, exogenousDim, actionDim } = world.spec;
+  const answer = await backend.sample(
+    {
+      first: 0,
+      count: samples * count,
+      seed,
+      observationDim: d,
+      endogenousDim,
+      exogenousDim,
+      actionDim,
+      parameters: parameterColumn(world, 0),
+      mixing: fullMixing(world).data,
+      actionEffect: world.actionEffect.data,
+      stateFeedback: world.stateFeedback.data,
+      exogenousFeedback: world.exogenousFeedback.data,
+      pair: false,
+    },
+    { signal: control.signal, threads: control.threads },
+  );
+  const side = 2 * d;
+  const all = new Float64Array(count * side * side);
+  const row = new Float64Array(side);
+  for (let t = 0; t < samples * count; t++) {
+    const base = Math.floor(t / samples) * side * side;
+    row.set(answer.observation.subarray(t * d, (t + 1) * d));
+    row.set(answer.observationNext.subarray(t * d, (t + 1) * d), d);
+    for (let i = 0; i < side; i++)
+      for (let j = 0; j < side; j++) all[base + i * side + j]! += row[i]! * row[j]!;
+  }
+  return all.map((v) => v / samples);
+}
+
+/** Reconstruction fitted to each of `count` moment matrices of (o, o'). */
+export function fitted(
+  moments: Float64Array,
+  count: number,
+  observationDim: number,
+  latentDim: number,
+  backend: Backend,
+  control: Control = {},
+): Promise<MomentsAnswer> {
+  const objective = resolveObjective({ kind: 'reconstruction' });
+  return backend.solveMoments(
+    {
+      count,
+      width: 2 * observationDim,
+      moments,
+      layout: {
+        observationDim,
+        actionDim: 0,
+        observation: 0,
+        observationNext: observationDim,
+        pairObservation: -1,
+        pairObservationNext: -1,
+        action: -1,
+      },
+      objective: objective.rows,
+      coefficients: new Float64Array(0),
+      projection: new Float64Array(0),
+      projectionDim: 0,
+      latentDim,
+      ridge: 0,
+      relativeTolerance: RELATIVE_TOLERANCE,
+    },
+    { signal: control.signal, threads: control.threads },
+  );
+}
+
+/** C and D of the n-th fit. */
+export function encoderOf(answer: MomentsAnswer, n: number, latentDim: number, observationDim: number) {
+  const size = latentDim * observationDim;
+  const part = (all: Float64Array): Matrix =>
+    matrix(latentDim, observationDim, all.slice(n * size, (n + 1) * size));
+  return { C: part(answer.encoderC), D: part(answer.encoderD) };
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { Falsifiable, Theorem } from '../../lib/theorems/check.js';
+import { theorems } from '../../lib/theorems/index.js';
+import type { Random } from '../../lib/theorems/random.js';
+import { symmetricBeta } from '../../lib/theorems/statistics.js';
+import { t1 } from '../../lib/theorems/t1.js';
+import { leading, t2 } from '../../lib/theorems/t2.js';
+import { t3 } from '../../lib/theorems/t3.js';
+import { t4 } from '../../lib/theorems/t4.js';
+import { t5 } from '../../lib/theorems/t5.js';
+import { t6 } from '../../lib/theorems/t6.js';
+import { t7 } from '../../lib/theorems/t7.js';
+import { t8 } from '../../lib/theorems/t8.js';
+import { t9 } from '../../lib/theorems/t9.js';
+import { t10 } from '../../lib/theorems/t10.js';
+import { t11 } from '../../lib/theorems/t11.js';
+import { wishartFactor } from '../../lib/theorems/wishart.js';
+import { native } from '../support/backends.js';
+
+/** A theorem with one formula broken. */
+function broken<P extends object>(
+  theorem: Falsifiable<P>,
+  what: string,
+  predict: Partial<P>,
+): [string, Theorem] {
+  return [`${theorem.id} with ${what}`, theorem.withPrediction(predict)];
+}
+
+const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, v) => total + v, 0);
+
+/** Bartlett's factor with one fault. */
+const faulty = (change: (data: Float64Array, width: number, samples: number, random: Random) => void) =>
+  ((random, width, samples) => {
+    const factor = wishartFactor(random, width, samples);
+    change(factor.data, width, samples, random);
+    return factor;
+  }) satisfies typeof wishartFactor;
+
+const mutants: [string, Theorem][] = [
+  broken(t1, 'one eigenvalue too many left out', {
+    loss: (spectrum, k) => sum(Array.from(spectrum).slice(k - 1)),
+  }),
+  broken(t1, 'the k smallest taken', { loss: (spectrum, k) => sum(Array.from(spectrum).reverse().slice(k)) }),
+  broken(t2, 'the smallest picked first', { picks: (a, b, da, dx, k) => leading(b, a, da, dx, k) }),
+  broken(t2, 'the action always first', { picks: (_a, _b, da, dx, k) => leading(1, 0, da, dx, k) }),
+  broken(t3, 'no square root', { criticalGain: (a, b) => a / b }),
+  broken(t3, 'a little leakage', { leakageWithout: () => 1e-3 }),
+  broken(t4, 'policyNoise not squared', { criticalWeight: (a, b, noise) => Math.max(0, (b - a) / noise) }),
+  broken(t4, 'alpha left out', { criticalWeight: (_, b, noise) => b / noise ** 2 }),
+  broken(t4, 'leakage fading as 1 / weight', { fading: () => 1 }),
+  broken(t4, 'consistency for every policy', { limit: () => 0 }),
+  broken(t5, 'a little leakage', { leakage: () => 1e-3 }),
+  broken(t5, 'a leak of second order', { order: () => 2 }),
+  broken(t6, 'twice the critical weight', { criticalWeight: (a, b) => Math.max(0, b / a - 1) }),
+  broken(t6, 'half of the damping', { exogenousEigenvalue: (b, weight) => b / (1 + weight) }),
+  broken(t6, 'leakage fading as 1 / mu', { fading: () => 1 }),
+  broken(t6, 'a penalty that shrinking cannot void', { shrunk: (loss, penalty) => loss + penalty }),
+  broken(t7, 'the unconditional variance of the action', {
+    actionEigenvalue: (w) => w.actionScale ** 2 * (w.policyNoise ** 2 + w.stateFeedback ** 2),
+  }),
+  broken(t8, 'exactly j, however strong', { leaked: (k, da, dx) => Math.min(dx, k - da) }),
+  broken(t8, 'no leak', { leaked: () => 0 }),
+  broken(t9, 'another gauge', { gauge: () => 1 }),
+  broken(t9, 'encoder noise at a cost', { silent: (free) => free * 1.001 }),
+  broken(t9, 'a free decoder at the end', { deafening: (free) => free }),
+  broken(t9, 'a falling loss', { direction: () => -1 }),
+  broken(t10, 'equal degrees of freedom', {
+    draw: faulty((data, width, samples, random) => {
+      for (let i = 0; i < width; i++) data[i * width + i] = Math.sqrt(random.chiSquare(samples));
+    }),
+  }),
+  broken(t10, 'a diagonal factor', {
+    draw: faulty((data, width) => {
+      for (let i = 0; i < width; i++) data.fill(0, i * width, i * width + i);
+    }),
+  }),
+  broken(t10, 'two degrees of freedom too many', {
+    leakProbability: (a, b, samples) => 1 - symmetricBeta(a / (a + b), samples / 2),
+  }),
+  broken(t10, 'the sides exchanged', { limit: (a, b, k, dx) => (b < a ? Math.min(1, k / dx) : 0) }),
+  broken(t11, 'half the rate', { halfTime: (start, value) => Math.log((1 - start) / start) / (2 * value) }),
+  broken(t11, 'exponential growth', { halfTime: (start, value) => Math.log(1 / (2 * start)) / (4 * value) }),
+];
+
+describe('a broken formula fails its check', () => {
+  it.each(mutants)('%s', async (_, theorem) => {
+    const { passed, rows } = await theorem.check(25, 0, { backend: native });
+    expect(passed).toBe(false);
+    expect(rows.some((row) => !row.passed && !(row.worst <= row.tolerance))).toBe(true);
+  });
+
+  it('every theorem has a mutant', () => {
+    const mutated = new Set(mutants.map(([, { id }]) => id));
+    expect(theorems.map(({ id }) => id).filter((id) => !mutated.has(id))).toEqual([]);
+  });
+});
