@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'exolam-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Outcome {
   code: number;
@@ -193,5 +194,43 @@ describe('exolam generate and analyze', () => {
     await expectRefused(['analyze', data, '--no-such-flag'], /no-such-flag/);
     await expectRefused(['generate', join(folder, 'world.json'), '--samples', '0', '--out', 'x.npz'], /samples/);
     await expectRefused(['generate', join(folder, 'world.json'), '--samples', '5', '--out', 'x.txt'], /--out.*x\.txt/);
+  });
+});
+
+describe('interruption', () => {
+  const start = (out: string) =>
+    spawn(
+      process.execPath,
+      [join(root, 'dist/cli.mjs'), 'generate', file('big.json', { observationDim: 64 }), '--samples', '20000000', '--out', out],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+  const ended = (child: ReturnType<typeof start>) =>
+    new Promise<{ code: number | null; stderr: string }>((resolve) => {
+      let stderr = '';
+      child.stderr?.on('data', (text: Buffer) => {
+        stderr += text.toString();
+      });
+      child.on('exit', (code) => resolve({ code, stderr }));
+    });
+  const busy = () => new Promise((resolve) => setTimeout(resolve, 2500));
+
+  it('ends with 130, one line, and no file', async () => {
+    const out = join(folder, 'interrupted.npz');
+    const child = start(out);
+    const end = ended(child);
+    await busy();
+    child.kill('SIGINT');
+    expect(await end).toEqual({ code: 130, stderr: 'exolam: interrupted\n' });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('killed at once, leaves nothing under the name of the result', async () => {
+    const out = join(folder, 'killed.npz');
+    const child = start(out);
+    const end = ended(child);
+    await busy();
+    child.kill('SIGKILL');
+    await end;
+    expect(existsSync(out)).toBe(false);
   });
 });
