@@ -1,7 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/native.js';
+import { fingerprint } from '../scripts/stamp.mjs';
 
 const root = packageRoot();
 const lists = (
@@ -49,6 +52,45 @@ describe('the list of native sources', () => {
   it('never asks for fast-math, which would break finiteness checks and reproducible bits', () => {
     expect(JSON.stringify(lists)).not.toMatch(/fast-math|-Ofast|-march|-ffp-contract=fast/);
     expect(lists['cxx_flags']).toContain('-ffp-contract=off');
+  });
+});
+
+describe('what npm test and npm run demo build first', () => {
+  const ensureBuilt = (env: Record<string, string> = {}) =>
+    spawnSync(process.execPath, ['scripts/ensure-built.mjs', '--addon'], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, EXOLAM_BUILDER: '', ...env },
+    });
+
+  it('is one addon, whoever built it, and nothing when that is up to date', () => {
+    const nodes = () => readdirSync(join(root, 'build/Release')).filter((file) => file.endsWith('.node'));
+    expect(nodes()).toEqual(['exolam.node']);
+    const { status, stderr, stdout } = ensureBuilt();
+    expect({ status, stderr, stdout }).toEqual({ status: 0, stderr: '', stdout: '' });
+    expect(nodes()).toEqual(['exolam.node']);
+  });
+
+  it('refuses a builder that it does not know', () => {
+    const { status, stderr } = ensureBuilt({ EXOLAM_BUILDER: 'make' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('EXOLAM_BUILDER: expected cmake or gyp but received "make"');
+  });
+
+  it('is told from the content of its sources, not from their dates', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'exolam-stamp-'));
+    const file = join(folder, 'a.cc');
+    const name = relative(root, file);
+    try {
+      writeFileSync(file, 'int a;');
+      const before = fingerprint([name]);
+      utimesSync(file, 1, 1);
+      expect(fingerprint([name])).toBe(before);
+      writeFileSync(file, 'int b;');
+      expect(fingerprint([name])).not.toBe(before);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/native.js';
+import { pack } from '../scripts/pack.mjs';
 
 // The package as npm would publish it, unpacked into a project of its own and used by three kinds of consumer. Nothing is
 // downloaded: its dependencies are those of this checkout.
@@ -50,14 +51,7 @@ const PRINT = `console.log(JSON.stringify({ loss, spectrum: Array.from(spectrum)
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'exolam-consumer-'));
   execFileSync('node', ['scripts/ensure-built.mjs'], { cwd: root, stdio: 'pipe' });
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', project];
-  const packed = execFileSync('npm', args, {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const tarball = (JSON.parse(packed) as { filename: string }[])[0]?.filename ?? '';
-  execFileSync('tar', ['-xzf', tarball], { cwd: project });
+  execFileSync('tar', ['-xzf', pack(project)], { cwd: project });
   installed = join(project, 'node_modules', 'exolam');
   mkdirSync(join(project, 'node_modules'));
   execFileSync('mv', [join(project, 'package'), installed]);
