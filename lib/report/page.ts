@@ -9,6 +9,8 @@ export interface Page {
   readonly lead: string;
   readonly sections: readonly Section[];
   readonly footer?: string;
+  /** CSS of the sections' own. */
+  readonly style?: string;
 }
 
 export function escape(text: string): string {
@@ -34,7 +36,7 @@ export function codeHtml(value: unknown): string {
 }
 
 /** One self-contained HTML page: no script, nothing fetched, light and dark, from a telephone's width up. */
-export function page({ title, lead, sections, footer }: Page): string {
+export function page({ title, lead, sections, footer, style = '' }: Page): string {
   const body = sections
     .map((s) => `<section>${s.title ? `<h2>${escape(s.title)}</h2>` : ''}${s.html}</section>`)
     .join('\n');
@@ -45,7 +47,7 @@ export function page({ title, lead, sections, footer }: Page): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escape(title)}</title>
-<style>${STYLE}</style>
+<style>${SCHEME}${STYLE}${style}</style>
 </head>
 <body>
 <main>
@@ -59,11 +61,15 @@ ${footer ? `<footer>${escape(footer)}</footer>` : ''}
 `;
 }
 
-const STYLE = `
+/** The page's colours by name, light and dark: what a drawing needs to stand alone. */
+export const SCHEME = `
 :root { --text: #1c2024; --soft: #60646c; --line: #8b8d98; --grid: #e3e4e8; --back: #fff; --panel: #f6f6f8; }
 @media (prefers-color-scheme: dark) {
   :root { --text: #edeef0; --soft: #b0b4ba; --line: #777b84; --grid: #33363c; --back: #16181b; --panel: #202327; }
 }
+`;
+
+const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.55 system-ui, sans-serif; }
 main { max-width: 860px; margin: 0 auto; padding: 24px 16px 48px; }
