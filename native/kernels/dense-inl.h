@@ -46,38 +46,44 @@ inline typename Register<T>::type splat_of(T x) {
 constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3;
 template <class T>
 constexpr std::size_t TILE_COLS = TILE_VECS* WIDTH<T>;
-constexpr std::size_t DEPTH = LANES == 8 ? 128 : 192, HEIGHT = 96;
+constexpr std::size_t DEPTH = LANES == 8 ? 128 : 192, HEIGHT = 128;
 
 inline std::size_t smaller(std::size_t x, std::size_t y) { return x < y ? x : y; }
 
-// panel[p * SIZE + i] = from[i * step + p * next] for p < depth; zeros for i >= width.
+// panel[p * SIZE + i] = from[i * step + p * next] for i < width. Where width ends inside a register, zeros
+// follow.
 template <std::size_t SIZE, class T>
 inline void pack_panel(T* panel, const T* from, std::size_t step, std::size_t next, std::size_t width,
                        std::size_t depth) {
-  if (width == SIZE && step == 1) {
+  if (step == 1 && width == SIZE) {
     for (std::size_t p = 0; p < depth; ++p)
       for (std::size_t i = 0; i < SIZE; ++i) panel[p * SIZE + i] = from[p * next + i];
-    return;
+  } else if (step == 1 && width % WIDTH<T> == 0) {
+    for (std::size_t p = 0; p < depth; ++p)
+      for (std::size_t i = 0; i < width; i += WIDTH<T>) {
+        const auto x = load_of(from + p * next + i);
+        __builtin_memcpy(panel + p * SIZE + i, &x, sizeof x);
+      }
+  } else {
+    for (std::size_t i = 0; i < SIZE; ++i)
+      for (std::size_t p = 0; p < depth; ++p) panel[p * SIZE + i] = i < width ? from[i * step + p * next] : 0;
   }
-  for (std::size_t i = 0; i < SIZE; ++i)
-    for (std::size_t p = 0; p < depth; ++p) panel[p * SIZE + i] = i < width ? from[i * step + p * next] : 0;
 }
 
-// c (TILE_ROWS, VECS registers) = beta c + alpha a b: element (i, p) of a is a[p * A_STEP + i], b is a panel
-// of TILE_COLS.
-template <std::size_t VECS, std::size_t A_STEP, class T>
-__attribute__((noinline)) void product_tile(std::size_t depth, const T* a, const T* b, T alpha, T beta, T* c,
+// c (TILE_ROWS, VECS registers) = beta c + alpha a b, for a (TILE_ROWS,depth) and a panel b.
+template <std::size_t VECS, class T>
+__attribute__((noinline)) void product_tile(std::size_t depth, View<T> a, const T* b, T alpha, T beta, T* c,
                                             std::size_t ldc) {
   for (std::size_t i = 0; i < TILE_ROWS; ++i) __builtin_prefetch(c + i * ldc, 1);
   using Vec = typename Register<T>::type;
   Vec sum[TILE_ROWS][VECS];
   for (std::size_t i = 0; i < TILE_ROWS; ++i)
     for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = Vec{};
-  for (std::size_t p = 0; p < depth; ++p, a += A_STEP, b += TILE_COLS<T>) {
+  for (std::size_t p = 0; p < depth; ++p, a.at += a.col, b += TILE_COLS<T>) {
     Vec right[VECS];
     for (std::size_t j = 0; j < VECS; ++j) right[j] = load_of(b + j * WIDTH<T>);
     for (std::size_t i = 0; i < TILE_ROWS; ++i)
-      for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = fma(splat_of(a[i]), right[j], sum[i][j]);
+      for (std::size_t j = 0; j < VECS; ++j) sum[i][j] = fma(splat_of(a.at[i * a.row]), right[j], sum[i][j]);
   }
   for (std::size_t i = 0; i < TILE_ROWS; ++i)
     for (std::size_t j = 0; j < VECS; ++j) {
@@ -90,14 +96,14 @@ __attribute__((noinline)) void product_tile(std::size_t depth, const T* a, const
 
 // The tile of c at row `top`, column `left`; rows and cols are what c has of it. A tile that reaches beyond c
 // or beyond its wanted part is made aside.
-template <std::size_t A_STEP, class T>
+template <class T>
 inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t rows, std::size_t cols,
-                       std::size_t depth, const T* a, const T* b, T alpha, T beta, T* c, std::size_t ldc) {
+                       std::size_t depth, View<T> a, const T* b, T alpha, T beta, T* c, std::size_t ldc) {
   const auto tile = [&](T* to, std::size_t step) {
     const std::size_t vecs = (cols + WIDTH<T> - 1) / WIDTH<T>;
-    if (vecs == 1) product_tile<1, A_STEP>(depth, a, b, alpha, beta, to, step);
-    if (vecs == 2) product_tile<2, A_STEP>(depth, a, b, alpha, beta, to, step);
-    if (vecs == 3) product_tile<TILE_VECS, A_STEP>(depth, a, b, alpha, beta, to, step);
+    if (vecs == 1) product_tile<1>(depth, a, b, alpha, beta, to, step);
+    if (vecs == 2) product_tile<2>(depth, a, b, alpha, beta, to, step);
+    if (vecs == 3) product_tile<TILE_VECS>(depth, a, b, alpha, beta, to, step);
   };
   T* out = c + top * ldc + left;
   const bool inside =
@@ -116,29 +122,42 @@ inline void product_at(Part part, std::size_t top, std::size_t left, std::size_t
   each([](T& inside_tile, T& in_c) { in_c = inside_tile; });
 }
 
+// How many of the n columns that are left the next tiles take. One register alone is slow: four are taken as
+// two and two.
+template <class T>
+inline std::size_t next_columns(std::size_t n) {
+  if (TILE_VECS == 3 && n > TILE_COLS<T> && n <= 4 * WIDTH<T>) return 2 * WIDTH<T>;
+  return smaller(n, TILE_COLS<T>);
+}
+
 template <class T>
 inline void product(Part part, std::size_t m, std::size_t n, std::size_t k, T alpha, View<T> a, View<T> b,
                     T beta, T* c, std::size_t ldc) {
-  constexpr std::size_t COLS = TILE_COLS<T>;
-  static_assert((HEIGHT + COLS) * DEPTH * sizeof(T) <= PACK_BYTES);
+  static_assert((HEIGHT + TILE_COLS<T>)*DEPTH * sizeof(T) <= PACK_BYTES);
   T *left = (T*)pack_memory(), *right = left + HEIGHT * DEPTH;
   for (std::size_t i0 = 0; i0 < m; i0 += HEIGHT)
     for (std::size_t p0 = 0; p0 < k; p0 += DEPTH) {
       const std::size_t height = smaller(m - i0, HEIGHT), depth = smaller(k - p0, DEPTH);
-      for (std::size_t i = 0; i < height; i += TILE_ROWS)
-        pack_panel<TILE_ROWS>(left + i * depth, a.at + (i0 + i) * a.row + p0 * a.col, a.row, a.col,
+      const T* block = a.at + i0 * a.row + p0 * a.col;
+      // Rows of a are read in place where they are contiguous; whatever else is packed.
+      const std::size_t in_place = a.col == 1 ? height / TILE_ROWS * TILE_ROWS : 0;
+      for (std::size_t i = in_place; i < height; i += TILE_ROWS)
+        pack_panel<TILE_ROWS>(left + i * depth, block + i * a.row, a.row, a.col,
                               smaller(height - i, TILE_ROWS), depth);
-      for (std::size_t j = 0; j < n; j += COLS) {
-        const std::size_t cols = smaller(n - j, COLS);
+      for (std::size_t j = 0, cols = 0; j < n; j += cols) {
+        cols = next_columns<T>(n - j);
         // rows [low, high) of the block meet the wanted part in these columns
         std::size_t low = 0, high = height;
         if (part == Part::UPPER) high = j + cols <= i0 ? 0 : smaller(j + cols - i0, height);
         if (part == Part::LOWER) low = j <= i0 ? 0 : (j - i0) / TILE_ROWS * TILE_ROWS;
         if (low >= high) continue;
-        pack_panel<COLS>(right, b.at + p0 * b.row + j * b.col, b.col, b.row, cols, depth);
-        for (std::size_t i = low; i < high; i += TILE_ROWS)
-          product_at<TILE_ROWS>(part, i0 + i, j, smaller(height - i, TILE_ROWS), cols, depth,
-                                left + i * depth, right, alpha, p0 == 0 ? beta : 1, c, ldc);
+        pack_panel<TILE_COLS<T>>(right, b.at + p0 * b.row + j * b.col, b.col, b.row, cols, depth);
+        for (std::size_t i = low; i < high; i += TILE_ROWS) {
+          const View<T> rows =
+              i < in_place ? View<T>{block + i * a.row, a.row, 1} : View<T>{left + i * depth, 1, TILE_ROWS};
+          product_at<T>(part, i0 + i, j, smaller(height - i, TILE_ROWS), cols, depth, rows, right, alpha,
+                        p0 == 0 ? beta : 1, c, ldc);
+        }
       }
     }
 }
@@ -179,8 +198,9 @@ inline void syrk_block(std::size_t rows, std::size_t n, const double* x, std::si
       const std::size_t cols = smaller(n - j, COLS);
       for (std::size_t i = 0; i < j + cols; i += TILE_ROWS) {
         const std::size_t skip = i <= j ? 0 : (i - j) / LANES * LANES;  // whole vectors left of the diagonal
-        product_at<COLS, double>(Part::UPPER, i, j + skip, smaller(n - i, TILE_ROWS), cols - skip, depth,
-                                 panels + i / COLS * STRIDE + i % COLS, right + skip, 1.0, 1.0, c, ldc);
+        const View<double> rows_of_a{panels + i / COLS * STRIDE + i % COLS, 1, COLS};
+        product_at<double>(Part::UPPER, i, j + skip, smaller(n - i, TILE_ROWS), cols - skip, depth, rows_of_a,
+                           right + skip, 1, 1, c, ldc);
       }
     }
   }

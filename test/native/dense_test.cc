@@ -97,9 +97,10 @@ struct Product {
 
 void check_gemm(Checks& checks, const Kernels& kernels) {
   Random random(checks.seed());
-  const Product sizes[] = {{1, 1, 1},      {2, 3, 4},     {4, 12, 8},   {5, 13, 7},   {8, 24, 1},
-                           {7, 1, 9},      {1, 50, 3},    {17, 25, 33}, {64, 64, 64}, {65, 31, 129},
-                           {100, 49, 300}, {13, 97, 520}, {250, 30, 11}};
+  const Product sizes[] = {{1, 1, 1},     {2, 3, 4},     {4, 12, 8},     {5, 13, 7},
+                           {8, 24, 1},    {7, 1, 9},     {1, 50, 3},     {17, 25, 33},
+                           {64, 64, 64},  {65, 31, 129}, {100, 49, 300}, {13, 97, 520},
+                           {250, 30, 11}, {9, 16, 5},    {12, 64, 64},   {130, 16, 200}};
   for (const Product& s : sizes)
     for (int form = 0; form < 4; ++form) {
       const bool ta = form & 1, tb = form & 2;
@@ -120,6 +121,56 @@ void check_gemm(Checks& checks, const Kernels& kernels) {
           checks.that(c.framed(), "%s: wrote outside c", what.c_str());
         }
       }
+    }
+}
+
+// The same sizes and scalars in single precision, against sums in long double of the same single numbers.
+void check_gemm_f32(Checks& checks, const Kernels& kernels) {
+  Random random(checks.seed());
+  const double eps = 1.1920928955078125e-07;
+  const auto single = [](Dense& m) {
+    for (double& x : m.a) x = static_cast<float>(x);
+    return std::vector<float>(m.a.begin(), m.a.end());
+  };
+  const Product sizes[] = {{1, 1, 1},    {4, 24, 8},   {5, 13, 7},     {17, 25, 33},  {65, 31, 129},
+                           {64, 64, 64}, {64, 32, 16}, {100, 49, 300}, {13, 97, 520}, {128, 128, 128}};
+  for (const Product& s : sizes)
+    for (int form = 0; form < 4; ++form) {
+      const bool ta = form & 1, tb = form & 2;
+      Dense a = random_matrix(ta ? s.k : s.m, ta ? s.m : s.k, 3, random);
+      Dense b = random_matrix(tb ? s.n : s.k, tb ? s.k : s.n, 1, random);
+      Dense start = random_matrix(s.m, s.n, 2, random);
+      const std::vector<float> fa = single(a), fb = single(b), fc = single(start);
+      const float canary = fc.back();
+      const float scalars[][2] = {{1, 0}, {-0.75f, 1}, {2, -0.5f}, {0, 0.25f}};
+      for (const auto& scalar : scalars) {
+        std::vector<float> c = fc;
+        for (std::size_t i = 0; scalar[1] == 0 && i < s.m; ++i)
+          for (std::size_t j = 0; j < s.n; ++j) c[i * start.ld + j] = __builtin_nanf("");
+        kernels.gemm_f32(ta, tb, s.m, s.n, s.k, scalar[0], fa.data(), a.ld, fb.data(), b.ld, scalar[1],
+                         c.data(), start.ld);
+        const Dense truth = naive_gemm(ta, tb, s.k, scalar[0], a, b, scalar[1], start);
+        Dense got = truth;
+        bool framed = c.back() == canary;
+        for (std::size_t i = 0; i < s.m; ++i) {
+          for (std::size_t j = 0; j < s.n; ++j) got.at(i, j) = c[i * start.ld + j];
+          for (std::size_t j = s.n; j < start.ld; ++j) framed &= c[i * start.ld + j] == canary;
+        }
+        const std::string what = text("m %zu n %zu k %zu %s%s alpha %g beta %g", s.m, s.n, s.k,
+                                      ta ? "T" : "N", tb ? "T" : "N", double{scalar[0]}, double{scalar[1]});
+        checks.below(difference(got, truth), eps * static_cast<double>(s.k + 2), what);
+        checks.that(framed, "%s: wrote outside c", what.c_str());
+      }
+      // a part has the bits of the whole
+      std::vector<float> whole = fc, parts = fc;
+      kernels.gemm_f32(ta, tb, s.m, s.n, s.k, 0.7f, fa.data(), a.ld, fb.data(), b.ld, 1.3f, whole.data(),
+                       start.ld);
+      for (std::size_t i = 0; i < s.m; i += 5)
+        for (std::size_t j = 0; j < s.n; j += 7)
+          kernels.gemm_f32(ta, tb, std::min<std::size_t>(5, s.m - i), std::min<std::size_t>(7, s.n - j), s.k,
+                           0.7f, &fa[ta ? i : i * a.ld], a.ld, &fb[tb ? j * b.ld : j], b.ld, 1.3f,
+                           &parts[i * start.ld + j], start.ld);
+      checks.that(whole == parts, "m %zu n %zu k %zu: parts differ from the whole", s.m, s.n, s.k);
     }
 }
 
@@ -481,6 +532,7 @@ int main(int argc, char** argv) {
   for (const Kernels* kernels : tables) {
     const std::string isa = std::string(kernels->name) + ": ";
     checks.run(isa + "gemm", [&] { check_gemm(checks, *kernels); });
+    checks.run(isa + "gemm_f32", [&] { check_gemm_f32(checks, *kernels); });
     checks.run(isa + "gemm and syrk of nothing", [&] { check_gemm_empty(checks, *kernels); });
     checks.run(isa + "gemm keeps NaN and infinities in their row",
                [&] { check_gemm_spread(checks, *kernels); });
