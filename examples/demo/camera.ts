@@ -13,7 +13,7 @@ export interface Camera {
   readonly blur: number;
 }
 
-export const CAMERA: Camera = { width: 20, height: 15, eye: [0, -3.2, 0.8], focal: 24, blur: 0.6 };
+export const CAMERA: Camera = { width: 20, height: 15, eye: [0, -3.2, 0.8], focal: 24, blur: 1 };
 
 /** A polyline of capsules, with a ball of another radius on all its points but the first. */
 export interface Figure {
@@ -54,7 +54,9 @@ function project(points: Float64Array, i: number, { eye, focal, width, height }:
 }
 
 function paint(image: Float64Array, figure: Figure, camera: Camera): void {
-  const corners = Array.from({ length: figure.points.length / 3 }, (_, i) => project(figure.points, i, camera));
+  const corners = Array.from({ length: figure.points.length / 3 }, (_, i) =>
+    project(figure.points, i, camera),
+  );
   const cover = new Float64Array(image.length);
   corners.forEach((b, i) => {
     const a = corners[i - 1];

@@ -1,78 +1,104 @@
 /**
- * The demonstration: records a driven arm and a free pendulum, asks what latent actions learned from the pictures encode, prints
- * the verdict and writes a page with the figures.   npm run demo [-- --out DIR] [--seed n]
+ * The demo: record a driven arm and a swinging pendulum, ask what a latent action would hold with and without the pendulum
+ * in view, print the verdict and write a page.   npm run demo [-- --out DIR] [--seed n]
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SingleBar } from 'cli-progress';
-import { analyze, ExolamError, type LatentRow } from 'exolam';
-import { demoPage, type Series } from './page.js';
-import { record, transitionsOf } from './record.js';
+import { analyze, defaultBackend, ExolamError, type ObjectiveSpec, version } from 'exolam';
+import { Progress } from '../../lib/cli/progress.js';
+import { explain, type Shell } from '../../lib/cli/run.js';
+import { figure, table } from '../../lib/cli/table.js';
+import { demoPage } from './page.js';
+import { type RecordSettings, record, SETTINGS } from './record.js';
+import { type Demo, LATENT_DIMS, rowsOf, verdict, WEIGHT, WEIGHTS } from './story.js';
+import { views as viewsOf } from './transitions.js';
 
-const { values } = parseArgs({
-  options: { out: { type: 'string', default: 'exolam-demo' }, seed: { type: 'string', default: '1' } },
-});
-const LATENT_DIMS = [1, 2, 3, 4, 6, 8, 12];
+const shell: Shell = {
+  out: (text) => process.stdout.write(text),
+  note: (text) => process.stderr.write(`${text}\n`),
+  signal: new AbortController().signal,
+  interactive: process.stderr.isTTY === true,
+};
 
-/** A bar with ETA where someone is looking. */
-async function withBar<T>(what: string, run: (onProgress: (done: number, total: number) => void) => Promise<T>): Promise<T> {
-  if (!process.stderr.isTTY) return run(() => {});
-  const bar = new SingleBar({ format: `${what} {bar} {percentage} % | ETA {eta_formatted}`, clearOnComplete: true, stream: process.stderr });
-  bar.start(1000, 0);
-  try {
-    return await run((done, total) => bar.update(Math.round((1000 * done) / total)));
-  } finally {
-    bar.stop();
-  }
+async function run(settings: RecordSettings): Promise<Demo> {
+  const progress = new Progress(shell);
+  shell.note(
+    `Recording ${settings.episodes} episodes of an arm and a pendulum in MuJoCo (seed ${settings.seed}) and filming them ...`,
+  );
+  const episodes = await record(settings, progress.of('recording'));
+  progress.end();
+  const views = viewsOf(episodes);
+  shell.note(
+    `Analysing ${views.both.count} transitions of ${views.both.observationDim} pixels, without and with the pendulum ...`,
+  );
+  const labelled = WEIGHTS.map((weight): ObjectiveSpec => ({ kind: 'action-supervised', weight }));
+  const ask = (what: string, objectives: ObjectiveSpec[]) => ({
+    latentDims: LATENT_DIMS,
+    objectives: [{ kind: 'reconstruction' } as const, ...objectives],
+    onProgress: progress.of(what),
+  });
+  const arm = await analyze(views.arm, ask('arm alone', []));
+  progress.end();
+  const both = await analyze(views.both, ask('with the pendulum', labelled));
+  progress.end();
+  return { settings, episodes, views, arm, both, made: madeWith() };
 }
 
-const percent = (v: number | undefined) => `${Math.round(100 * Math.min(1, Math.max(0, v ?? 0)))}\u00a0%`;
+function madeWith(): Record<string, string> {
+  const { name, isa } = defaultBackend().info();
+  const mujoco = createRequire(import.meta.url).resolve('@mujoco/mujoco/mujoco.wasm');
+  const { version: mujocoVersion } = JSON.parse(readFileSync(join(dirname(mujoco), 'package.json'), 'utf8'));
+  return { exolam: `${version}, ${name} backend (${isa})`, mujoco: mujocoVersion, node: process.version };
+}
 
-function compare(arm: LatentRow, both: LatentRow, supervised: LatentRow): string {
-  const k = both.latentDim;
-  return (
-    `With ${k} latent dimensions, one for each joint: filmed alone, z leaves ${percent(arm.metrics.actionError)} of the arm's action ` +
-    `unexplained. With the pendulum in view it leaves ${percent(both.metrics.actionError)}, and carries ` +
-    `${percent(both.metrics.futureLeakage)} of what is new in the pendulum instead. Action supervision brings this to ` +
-    `${percent(supervised.metrics.actionError)} and ${percent(supervised.metrics.futureLeakage)}.`
-  );
+function summary(demo: Demo): string {
+  const columns = [rowsOf(demo.arm), rowsOf(demo.both), rowsOf(demo.both, WEIGHT)];
+  const at = (column: number, k: number) => columns[column]?.find((row) => row.latentDim === k)?.metrics;
+  const header = ['latent dimensions', 'arm alone', 'with pendulum', 'leakage', 'with labels', 'leakage'];
+  const rows = LATENT_DIMS.map((k) => [
+    String(k),
+    figure(at(0, k)?.actionError),
+    figure(at(1, k)?.actionError),
+    figure(at(1, k)?.futureLeakage),
+    figure(at(2, k)?.actionError),
+    figure(at(2, k)?.futureLeakage),
+  ]);
+  return [
+    'Share of the action that the latent misses, and (leakage) of the pendulum that it carries; held-out episodes:',
+    '',
+    table(header, rows),
+    '',
+    ...verdict(demo),
+    '',
+  ].join('\n');
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(seed) || seed < 0)
+    throw new ExolamError('input', `--seed: expected an integer of at least 0 but received "${text}"`);
+  return seed;
 }
 
 try {
-  const seed = Number(values.seed);
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new ExolamError('input', `--seed: expected a non-negative integer but received "${values.seed}"`);
-  }
-  const recording = await withBar('recording', (onProgress) => record({ episodes: 24, steps: 200, seed }, onProgress));
-  const ask = (view: 'arm' | 'both') =>
-    withBar(`analysing ${view === 'arm' ? 'the arm alone' : 'arm and pendulum'}`, (onProgress) =>
-      analyze(transitionsOf(recording, view), { latentDims: LATENT_DIMS, onProgress }),
-    );
-  const [arm, both] = [await ask('arm'), await ask('both')];
-  const series: Series[] = [
-    { name: 'arm alone, reconstruction', analysis: arm, kind: 'reconstruction' },
-    { name: 'arm and pendulum, reconstruction', analysis: both, kind: 'reconstruction' },
-    { name: 'arm and pendulum, supervised', analysis: both, kind: 'action-supervised' },
-  ];
-  const row = (s: Series | undefined) =>
-    s?.analysis.latent.find((r) => r.objective.kind === s.kind && r.latentDim === s.analysis.actionDim) as LatentRow;
-  const verdict = compare(row(series[0]), row(series[1]), row(series[2]));
-
-  console.log('k = latent dimensions      future leakage   action error');
-  for (const s of series)
-    for (const r of s.analysis.latent.filter((x) => x.objective.kind === s.kind && [2, 4, 8].includes(x.latentDim)))
-      console.log(
-        `${s.name.padEnd(38)} k ${r.latentDim}  ${(r.metrics.futureLeakage ?? 0).toFixed(3).padStart(6)}  ${(r.metrics.actionError ?? 0).toFixed(3).padStart(6)}`,
-      );
-  console.log(`\nVerdict: ${verdict}`);
-
-  mkdirSync(values.out, { recursive: true });
-  const file = join(values.out, 'index.html');
-  writeFileSync(`${file}.partial`, await demoPage(recording, series, verdict));
-  renameSync(`${file}.partial`, file);
-  console.log(`\nFigures: ${file}`);
+  const { values } = parseArgs({
+    options: {
+      out: { type: 'string', default: 'exolam-demo' },
+      seed: { type: 'string', default: String(SETTINGS.seed) },
+    },
+  });
+  const demo = await run({ ...SETTINGS, seed: seedOf(values.seed) });
+  const path = join(values.out, 'index.html');
+  await mkdir(values.out, { recursive: true });
+  // Written whole, then named: an interrupted run leaves no half page.
+  await writeFile(`${path}.partial`, await demoPage(demo));
+  await rename(`${path}.partial`, path);
+  shell.out(`${summary(demo)}\nThe page with the figures: ${path}\n`);
 } catch (error) {
-  process.stderr.write(`demo: ${(error as Error).message}\n`);
-  process.exitCode = error instanceof ExolamError ? 2 : 1;
+  const { line, code } = explain(error);
+  shell.note(line);
+  process.exitCode = code;
 }

@@ -1,106 +1,196 @@
-import type { Analysis, LatentRow } from 'exolam';
-import { figure } from '../../lib/report/figure.js';
-import { codeHtml, escape, figureHtml, page, tableHtml } from '../../lib/report/page.js';
-import type { Recording } from './record.js';
+import type { Analysis, DataMetrics } from 'exolam';
+import { drawLines, type Line } from '../../lib/report/lines.js';
+import { codeHtml, escape as escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
+import { drawPixels, drawStrip } from '../../lib/report/pixels.js';
+import { CAMERA, type Figure, render } from './camera.js';
+import {
+  comparedAt,
+  type Demo,
+  LATENT_DIMS,
+  metric,
+  percent,
+  rowsOf,
+  settingsOf,
+  verdict,
+  WEIGHT,
+  WEIGHTS,
+} from './story.js';
+import { armOf, pendulumOf } from './transitions.js';
 
-/** What was asked of one recording, by the name that the figures give it. */
-export interface Series {
-  readonly name: string;
-  readonly analysis: Analysis;
-  readonly kind: 'reconstruction' | 'action-supervised';
-}
+/** Frames shown of the first episode, and how far apart. */
+const SHOWN = { count: 6, apart: 4 };
+/** Seconds of a physics step, as scene.xml has it. */
+const TIMESTEP = 0.01;
+/** How much of the spectrum is drawn. */
+const DIRECTIONS = 24;
 
-const rowsOf = (s: Series): LatentRow[] => s.analysis.latent.filter((r) => r.objective.kind === s.kind);
+/** The three lines that most figures compare; numbers are places in the palette. */
+const ARM_ALONE = { name: 'arm alone, reconstruction', colour: 5 };
+const PLAIN = { name: 'pendulum in view, reconstruction', colour: 1 };
+const LABELLED = { name: 'pendulum in view, action labels', colour: 0 };
 
-/** One frame as a picture: a rectangle for each pixel that is not dark. */
-function frameSvg(r: Recording, values: Float64Array, frame: number): string {
-  const { width, height } = r;
-  const pixels: string[] = [];
-  for (let i = 0; i < width * height; i++) {
-    const v = values[frame * width * height + i] as number;
-    if (v > 0.02) pixels.push(`<rect x="${i % width}" y="${Math.floor(i / width)}" width="1" height="1" opacity="${v.toFixed(2)}"/>`);
-  }
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="a frame"><rect width="${width}" height="${height}" fill="var(--panel)"/><g fill="var(--text)" shape-rendering="crispEdges">${pixels.join('')}</g></svg>`;
-}
-
-function lines(series: readonly Series[], metric: 'actionError' | 'futureLeakage', title: string): Promise<string> {
-  const values = series.flatMap((s) =>
-    rowsOf(s).map((row) => ({ series: s.name, latentDim: row.latentDim, value: row.metrics[metric] })),
+function scene({ settings, episodes }: Demo): string {
+  const episode = episodes[0];
+  if (!episode) return '';
+  const frames = Array.from({ length: SHOWN.count }, (_, i) => i * SHOWN.apart).filter(
+    (f) => f < episode.frames,
   );
-  const top = Math.max(1, ...values.map((v) => v.value ?? 0));
-  return figure({
-    width: 360,
-    height: 240,
-    data: { values },
-    mark: { type: 'line', point: { size: 50 }, strokeWidth: 2 },
-    encoding: {
-      x: { field: 'latentDim', type: 'quantitative', title: 'latent dimension k', axis: { tickMinStep: 1 }, scale: { zero: false } },
-      y: { field: 'value', type: 'quantitative', title, scale: { domain: [Math.min(0, ...values.map((v) => v.value ?? 0)), top] } },
-      color: { field: 'series', type: 'nominal', title: null, sort: null },
-    },
+  const strip = (title: string, figuresOf: (frame: number) => Figure[]) =>
+    drawStrip(
+      title,
+      frames.map((f) => drawPixels(render(figuresOf(f)), CAMERA.width, `${title}, frame ${f}`)),
+    );
+  const strips = [
+    strip('Arm alone', (f) => [armOf(episode, f)]),
+    strip('Arm with the pendulum in view', (f) => [pendulumOf(episode, f), armOf(episode, f)]),
+    strip('Pendulum alone: what leakage is measured against; the model never sees it', (f) => [
+      pendulumOf(episode, f),
+    ]),
+  ];
+  const seconds = SHOWN.apart * settings.stepsPerFrame * TIMESTEP;
+  return figureHtml(
+    strips.join(''),
+    `Frames of the first episode, ${seconds.toFixed(1)} s apart, as the camera records them: these ${CAMERA.width} x ${CAMERA.height} grey levels, from 0 (black) to 1 (white), are all that the model sees.`,
+  );
+}
+
+/** A metric against the latent dimension, for the arm alone and for both objectives with the pendulum in view. */
+function compare(
+  { arm, both }: Demo,
+  name: keyof DataMetrics,
+  title: string,
+  label: string,
+): Promise<string> {
+  const points = (rows: ReturnType<typeof rowsOf>) =>
+    rows.map((row): [number, number] => [row.latentDim, row.metrics[name] ?? Number.NaN]);
+  const lines: Line[] = [
+    { ...ARM_ALONE, points: points(rowsOf(arm)) },
+    { ...PLAIN, points: points(rowsOf(both)) },
+    { ...LABELLED, points: points(rowsOf(both, WEIGHT)) },
+  ];
+  return drawLines({
+    x: { title: 'latent dimensions', values: LATENT_DIMS },
+    y: { title, domain: [0, 1] },
+    lines,
+    label: `${label}, against the number of latent dimensions`,
   });
 }
 
-/** The page: what was seen, what the latents hold, the numbers, and how to get them again. */
-export async function demoPage(recording: Recording, series: readonly Series[], verdict: string): Promise<string> {
-  const frame = Math.floor(recording.settings.steps / 2);
-  const [arm, both] = [series[0], series[1]] as [Series, Series];
-  const spectrum = [arm, both].flatMap((s) =>
-    s.analysis.spectrum.slice(0, 16).map((value, i) => ({ series: s.name, mode: i + 1, value })),
-  );
-  const figures = await Promise.all([
-    lines(series, 'futureLeakage', 'future leakage (share of variance)'),
-    lines(series, 'actionError', 'action error (share of variance)'),
-    figure({
-      width: 640,
-      height: 220,
-      data: { values: spectrum },
-      mark: { type: 'line', point: { size: 50 }, strokeWidth: 2 },
-      encoding: {
-        x: { field: 'mode', type: 'quantitative', title: 'mode of the innovation', axis: { tickMinStep: 1 }, scale: { zero: false } },
-        y: { field: 'value', type: 'quantitative', title: 'variance (brightness squared)', scale: { type: 'log' } },
-        color: { field: 'series', type: 'nominal', title: null, sort: null },
-      },
-    }),
-  ]);
-  const table = tableHtml(
-    ['setting', 'k', 'future leakage', 'action error', 'endogenous error'],
-    series.flatMap((s) =>
-      rowsOf(s).map((r) => [
-        s.name,
-        String(r.latentDim),
-        ...[r.metrics.futureLeakage, r.metrics.actionError, r.metrics.endogenousError].map((v) => v?.toFixed(3) ?? ''),
-      ]),
+async function errorFigure(demo: Demo): Promise<string> {
+  return figureHtml(
+    await compare(
+      demo,
+      'actionError',
+      'action unexplained (share)',
+      'Share of the action that the latent misses',
     ),
+    `How much of the action the latent misses (actionError: 0 nothing, 1 all). The pendulum takes the dimensions that the arm had to itself. Action labels (weight ${WEIGHT}) give them back; they need as many dimensions as the action has, ${demo.both.actionDim}.`,
   );
-  const { transitions, observationDim, split, ridge } = both.analysis;
+}
+
+async function leakageFigure(demo: Demo): Promise<string> {
+  return figureHtml(
+    await compare(
+      demo,
+      'futureLeakage',
+      'pendulum carried (share)',
+      'Share of the pendulum that the latent carries',
+    ),
+    'How much of the pendulum the latent carries (futureLeakage): the share of its next image, beyond what the present image predicts. The grey line is the control: out of view, nothing can leak. Labels put the action first; dimensions left over still fill with the pendulum.',
+  );
+}
+
+async function spectrumFigure({ arm, both }: Demo): Promise<string> {
+  const points = (a: Analysis) =>
+    a.spectrum.slice(0, DIRECTIONS).map((value, i): [number, number] => [i + 1, value]);
+  const drawing = await drawLines({
+    x: { title: 'direction, by falling variance', values: [1, 4, 8, 12, 16, 20, 24] },
+    y: { title: 'variance (grey levels squared)', scale: 'log' },
+    lines: [
+      { ...ARM_ALONE, name: 'arm alone', points: points(arm) },
+      { ...PLAIN, name: 'pendulum in view', points: points(both) },
+    ],
+    label: 'Variance of what is new in the next image along its leading directions',
+  });
+  return figureHtml(
+    drawing,
+    "Why: reconstruction keeps the directions along which the next image varies most beyond what the present one predicts, whoever moves them. k latent dimensions are the k leftmost points. With the pendulum in view, its directions rank among the arm's.",
+  );
+}
+
+async function weightFigure({ both }: Demo): Promise<string> {
+  const da = both.actionDim;
+  const points = (name: keyof DataMetrics) =>
+    WEIGHTS.map((weight): [number, number] => [weight, metric(rowsOf(both, weight), da, name)]);
+  const drawing = await drawLines({
+    x: { title: 'weight, levels²/(rad/s)²', scale: 'log', values: WEIGHTS },
+    y: { title: 'share', domain: [0, 1] },
+    lines: [
+      { name: 'action unexplained', points: points('actionError'), colour: 2 },
+      { name: 'pendulum carried', points: points('futureLeakage'), colour: 3 },
+    ],
+    label: `Action unexplained and pendulum carried by ${da} latent dimensions, against the weight of the action labels`,
+  });
+  return figureHtml(
+    drawing,
+    `How much supervision it takes, at ${da} latent dimensions with the pendulum in view. The weight is in squared grey levels for each squared rad/s of the action. Every transition is labelled here; in the objective, labels on a share f of them with weight w count as f times w.`,
+  );
+}
+
+function numbers({ arm, both }: Demo): string {
+  const [alone, plain, labelled] = [rowsOf(arm), rowsOf(both), rowsOf(both, WEIGHT)];
+  const cell = (rows: ReturnType<typeof rowsOf>, k: number, name: keyof DataMetrics) =>
+    rows.find((row) => row.latentDim === k)?.metrics[name]?.toFixed(3) ?? '';
+  const tables = (
+    [
+      ['Action missed (actionError)', 'actionError'],
+      ['Pendulum carried (futureLeakage)', 'futureLeakage'],
+      ['Clean image missed (endogenousError)', 'endogenousError'],
+    ] as const
+  ).map(([title, name]) => {
+    const rows = LATENT_DIMS.map((k) => [
+      String(k),
+      ...[alone, plain, labelled].map((r) => cell(r, k, name)),
+    ]);
+    return `<div style="flex:1 1 15rem"><b>${title}</b>${tableHtml(['k', 'alone', 'pendulum', 'labels'], rows)}</div>`;
+  });
+  return `<div class="row">${tables.join('')}</div>`;
+}
+
+/** The page of one run: every number in it comes from `demo`. */
+export async function demoPage(demo: Demo): Promise<string> {
+  const { settings, views, both } = demo;
+  const k = comparedAt(demo);
+  const drawn = [];
+  for (const draw of [errorFigure, leakageFigure, spectrumFigure, weightFigure]) drawn.push(await draw(demo));
+  const row = (list: readonly string[]) => `<div class="row">${list.join('')}</div>`;
   return page({
-    title: 'What do latent actions encode?',
-    lead: 'A driven arm, filmed alone and with a freely swinging pendulum behind it. A linear latent action model explains each next frame with k numbers; the question is whose numbers they are.',
+    title: 'Does a latent action hold the action, or the clutter behind it?',
+    lead: 'A robot arm moves in front of a swinging pendulum. A latent action model watches pairs of frames and sums up what changed in a few numbers. Whose motion do they describe?',
     sections: [
-      { html: `<p class="verdict">${escape(verdict)}</p>` },
       {
-        title: 'What the camera saw',
-        html: `<div class="row">${figureHtml(frameSvg(recording, recording.arm, frame), 'The arm alone. Two joints follow speeds that the policy asks for: the action.')}${figureHtml(frameSvg(recording, recording.both, frame), 'The same moment with the pendulum. Random pushes move it; no action does.')}</div>`,
+        html: `<div class="verdict">${verdict(demo)
+          .map((sentence) => escapeHtml(sentence))
+          .join('<br>')}</div>`,
       },
       {
-        title: 'What the latents hold',
-        html: `<div class="row">${figureHtml(figures[0], 'Share of what is new in the pendulum that z carries, on held-out episodes. 0: none. Probe noise can put it slightly below 0.')}${figureHtml(figures[1], 'Share of the action that z leaves unexplained. 0: z fixes the action; 1: z knows nothing of it.')}</div>`,
+        title: 'The scene',
+        html: `<p>Real physics (MuJoCo): ${settings.episodes} episodes of ${settings.frames - 1} control steps of ${(settings.stepsPerFrame * TIMESTEP).toFixed(1)} s. The arm's two joints follow commanded speeds, the action: a pull back to the home pose plus a random part (standard deviation ${settings.policyNoise} rad/s) that nothing in the picture predicts. The double pendulum hangs behind the arm and swings freely; random gusts (standard deviation ${settings.gust} N) keep it going. The two never touch, and no action moves the pendulum. From one frame to the next the image changes by ${views.motion.arm.toFixed(2)} for the arm alone and by ${views.motion.pendulum.toFixed(2)} for the pendulum alone (squared grey levels, summed over the pixels).</p>${scene(demo)}`,
       },
       {
-        title: 'Why',
-        html: figureHtml(
-          figures[2],
-          'Variance of the directions in which the next frame differs from what the current one predicts. Reconstruction takes them from the left, whoever moves them; with the pendulum in view its directions come first.',
-        ),
+        title: 'What the latent holds',
+        html: `<p>These are exact minima of a linear latent action model on the pixels, found from second moments without training: fitted on ${both.split.train} transitions, judged on ${both.split.heldOut} of other episodes. The camera is not linear, so that even the arm alone needs ${k} dimensions, not ${both.actionDim}, until little of its action is missing (${percent(metric(rowsOf(demo.arm), k, 'actionError'))} at ${k}).</p>${row(drawn.slice(0, 2))}${row(drawn.slice(2))}`,
       },
-      { title: 'All figures', html: table },
       {
-        title: 'How it was made',
-        html: `<p>MuJoCo physics; a ${recording.width} x ${recording.height} grey camera with perspective, soft edges and saturation; ${transitions} transitions, ${observationDim} pixels each, ${split.heldOut} of them in ${split.heldOutEpisodes} held-out episodes; ridge ${ridge}. The exact solution of the linear model, no training. Action supervision adds a linear head from z to the action to the objective.</p>${codeHtml({ settings: recording.settings, objectives: both.analysis.latent.map((r) => r.objective).filter((o, i, all) => all.findIndex((p) => p.kind === o.kind) === i) })}`,
+        title: 'The numbers',
+        html: `${numbers(demo)}<p>k: number of latent dimensions; alone: arm alone, reconstruction; pendulum: pendulum in view, reconstruction; labels: pendulum in view, action labels of weight ${WEIGHT}. <b>actionError</b>: variance of the action left once the present image and the latent are known, over that left by the present image alone (0: the latent fixes the action; 1: it knows nothing of it). <b>futureLeakage</b>: one minus the same for the pendulum's next image; on held-out data chance can push it a little below 0. <b>endogenousError</b>: as actionError, for the next image of the arm as it would be without the pendulum.</p>`,
+      },
+      {
+        title: 'Settings',
+        html: `<p>The same settings on the same machine give the same figures.</p>${codeHtml(settingsOf(demo))}`,
       },
     ],
     footer:
-      'That reconstruction makes latent actions encode exogenous information is a claim of the abstract of arXiv:2605.20223 (C1), that action supervision helps is another (C3); what is computed here is this project’s formalisation of them for linear models.',
+      "The question, and the claims that reconstruction encodes exogenous information from the future observation (C1) and that action supervision is a remedy (C3), are those of the abstract of Why Latent Actions Fail, and How to Prevent It (arXiv:2605.20223), whose claims exolam numbers C1 to C4. The measures and statements on this page are exolam's own formalisation, not that paper's theorems. The linear latent action model is that of What Do Latent Action Models Actually Learn? (arXiv:2506.15691).",
   });
 }

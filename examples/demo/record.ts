@@ -27,23 +27,23 @@ export const SETTINGS: RecordSettings = {
   episodes: 24,
   frames: 301,
   stepsPerFrame: 10,
-  policyNoise: 1,
-  feedback: 1,
-  home: [0.5, 0.7, 0.5],
-  gust: 2.5,
+  policyNoise: 0.6,
+  feedback: 2,
+  home: [0.3, 1.2],
+  gust: 2,
   warmUp: 40,
 };
 
-export const ARM_POINTS = 4;
+export const ARM_POINTS = 3;
 export const PENDULUM_POINTS = 3;
-const JOINTS = 3;
+const JOINTS = 2;
 const BODIES = ['inner', 'outer'];
 
 export interface RecordedEpisode {
   readonly frames: number;
-  /** (frames, 3): joint speeds in rad/s, commanded from this frame to the next; the last row is not used. */
+  /** (frames, 2): joint speeds in rad/s, commanded from this frame to the next; the last row is not used. */
   readonly action: Float64Array;
-  /** (frames, 4, 3) and (frames, 3, 3): points of the arm and of the pendulum, metres. */
+  /** (frames, 3, 3) each: points of the arm and of the pendulum, metres. */
   readonly arm: Float64Array;
   readonly pendulum: Float64Array;
   /** (frames, 2): angles of the pendulum's joints from hanging straight, rad. */
