@@ -7,10 +7,10 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { analyze, defaultBackend, ExolamError, type ObjectiveSpec, version } from 'exolam';
 import { Progress } from '../../lib/cli/progress.js';
 import { explain, type Shell } from '../../lib/cli/run.js';
 import { figure, table } from '../../lib/cli/table.js';
+import { analyze, defaultBackend, ExolamError, type ObjectiveSpec, version } from '../../lib/index.js';
 import { demoPage } from './page.js';
 import { type RecordSettings, record, SETTINGS } from './record.js';
 import { type Demo, LATENT_DIMS, rowsOf, verdict, WEIGHT, WEIGHTS } from './story.js';
@@ -76,23 +76,26 @@ function summary(demo: Demo): string {
   ].join('\n');
 }
 
-function seedOf(text: string): number {
-  const seed = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(seed) || seed < 0)
-    throw new ExolamError('input', `--seed: expected an integer of at least 0 but received "${text}"`);
-  return seed;
+function optionsOf(args: string[]): { out: string; settings: RecordSettings } {
+  const options = {
+    out: { type: 'string', default: 'exolam-demo' },
+    seed: { type: 'string', default: String(SETTINGS.seed) },
+  } as const;
+  try {
+    const { out, seed: text } = parseArgs({ args, options }).values;
+    const seed = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isSafeInteger(seed) && seed >= 0) return { out, settings: { ...SETTINGS, seed } };
+    throw new Error(`--seed: expected an integer of at least 0 but received "${text}"`);
+  } catch (error) {
+    throw new ExolamError('input', (error as Error).message, { cause: error });
+  }
 }
 
 try {
-  const { values } = parseArgs({
-    options: {
-      out: { type: 'string', default: 'exolam-demo' },
-      seed: { type: 'string', default: String(SETTINGS.seed) },
-    },
-  });
-  const demo = await run({ ...SETTINGS, seed: seedOf(values.seed) });
-  const path = join(values.out, 'index.html');
-  await mkdir(values.out, { recursive: true });
+  const { out, settings } = optionsOf(process.argv.slice(2));
+  const demo = await run(settings);
+  const path = join(out, 'index.html');
+  await mkdir(out, { recursive: true });
   // Written whole, then named: an interrupted run leaves no half page.
   await writeFile(`${path}.partial`, await demoPage(demo));
   await rename(`${path}.partial`, path);

@@ -1,4 +1,4 @@
-import type { Analysis, DataMetrics, LatentRow } from 'exolam';
+import type { Analysis, DataMetrics, LatentRow } from '../../lib/index.js';
 import { CAMERA } from './camera.js';
 import type { RecordedEpisode, RecordSettings } from './record.js';
 import type { Views } from './transitions.js';

@@ -1,4 +1,4 @@
-import type { Transitions } from 'exolam';
+import type { Transitions } from '../../lib/index.js';
 import { CAMERA, type Figure, render } from './camera.js';
 import { ARM_POINTS, PENDULUM_POINTS, type RecordedEpisode } from './record.js';
 

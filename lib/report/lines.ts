@@ -54,8 +54,7 @@ export async function drawLines({ x, y, lines, label }: LineFigure): Promise<str
     type: 'quantitative',
     title: axis.title,
     scale: {
-      type: axis.scale ?? 'linear',
-      zero: false,
+      ...(axis.scale === 'log' ? { type: 'log' } : { type: 'linear', zero: false }),
       ...(axis.domain ? { domain: axis.domain, nice: false } : {}),
     },
     axis: { grid, ...(axis.values ? { values: axis.values, labelOverlap: false } : { tickCount: 5 }) },
