@@ -20,6 +20,8 @@ export interface Addon {
   normals(request: object): void;
   symmetricEigen(request: object): Promise<void>;
   choleskySolve(request: object): Promise<void>;
+  /** For benchmarks: floating-point operations done by `rounds` of multiply-adds that never leave the registers. */
+  fmaPeak(request: { rounds: number }): number;
 }
 
 /** How often a running request is asked how far it is, in milliseconds. */
@@ -30,7 +32,8 @@ export function encodeObjective(rows: ObjectiveRows): Int32Array {
   const wire: number[] = [rows.gauge === 'innovation' ? 1 : 0];
   const block = (b: Block) => {
     wire.push(b.projected ? 1 : 0, b.terms.length);
-    for (const t of b.terms) wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
+    for (const t of b.terms)
+      wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
   };
   for (const stack of [rows.y, rows.f, rows.e]) {
     wire.push(stack.length);
@@ -46,7 +49,12 @@ export function encodeObjective(rows: ObjectiveRows): Int32Array {
 }
 
 /** Width of the bottleneck regressor e at data level. */
-function bottleneckWidth(rows: ObjectiveRows, observationDim: number, actionDim: number, projectionDim: number): number {
+function bottleneckWidth(
+  rows: ObjectiveRows,
+  observationDim: number,
+  actionDim: number,
+  projectionDim: number,
+): number {
   const width = (b: Block) =>
     b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
   return rows.e.reduce((sum, b) => sum + width(b), 0);
@@ -57,7 +65,11 @@ export function nativeBackend(addon: Addon): Backend {
   const machine = addon.info();
 
   /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
-  async function run(call: (request: object) => Promise<void>, request: object, control: Control | undefined) {
+  async function run(
+    call: (request: object) => Promise<void>,
+    request: object,
+    control: Control | undefined,
+  ) {
     const cancelled = () =>
       new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
     if (control?.signal?.aborted) throw cancelled();
@@ -100,7 +112,8 @@ export function nativeBackend(addon: Addon): Backend {
         complementEncoder: new Float64Array(2 * r.count),
         status: new Uint8Array(r.count),
       };
-      if (r.parameters.length !== PARAMETERS.length * r.count) throw new ExolamError('internal', 'ragged parameters');
+      if (r.parameters.length !== PARAMETERS.length * r.count)
+        throw new ExolamError('internal', 'ragged parameters');
       await run(addon.solvePopulation, { ...r, ...answer, objective: encodeObjective(r.objective) }, control);
       return answer;
     },

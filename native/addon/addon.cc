@@ -14,13 +14,15 @@ namespace exo {
 namespace {
 
 Request request_of(const Napi::CallbackInfo& info) {
-  if (info.Length() != 1 || !info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "expected one request object");
+  if (info.Length() != 1 || !info[0].IsObject())
+    throw Napi::TypeError::New(info.Env(), "expected one request object");
   return Request(info[0].As<Napi::Object>());
 }
 
 std::size_t columns_of(Request& request, const char* name, std::size_t count) {
   const std::size_t length = request.array<double>(name).second;
-  if (count == 0 || length % count != 0) throw Napi::RangeError::New(request.env(), std::string(name) + ": ragged");
+  if (count == 0 || length % count != 0)
+    throw Napi::RangeError::New(request.env(), std::string(name) + ": ragged");
   return length / count;
 }
 
@@ -53,7 +55,8 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   const auto latents = r.array<std::int32_t>("latentDims");
   b.latents = latents.first;
   b.latent_count = latents.second;
-  check(r, b.count > 0 && b.latent_count > 0 && b.latents[0] > 0, "count and latentDims: expected at least one");
+  check(r, b.count > 0 && b.latent_count > 0 && b.latents[0] > 0,
+        "count and latentDims: expected at least one");
   for (std::size_t i = 1; i < b.latent_count; ++i)
     check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
@@ -64,7 +67,8 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   check(r, q > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
   const std::size_t m = columns_of(r, "mixing", q * (ds + dx));
   for (std::size_t i = 0; i < b.count; ++i)
-    check(r, b.matrix_index[i] >= 0 && static_cast<std::size_t>(b.matrix_index[i]) < m, "matrixIndex: out of range");
+    check(r, b.matrix_index[i] >= 0 && static_cast<std::size_t>(b.matrix_index[i]) < m,
+          "matrixIndex: out of range");
   b.mixing = r.array<double>("mixing", m * q * (ds + dx));
   b.action_effect = r.array<double>("actionEffect", m * ds * da);
   b.state_feedback = r.array<double>("stateFeedback", m * da * ds);
@@ -85,7 +89,8 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_population(kernels, b, job); });
 }
 
-// solveMoments(request: MomentsRequest & MomentsAnswer & { columns }): Promise<void>; columns: VARIABLES' first columns, -1 where absent
+// solveMoments(request: MomentsRequest & MomentsAnswer & { columns }): Promise<void>; columns: VARIABLES'
+// first columns, -1 where absent
 Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   MomentsBatch b{};
@@ -95,7 +100,8 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   b.action_dim = r.size("actionDim");
   b.projected = r.size("projectionDim");
   b.latent = r.size("latentDim");
-  check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0 && b.latent > 0, "dimensions: expected at least one");
+  check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0 && b.latent > 0,
+        "dimensions: expected at least one");
   b.moments = r.array<double>("moments", b.count * b.width * b.width);
   const std::int32_t* columns = r.array<std::int32_t>("columns", VARIABLE_COUNT);
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
@@ -149,7 +155,8 @@ Napi::Value probe_call(const Napi::CallbackInfo& call) {
   const auto latents = r.array<std::int32_t>("latentDims");
   b.latents = latents.first;
   b.latent_count = latents.second;
-  for (std::size_t i = 0; i < b.latent_count; ++i) check(r, b.latents[i] > 0, "latentDims: expected positive numbers");
+  for (std::size_t i = 0; i < b.latent_count; ++i)
+    check(r, b.latents[i] > 0, "latentDims: expected positive numbers");
   const auto targets = r.array<std::int32_t>("targets");
   b.targets = targets.first;
   b.target_count = targets.second / 2;
@@ -249,6 +256,16 @@ Napi::Value cholesky_solve_call(const Napi::CallbackInfo& call) {
   });
 }
 
+// fmaPeak(request: { rounds }): number, the floating-point operations done. On the calling thread: it is
+// timed.
+Napi::Value fma_peak_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const KernelChoice& choice = chosen_kernels();
+  if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
+  double sum;
+  return Napi::Number::New(call.Env(), choice.table->fma_peak(r.size("rounds"), &sum));
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment;
   env.SetInstanceData(environment);
@@ -267,6 +284,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("normals", Napi::Function::New(env, normals_call));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
+  exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));
   return exports;
 }
 

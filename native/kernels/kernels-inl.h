@@ -6,6 +6,7 @@
 #include "kernels/dense-inl.h"
 #include "kernels/streams-inl.h"
 #include "kernels/population-inl.h"
+#include "kernels/peak-inl.h"
 // clang-format on
 
 constexpr Kernels TABLE = {
@@ -26,4 +27,5 @@ constexpr Kernels TABLE = {
     normals_f32,
     population,
     population_scratch,
+    fma_peak,
 };

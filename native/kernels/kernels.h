@@ -59,6 +59,11 @@ struct Kernels {
   // Solves problems [first, first + count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.
   void (*population)(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch);
   std::size_t (*population_scratch)(const PopulationBatch& batch);
+
+  // ---- the machine's limit (peak-inl.h) ----------------------------------------------------------------------------
+  // Multiply-adds in registers alone, `rounds` of them on each of a few independent chains; returns the floating-point
+  // operations done. sum: what the chains came to.
+  double (*fma_peak)(std::size_t rounds, double* sum);
 };
 
 // One getter per isa/<name>.cc; null where this build has no code for it.
