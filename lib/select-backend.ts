@@ -27,7 +27,9 @@ function choose(): Backend {
     if (forced === 'native' || (error as Error).message.includes('EXOLAM_ISA')) {
       throw new ExolamError('unsupported', (error as Error).message, { cause: error });
     }
-    process.stderr.write(`exolam: the native addon did not load, using plain JavaScript. ${(error as Error).message}\n`);
+    process.stderr.write(
+      `exolam: the native addon did not load, using plain JavaScript. ${(error as Error).message}\n`,
+    );
     return referenceBackend;
   }
 }

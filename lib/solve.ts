@@ -1,12 +1,31 @@
 import { z } from 'zod';
-import { type Backend, type Control, PARAMETERS, POPULATION_METRICS, type PopulationRequest } from './backend.js';
+import {
+  type Backend,
+  type Control,
+  PARAMETERS,
+  POPULATION_METRICS,
+  type PopulationRequest,
+} from './backend.js';
 import { ExolamError } from './errors.js';
 import { type Matrix, matrix, multiply, transpose } from './matrix.js';
-import { objectiveSchema, type ObjectiveSpec, type ResolvedObjective, resolveObjective } from './objectives.js';
+import {
+  type ObjectiveSpec,
+  objectiveSchema,
+  type ResolvedObjective,
+  resolveObjective,
+} from './objectives.js';
 import { defaultBackend } from './select-backend.js';
 import { requireOk } from './status.js';
 import { parse } from './validate.js';
-import { createWorld, parameterColumn, policyReacts, reduce, type World, type WorldSpec, worldSchema } from './world.js';
+import {
+  createWorld,
+  parameterColumn,
+  policyReacts,
+  reduce,
+  type World,
+  type WorldSpec,
+  worldSchema,
+} from './world.js';
 
 /** Eigenvalues below this share of the largest count as zero (theory.md section 2). */
 export const RELATIVE_TOLERANCE = 1e-10;
@@ -89,13 +108,23 @@ function prepare(question: Case, what: string): Prepared {
 }
 
 /** Solves many cases: those of one shape and one kind of objective travel to the backend together. */
-export async function solveBatch(questions: readonly Case[], options: SolveOptions = {}): Promise<Solution[]> {
+export async function solveBatch(
+  questions: readonly Case[],
+  options: SolveOptions = {},
+): Promise<Solution[]> {
   const nameOf = (i: number) => options.names?.[i] ?? (questions.length === 1 ? '' : `case ${i}`);
   const prepared = questions.map((q, i) => prepare(q, nameOf(i)));
   const groups = new Map<string, number[]>();
   prepared.forEach((p, i) => {
     const { endogenousDim, exogenousDim, actionDim } = p.world.spec;
-    const shape = [p.mixing.rows, endogenousDim, exogenousDim, actionDim, p.projection?.rows ?? 0, p.latentDim];
+    const shape = [
+      p.mixing.rows,
+      endogenousDim,
+      exogenousDim,
+      actionDim,
+      p.projection?.rows ?? 0,
+      p.latentDim,
+    ];
     const key = JSON.stringify([shape, p.objective.rows]);
     groups.set(key, [...(groups.get(key) ?? []), i]);
   });
@@ -217,7 +246,8 @@ function complementDirection(basis: Matrix, index: number): Float64Array {
       for (let c = 0; c < basis.cols; c++) {
         let dot = 0;
         for (let j = 0; j < d; j++) dot += (v[j] as number) * (basis.data[j * basis.cols + c] as number);
-        for (let j = 0; j < d; j++) v[j] = (v[j] as number) - dot * (basis.data[j * basis.cols + c] as number);
+        for (let j = 0; j < d; j++)
+          v[j] = (v[j] as number) - dot * (basis.data[j * basis.cols + c] as number);
       }
       for (const u of found) {
         const dot = u.reduce((sum, x, j) => sum + x * (v[j] as number), 0);

@@ -14,7 +14,8 @@ export function quote(value: unknown): string {
 /** `path` as a reader would write it: world.matrices.actionEffect[2]. */
 function pathOf(what: string, path: readonly PropertyKey[]): string {
   const field = path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${String(key)}` : String(key)),
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${String(key)}` : String(key),
     '',
   );
   if (!what || !field) return what || field;
@@ -24,7 +25,8 @@ function pathOf(what: string, path: readonly PropertyKey[]): string {
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
-    (inner, key) => (inner === null || inner === undefined ? undefined : (inner as Record<PropertyKey, unknown>)[key]),
+    (inner, key) =>
+      inner === null || inner === undefined ? undefined : (inner as Record<PropertyKey, unknown>)[key],
     value,
   );
 }
@@ -98,7 +100,11 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown)
 }
 
 /** Throws unless every number of `values` is finite; `where` names an index, e.g. "row 3, column 0". */
-export function requireFinite(values: ArrayLike<number>, what: string, where: (index: number) => string): void {
+export function requireFinite(
+  values: ArrayLike<number>,
+  what: string,
+  where: (index: number) => string,
+): void {
   for (let i = 0; i < values.length; i++) {
     const v = values[i] as number;
     if (!Number.isFinite(v)) {

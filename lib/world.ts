@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { PARAMETERS } from './backend.js';
 import { ExolamError } from './errors.js';
-import { beside, fromRows, identity, type Matrix, matrix, multiply, orthonormalise, transpose } from './matrix.js';
+import {
+  beside,
+  fromRows,
+  identity,
+  type Matrix,
+  matrix,
+  multiply,
+  orthonormalise,
+  transpose,
+} from './matrix.js';
 import { normals } from './reference/random.js';
 import { parse } from './validate.js';
 
@@ -55,7 +64,12 @@ export interface World {
 }
 
 /** Streams of a world's random matrices, away from those of its samples (lib/reference/sampling.ts). */
-const MATRIX_STREAM = { mixing: 1000, actionEffect: 1001, stateFeedback: 1002, exogenousFeedback: 1003 } as const;
+const MATRIX_STREAM = {
+  mixing: 1000,
+  actionEffect: 1001,
+  stateFeedback: 1002,
+  exogenousFeedback: 1003,
+} as const;
 
 function gaussian(r: number, c: number, seed: number, stream: number, deviation = 1): Matrix {
   return matrix(
@@ -92,7 +106,11 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
     if (basis.cols === 0) {
       throw new ExolamError('input', `${what}.matrices: endogenousMixing and exogenousMixing are all zero`);
     }
-    const gain = (value: number[][] | undefined, field: 'stateFeedback' | 'exogenousFeedback', width: number) => {
+    const gain = (
+      value: number[][] | undefined,
+      field: 'stateFeedback' | 'exogenousFeedback',
+      width: number,
+    ) => {
       if (value) return shaped(value, `${what}.matrices.${field}`, da, width);
       if (spec[field] === 0) return matrix(da, width);
       throw new ExolamError(
@@ -160,7 +178,10 @@ export function policyReacts(world: World): boolean {
  * A reduced basis that also holds what a projection P (m, observationDim) sees: [Es Ex] and P in an orthonormal basis of
  * span[Es Ex | rows of P], P in a basis of its own range (which changes no distance).
  */
-export function reduce(world: World, projection: Matrix | null): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
+export function reduce(
+  world: World,
+  projection: Matrix | null,
+): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
   if (!projection) return { mixing: world.mixing, projection: null, basis: world.basis };
   const own = world.basis();
   const { basis } = orthonormalise(beside(own, transpose(projection)));

@@ -46,7 +46,11 @@ const reconstruction = { kind: 'reconstruction' };
 
 describe('exolam solve', () => {
   it('prints one JSON document for a case', async () => {
-    const path = file('case.json', { world: { exogenousScale: 2, seed: 1 }, objective: reconstruction, latentDim: 3 });
+    const path = file('case.json', {
+      world: { exogenousScale: 2, seed: 1 },
+      objective: reconstruction,
+      latentDim: 3,
+    });
     const { code, stdout, stderr } = await exolam('solve', path);
     expect(stderr).toBe('');
     expect(code).toBe(0);
@@ -62,7 +66,11 @@ describe('exolam solve', () => {
 
   it('prints a line for each of several cases, infinities as strings, and encoders when asked', async () => {
     const a = file('a.json', { world: {}, objective: reconstruction, latentDim: 7 });
-    const b = file('b.json', { world: {}, objective: { kind: 'action-supervised', weight: 9 }, latentDim: 3 });
+    const b = file('b.json', {
+      world: {},
+      objective: { kind: 'action-supervised', weight: 9 },
+      latentDim: 3,
+    });
     const { code, stdout } = await exolam('solve', '--encoder', a, b);
     expect(code).toBe(0);
     const [first, second] = stdout
@@ -88,15 +96,43 @@ describe('exolam solve', () => {
     ['latentDim above observationDim', { latentDim: 25 }, /latentDim.*at most observationDim \(24\).*25/],
     ['latentDim 0', { latentDim: 0 }, /latentDim: expected at least 1 but received 0/],
     ['latentDim 1.5', { latentDim: 1.5 }, /latentDim: expected an integer but received 1.5/],
-    ['negative noise', { world: { sensorNoise: -1 } }, /world\.sensorNoise: expected at least 0 but received -1/],
+    [
+      'negative noise',
+      { world: { sensorNoise: -1 } },
+      /world\.sensorNoise: expected at least 0 but received -1/,
+    ],
     ['an unknown key', { world: { sensorNoize: 1 } }, /unknown key "sensorNoize".*sensorNoise/],
     ['an unknown top-level key', { latentDims: 2 }, /unknown key "latentDims".*latentDim/],
-    ['an unknown kind', { objective: { kind: 'reconstrution' } }, /objective\.kind: expected one of .*"reconstruction"/],
-    ['an unknown objective key', { objective: { kind: 'action-supervised', wieght: 1, weight: 1 } }, /"wieght".*weight/],
-    ['a missing weight', { objective: { kind: 'action-supervised' } }, /objective\.weight: expected a number but received nothing/],
-    ['correlation 1', { world: { actionExogenousCorrelation: 1 } }, /actionExogenousCorrelation: expected less than 1/],
-    ['too small an observation', { world: { observationDim: 5 } }, /observationDim: expected at least .*\(9\).*5/],
-    ['more actions than states', { world: { actionDim: 6 } }, /actionDim: expected at most endogenousDim \(5\).*6/],
+    [
+      'an unknown kind',
+      { objective: { kind: 'reconstrution' } },
+      /objective\.kind: expected one of .*"reconstruction"/,
+    ],
+    [
+      'an unknown objective key',
+      { objective: { kind: 'action-supervised', wieght: 1, weight: 1 } },
+      /"wieght".*weight/,
+    ],
+    [
+      'a missing weight',
+      { objective: { kind: 'action-supervised' } },
+      /objective\.weight: expected a number but received nothing/,
+    ],
+    [
+      'correlation 1',
+      { world: { actionExogenousCorrelation: 1 } },
+      /actionExogenousCorrelation: expected less than 1/,
+    ],
+    [
+      'too small an observation',
+      { world: { observationDim: 5 } },
+      /observationDim: expected at least .*\(9\).*5/,
+    ],
+    [
+      'more actions than states',
+      { world: { actionDim: 6 } },
+      /actionDim: expected at most endogenousDim \(5\).*6/,
+    ],
     [
       'no closed form',
       { objective: { kind: 'action-supervised', weight: 1 }, world: { stateFeedback: 1 }, latentDim: 2 },
@@ -108,7 +144,12 @@ describe('exolam solve', () => {
       /endogenousMixing: expected 24 rows of 5 numbers but received 1 rows of 1/,
     ],
   ])('refuses %s', async (name, change, says) => {
-    const path = file(`${name.replace(/\W/g, '-')}.json`, { world: {}, objective: reconstruction, latentDim: 3, ...change });
+    const path = file(`${name.replace(/\W/g, '-')}.json`, {
+      world: {},
+      objective: reconstruction,
+      latentDim: 3,
+      ...change,
+    });
     await expectRefused(['solve', path], says, path);
   });
 
@@ -163,7 +204,16 @@ describe('exolam generate and analyze', () => {
       const made = await exolam('generate', world, '--samples', '40000', '--out', out);
       expect(made.code, made.stderr).toBe(0);
       const columns = name.endsWith('.parquet') ? ['--observation', 'obs_*', '--action', 'act_*'] : [];
-      const { code, stdout, stderr } = await exolam('analyze', out, '--latent-dim', '4', '--ridge', '0', '--json', ...columns);
+      const { code, stdout, stderr } = await exolam(
+        'analyze',
+        out,
+        '--latent-dim',
+        '4',
+        '--ridge',
+        '0',
+        '--json',
+        ...columns,
+      );
       expect(code, stderr).toBe(0);
       const analysis = JSON.parse(stdout);
       expect(analysis.transitions).toBe(40000);
@@ -185,15 +235,24 @@ describe('exolam generate and analyze', () => {
 
   it('refuses bad flags', async () => {
     const data = join(folder, 'data.npz');
-    await expectRefused(['analyze', data, '--latent-dim', '13'], /latentDim: expected at most observationDim \(12\).*13/);
+    await expectRefused(
+      ['analyze', data, '--latent-dim', '13'],
+      /latentDim: expected at most observationDim \(12\).*13/,
+    );
     await expectRefused(['analyze', data, '--latent-dim', '0:3'], /--latent-dim/);
     await expectRefused(['analyze', data, '--latent-dim', 'x'], /--latent-dim.*"x"/);
     await expectRefused(['analyze', data, '--ridge', '-1'], /ridge/);
     await expectRefused(['analyze', data, '--stride', '0'], /stride/);
     await expectRefused(['analyze', data, '--objective', 'nonsense'], /objective\.kind/);
     await expectRefused(['analyze', data, '--no-such-flag'], /no-such-flag/);
-    await expectRefused(['generate', join(folder, 'world.json'), '--samples', '0', '--out', 'x.npz'], /samples/);
-    await expectRefused(['generate', join(folder, 'world.json'), '--samples', '5', '--out', 'x.txt'], /--out.*x\.txt/);
+    await expectRefused(
+      ['generate', join(folder, 'world.json'), '--samples', '0', '--out', 'x.npz'],
+      /samples/,
+    );
+    await expectRefused(
+      ['generate', join(folder, 'world.json'), '--samples', '5', '--out', 'x.txt'],
+      /--out.*x\.txt/,
+    );
   });
 });
 
@@ -201,7 +260,15 @@ describe('interruption', () => {
   const start = (out: string) =>
     spawn(
       process.execPath,
-      [join(root, 'dist/cli.mjs'), 'generate', file('big.json', { observationDim: 64 }), '--samples', '20000000', '--out', out],
+      [
+        join(root, 'dist/cli.mjs'),
+        'generate',
+        file('big.json', { observationDim: 64 }),
+        '--samples',
+        '20000000',
+        '--out',
+        out,
+      ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
   const ended = (child: ReturnType<typeof start>) =>

@@ -73,7 +73,9 @@ describe('determinism', () => {
     for (const isa of isas.slice(1)) {
       const other = run(isa);
       first.forEach((v, i) => {
-        expect(Math.abs(v - (other[i] as number)), `${isa}, number ${i}`).toBeLessThan(1e-10 * Math.max(1, Math.abs(v)));
+        expect(Math.abs(v - (other[i] as number)), `${isa}, number ${i}`).toBeLessThan(
+          1e-10 * Math.max(1, Math.abs(v)),
+        );
       });
     }
   });

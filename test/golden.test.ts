@@ -14,7 +14,7 @@ interface Golden extends Case {
  * have condition number 1e10, and solving in 50 digits gives the value here; the file's differs by 1.2e-7 relative.
  */
 const CORRECTED: Record<string, Record<string, number>> = {
-  '038-representation.json': { rawActionError: 0.53222425396817246 },
+  '038-representation.json': { rawActionError: 0.5322242539681724 },
 };
 
 const own = fileURLToPath(new URL('golden/', import.meta.url));

@@ -10,7 +10,9 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 /** The code blocks of one language, in order. */
 function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map((m) => m[1] as string);
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+    (m) => m[1] as string,
+  );
 }
 
 const folders: string[] = [];
@@ -32,10 +34,14 @@ describe('README', () => {
     const folder = consumer();
     const script = join(folder, 'example.mts');
     writeFileSync(script, blocks('ts')[0] as string);
-    const printed = execFileSync(process.execPath, ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), script], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
+    const printed = execFileSync(
+      process.execPath,
+      ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), script],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    );
     expect(printed).toBe(blocks('text')[0]);
   });
 
@@ -46,12 +52,16 @@ describe('README', () => {
   it('shows a case that solves', () => {
     const path = join(consumer(), 'case.json');
     writeFileSync(path, blocks('json')[0] as string);
-    const printed = execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), 'solve', path], { encoding: 'utf8' });
+    const printed = execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), 'solve', path], {
+      encoding: 'utf8',
+    });
     expect(JSON.parse(printed).rank).toBe(7);
   });
 
   it('names two commands that exist', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
     expect(scripts['demo']).toBeTruthy();
     expect(scripts['test']).toBeTruthy();
     expect(readme).toMatch(/npm ci && npm run demo[^\n]*\n\s+npm ci && npm test/);

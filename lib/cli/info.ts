@@ -6,8 +6,18 @@ import type { Shell } from './run.js';
 /** `exolam info`: version, instruction set in use, threads, native or fallback. */
 export function infoCommand(flags: { readonly json?: boolean }, shell: Shell): void {
   const machine = defaultBackend().info();
-  const info = { version, backend: machine.name, ...machine, name: undefined, node: process.version, platform: `${process.platform}-${process.arch}` };
-  if (flags.json) return shell.out(`${toJson(info)}\n`);
+  const info = {
+    version,
+    backend: machine.name,
+    ...machine,
+    name: undefined,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+  };
+  if (flags.json) {
+    shell.out(`${toJson(info)}\n`);
+    return;
+  }
   shell.out(
     [
       `exolam ${version}`,

@@ -16,7 +16,10 @@ export async function readJson(path: string): Promise<unknown> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw new ExolamError('input', `${path}: ${code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`}`);
+    throw new ExolamError(
+      'input',
+      `${path}: ${code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`}`,
+    );
   }
   try {
     return JSON.parse(text);

@@ -17,7 +17,8 @@ export function explain(error: unknown): { line: string; code: number } {
   const e = error instanceof Error ? error : new Error(String(error));
   const debug = process.env['EXOLAM_DEBUG'] === '1' && e.stack ? `\n${e.stack}` : '';
   const line = `exolam: ${e.message.replace(/\s*\n\s*/g, ' ')}${debug}`;
-  if (!(e instanceof ExolamError)) return { line: `${line} (this is a fault of exolam)`, code: EXIT.internal };
+  if (!(e instanceof ExolamError))
+    return { line: `${line} (this is a fault of exolam)`, code: EXIT.internal };
   if (e.kind === 'cancelled') return { line: 'exolam: interrupted', code: EXIT.interrupted };
   return { line, code: e.kind === 'internal' ? EXIT.internal : EXIT.badInput };
 }

@@ -1,5 +1,5 @@
-import { type Case, solveBatch } from '../solve.js';
 import { ExolamError } from '../errors.js';
+import { type Case, solveBatch } from '../solve.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
@@ -30,7 +30,9 @@ export async function solveCommand(files: readonly string[], flags: SolveFlags, 
     const { encoder, ...rest } = s;
     const latentDim = (cases[i] as Case).latentDim;
     if (s.rank < latentDim) {
-      shell.note(`${files[i]}: the problem has rank ${s.rank}; the latents beyond it, up to ${latentDim}, carry nothing`);
+      shell.note(
+        `${files[i]}: the problem has rank ${s.rank}; the latents beyond it, up to ${latentDim}, carry nothing`,
+      );
     }
     shell.out(`${toJson(encoder ? { ...rest, C: rowsOf(encoder.C), D: rowsOf(encoder.D) } : rest)}\n`);
   });

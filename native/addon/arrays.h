@@ -1,5 +1,5 @@
-// Typed arrays in: kind and length are checked, because an unchecked cast reads floats as doubles or runs past the end.
-// lib/ has validated everything else; reaching an error here through lib/ is a bug of lib/.
+// Typed arrays in: kind and length are checked, because an unchecked cast reads floats as doubles or runs
+// past the end. lib/ has validated everything else; reaching an error here through lib/ is a bug of lib/.
 #pragma once
 #include <napi.h>
 
@@ -33,14 +33,16 @@ class Request {
   std::size_t size(const char* name) const {
     const Napi::Value value = object_.Get(name);
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 0 && number <= 9007199254740991.0 && number == static_cast<double>(static_cast<std::int64_t>(number))))
+    if (!(number >= 0 && number <= 9007199254740991.0 &&
+          number == static_cast<double>(static_cast<std::int64_t>(number))))
       throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a non-negative integer");
     return static_cast<std::size_t>(number);
   }
 
   double number(const char* name) const {
     const Napi::Value value = object_.Get(name);
-    if (!value.IsNumber()) throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a number");
+    if (!value.IsNumber())
+      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a number");
     return value.As<Napi::Number>().DoubleValue();
   }
 
@@ -50,11 +52,13 @@ class Request {
   T* array(const char* name, std::size_t length) {
     const Napi::Value value = object_.Get(name);
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_kind<T>())
-      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a typed array of another kind");
+      throw Napi::TypeError::New(object_.Env(),
+                                 std::string(name) + ": expected a typed array of another kind");
     const auto typed = value.As<Napi::TypedArray>();
     if (typed.ElementLength() != length)
       throw Napi::RangeError::New(object_.Env(), std::string(name) + ": expected " + std::to_string(length) +
-                                                     " elements but received " + std::to_string(typed.ElementLength()));
+                                                     " elements but received " +
+                                                     std::to_string(typed.ElementLength()));
     arrays_.push_back(value.As<Napi::Object>());
     return value.As<Napi::TypedArrayOf<T>>().Data();
   }

@@ -33,7 +33,8 @@ class ObjectiveReader {
 
  private:
   std::int32_t take(std::int32_t least, std::int32_t most) {
-    if (next_ == end_ || *next_ < least || *next_ > most) throw Napi::RangeError::New(env_, "objective: malformed");
+    if (next_ == end_ || *next_ < least || *next_ > most)
+      throw Napi::RangeError::New(env_, "objective: malformed");
     return *next_++;
   }
   Stack stack(std::int32_t least) {

@@ -1,7 +1,9 @@
-// The one way to run a stage off the main thread: start() returns a promise that settles when the stage has ended.
+// The one way to run a stage off the main thread: start() returns a promise that settles when the stage has
+// ended.
 //
-// Plain Node-API from the stage's end on: a worker thread may be told to terminate in the middle of it, when no call may
-// run JavaScript any more. Statuses are then of no interest, and a thrown C++ error would end the process.
+// Plain Node-API from the stage's end on: a worker thread may be told to terminate in the middle of it, when
+// no call may run JavaScript any more. Statuses are then of no interest, and a thrown C++ error would end the
+// process.
 #pragma once
 #include <napi.h>
 
@@ -16,7 +18,8 @@
 
 namespace exo {
 
-// What one JavaScript environment (the main thread, or a worker thread) has running. Its end cancels all of it.
+// What one JavaScript environment (the main thread, or a worker thread) has running. Its end cancels all of
+// it.
 struct Environment {
   std::set<Job*> running;
 };
@@ -41,13 +44,15 @@ class Task {
     }
     napi_value promise = nullptr;
     napi_create_promise(env, &task->deferred_, &promise);
-    napi_create_async_work(env, nullptr, Napi::String::New(env, "exolam"), execute, complete, task, &task->work_);
+    napi_create_async_work(env, nullptr, Napi::String::New(env, "exolam"), execute, complete, task,
+                           &task->work_);
     napi_queue_async_work(env, task->work_);
     return Napi::Value(env, promise);
   }
 
  private:
-  Task(const Kernels& kernels, Job job, Stage stage) : kernels_(kernels), job_(job), stage_(std::move(stage)) {}
+  Task(const Kernels& kernels, Job job, Stage stage)
+      : kernels_(kernels), job_(job), stage_(std::move(stage)) {}
 
   static void execute(napi_env, void* data) {
     auto* task = static_cast<Task*>(data);

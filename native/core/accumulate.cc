@@ -7,8 +7,8 @@
 namespace exo {
 
 // Threads split the output, never the sum over rows: the bits do not depend on their number.
-void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, const double* data, const double* mean,
-                double* out, Job& job) {
+void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, const double* data,
+                const double* mean, double* out, Job& job) {
   constexpr std::size_t chunk = 1024, tile = 192;
   const std::size_t tiles = (width + tile - 1) / tile, pairs = tiles * (tiles + 1) / 2;
   std::fill(out, out + width * width, 0.0);
@@ -17,7 +17,8 @@ void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, con
   for (std::size_t begin = 0; begin < rows; begin += chunk) {
     const std::size_t n = std::min(chunk, rows - begin);
     for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t j = 0; j < width; ++j) centred[i * width + j] = data[(begin + i) * width + j] - mean[j];
+      for (std::size_t j = 0; j < width; ++j)
+        centred[i * width + j] = data[(begin + i) * width + j] - mean[j];
     parallel_for(job, pairs, [&](std::size_t pair, std::size_t) {
       std::size_t a = 0, b = pair;
       for (; b >= tiles - a; ++a) b -= tiles - a;
@@ -28,7 +29,8 @@ void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, con
       if (a == b)
         kernels.syrk_accumulate(n, wa, centred.get() + ia, width, c, width);
       else
-        kernels.gemm(true, false, wa, wb, n, 1, centred.get() + ia, width, centred.get() + ib, width, 1, c, width);
+        kernels.gemm(true, false, wa, wb, n, 1, centred.get() + ia, width, centred.get() + ib, width, 1, c,
+                     width);
     });
   }
   for (std::size_t i = 0; i < width; ++i)

@@ -9,10 +9,11 @@ const std::vector<const Kernels*>& available_kernels() {
     std::vector<const Kernels*> list;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && avx512_kernels())
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && avx512_kernels())
       list.push_back(avx512_kernels());
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && avx2_kernels()) list.push_back(avx2_kernels());
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && avx2_kernels())
+      list.push_back(avx2_kernels());
 #endif
     if (neon_kernels()) list.push_back(neon_kernels());
     list.push_back(baseline_kernels());
@@ -30,7 +31,8 @@ const KernelChoice& chosen_kernels() {
       if (std::string(k->name) == forced) return {k, ""};
       names += (names.empty() ? "" : ", ") + std::string(k->name);
     }
-    return {nullptr, "EXOLAM_ISA is \"" + std::string(forced) + "\"; this machine and build accept: " + names};
+    return {nullptr,
+            "EXOLAM_ISA is \"" + std::string(forced) + "\"; this machine and build accept: " + names};
   }();
   return choice;
 }

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t LANES_UP_TO = 64;  // larger matrices are solved one at a time by the dense family
 constexpr double NaN = std::numeric_limits<double>::quiet_NaN();
 
-// Copies `present` of `lanes` problems of `size` numbers each into lane order; lanes beyond repeat the last problem.
+// Copies `present` of `lanes` problems of `size` numbers each into lane order; lanes beyond repeat the last
+// problem.
 void interleave(const double* from, std::size_t size, std::size_t lanes, std::size_t present, double* to) {
   for (std::size_t l = 0; l < lanes; ++l) {
     const double* problem = from + std::min(l, present - 1) * size;
@@ -41,8 +42,8 @@ class Scratch {
 
 }  // namespace
 
-void symmetric_eigen(const Kernels& k, const double* matrices, std::size_t n, std::size_t count, double* values,
-                     double* vectors, Job& job) {
+void symmetric_eigen(const Kernels& k, const double* matrices, std::size_t n, std::size_t count,
+                     double* values, double* vectors, Job& job) {
   const std::size_t nn = n * n;
   if (n > LANES_UP_TO) {
     Scratch scratch(job, k.eigen_work(n));
@@ -68,8 +69,8 @@ void symmetric_eigen(const Kernels& k, const double* matrices, std::size_t n, st
   });
 }
 
-void cholesky_solve(const Kernels& k, const double* matrices, const double* right_sides, std::size_t n, std::size_t m,
-                    std::size_t count, double* solutions, Job& job) {
+void cholesky_solve(const Kernels& k, const double* matrices, const double* right_sides, std::size_t n,
+                    std::size_t m, std::size_t count, double* solutions, Job& job) {
   const std::size_t nn = n * n, nm = n * m;
   if (n > LANES_UP_TO) {
     Scratch scratch(job, nn);

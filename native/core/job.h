@@ -1,5 +1,6 @@
-// What a stage tells the outside while it works, and what the outside may ask of it. Three numbers that the other side may read
-// and write at any time, from any thread: in the addon they live in memory shared with JavaScript.
+// What a stage tells the outside while it works, and what the outside may ask of it. Three numbers that the
+// other side may read and write at any time, from any thread: in the addon they live in memory shared with
+// JavaScript.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +14,9 @@ class Job {
   bool cancelled() const { return __atomic_load_n(control_, __ATOMIC_RELAXED) != 0; }
   void cancel() { __atomic_store_n(control_, 1, __ATOMIC_RELAXED); }
   void advance() { __atomic_fetch_add(control_ + 1, 1, __ATOMIC_RELAXED); }
-  void expect(std::size_t total) { __atomic_store_n(control_ + 2, static_cast<std::int32_t>(total), __ATOMIC_RELAXED); }
+  void expect(std::size_t total) {
+    __atomic_store_n(control_ + 2, static_cast<std::int32_t>(total), __ATOMIC_RELAXED);
+  }
 
   const std::size_t threads;
 

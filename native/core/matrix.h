@@ -22,14 +22,20 @@ struct Matrix {
 };
 
 // c = beta c + alpha a b, a^T b, a b^T.
-inline void product(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1, double beta = 0) {
-  k.gemm(false, false, a.rows, b.cols, a.cols, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(), c.cols);
+inline void product(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1,
+                    double beta = 0) {
+  k.gemm(false, false, a.rows, b.cols, a.cols, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(),
+         c.cols);
 }
-inline void product_tn(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1, double beta = 0) {
-  k.gemm(true, false, a.cols, b.cols, a.rows, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(), c.cols);
+inline void product_tn(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1,
+                       double beta = 0) {
+  k.gemm(true, false, a.cols, b.cols, a.rows, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(),
+         c.cols);
 }
-inline void product_nt(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1, double beta = 0) {
-  k.gemm(false, true, a.rows, b.rows, a.cols, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(), c.cols);
+inline void product_nt(const Kernels& k, const Matrix& a, const Matrix& b, Matrix& c, double alpha = 1,
+                       double beta = 0) {
+  k.gemm(false, true, a.rows, b.rows, a.cols, alpha, a.data(), a.cols, b.data(), b.cols, beta, c.data(),
+         c.cols);
 }
 inline Matrix times(const Kernels& k, const Matrix& a, const Matrix& b) {
   Matrix c(a.rows, b.cols);

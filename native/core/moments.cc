@@ -13,7 +13,9 @@ bool is_noise(const Term& t) { return t.variable == ENCODER_NOISE || t.variable 
 std::size_t block_inner(const MomentsBatch& p, const Block& b) {
   return b.terms[0].variable == ACTION ? p.action_dim : p.observation_dim;
 }
-std::size_t block_width(const MomentsBatch& p, const Block& b) { return b.projected ? p.projected : block_inner(p, b); }
+std::size_t block_width(const MomentsBatch& p, const Block& b) {
+  return b.projected ? p.projected : block_inner(p, b);
+}
 std::size_t stack_width(const MomentsBatch& p, const Stack& s) {
   std::size_t width = 0;
   for (std::int32_t b = 0; b < s.count; ++b) width += block_width(p, s.blocks[b]);
@@ -172,7 +174,8 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     if (!eigen_symmetric(k, u, variance)) return NOT_CONVERGED;
     // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
     for (std::size_t i = 0; i < ne; ++i) {
-      const double scale = variance[i] > p.tolerance * std::max(variance[0], 0.0) ? 1 / std::sqrt(variance[i]) : 0;
+      const double scale =
+          variance[i] > p.tolerance * std::max(variance[0], 0.0) ? 1 / std::sqrt(variance[i]) : 0;
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
     const Matrix n = times_nt(k, s_ye, u);
@@ -216,7 +219,9 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
 
 }  // namespace
 
-std::size_t moments_bottleneck_width(const MomentsBatch& batch) { return stack_width(batch, batch.objective.e); }
+std::size_t moments_bottleneck_width(const MomentsBatch& batch) {
+  return stack_width(batch, batch.objective.e);
+}
 
 void solve_moments(const Kernels& kernels, const MomentsBatch& batch, Job& job) {
   job.expect(batch.count);

@@ -1,4 +1,5 @@
-// A batch of worlds of one shape under one objective, at population level (lib/backend.ts: PopulationRequest).
+// A batch of worlds of one shape under one objective, at population level (lib/backend.ts:
+// PopulationRequest).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -43,15 +44,15 @@ struct PopulationBatch {
   std::size_t latent_count;                          // K
   const std::int32_t* latents;                       // (K), ascending
   Objective objective;
-  const double* parameters;           // (PARAMETER_COUNT, count)
-  const double* coefficients;         // (columns, count)
-  const std::int32_t* matrix_index;   // (count), into the stacks below
-  const double* mixing;               // (m, q, ds + dx)
-  const double* action_effect;        // (m, ds, da)
-  const double* state_feedback;       // (m, da, ds)
-  const double* exogenous_feedback;   // (m, da, dx)
-  const double* projection;           // (m, projected, q)
-  double tolerance;                   // relative eigenvalue cut of every pseudo-inverse
+  const double* parameters;          // (PARAMETER_COUNT, count)
+  const double* coefficients;        // (columns, count)
+  const std::int32_t* matrix_index;  // (count), into the stacks below
+  const double* mixing;              // (m, q, ds + dx)
+  const double* action_effect;       // (m, ds, da)
+  const double* state_feedback;      // (m, da, ds)
+  const double* exogenous_feedback;  // (m, da, dx)
+  const double* projection;          // (m, projected, q)
+  double tolerance;                  // relative eigenvalue cut of every pseudo-inverse
   bool encoder;
 
   double* loss;                // (count, K)

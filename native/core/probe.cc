@@ -9,11 +9,13 @@
 namespace exo {
 namespace {
 
-constexpr double TOLERANCE = 1e-10;       // relative eigenvalue cut of a probe's regression
-constexpr double VOID_VARIANCE = 1e-12;   // share of a target's variance below which nothing is left to explain
+constexpr double TOLERANCE = 1e-10;  // relative eigenvalue cut of a probe's regression
+constexpr double VOID_VARIANCE =
+    1e-12;  // share of a target's variance below which nothing is left to explain
 
 // Columns [begin, begin + cols) of rows [top, top + rows) of a (width, width) matrix.
-Matrix cut(const double* s, std::size_t width, std::size_t top, std::size_t rows, std::size_t begin, std::size_t cols) {
+Matrix cut(const double* s, std::size_t width, std::size_t top, std::size_t rows, std::size_t begin,
+           std::size_t cols) {
   Matrix m(rows, cols);
   for (std::size_t i = 0; i < rows; ++i)
     std::copy(s + (top + i) * width + begin, s + (top + i) * width + begin + cols, m.row(i));
@@ -62,8 +64,9 @@ Split moments_of(const Kernels& k, const ProbeBatch& p, const double* s) {
   return r;
 }
 
-// Half the log determinant of every leading block, log det (k,k) at [k - 1]: the pivots of one Cholesky factorisation. A pivot
-// below `least` times its diagonal entry in `scale` makes the block, and all that contain it, singular.
+// Half the log determinant of every leading block, log det (k,k) at [k - 1]: the pivots of one Cholesky
+// factorisation. A pivot below `least` times its diagonal entry in `scale` makes the block, and all that
+// contain it, singular.
 std::vector<double> half_log_determinants(Matrix s, const Matrix& scale, double least) {
   std::vector<double> out(s.rows);
   double sum = 0;
@@ -104,7 +107,8 @@ void consistency(const Kernels& k, const ProbeBatch& p, const Split& held) {
   std::fill(p.consistency, p.consistency + p.latent_count, std::numeric_limits<double>::quiet_NaN());
   if (p.pair_observation < 0 || p.pair_observation_next < 0) return;
   const std::size_t d = p.observation_dim;
-  const std::size_t begins[] = {p.observation, p.observation_next, static_cast<std::size_t>(p.pair_observation),
+  const std::size_t begins[] = {p.observation, p.observation_next,
+                                static_cast<std::size_t>(p.pair_observation),
                                 static_cast<std::size_t>(p.pair_observation_next)};
   Matrix moves[4];  // z - z2 as a map of (o, o', o2, o2')
   for (std::size_t b = 0; b < 4; ++b) {
@@ -151,13 +155,16 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
       return residual_covariance(kernels, s.zt[t], s.oz, s.ot[t], s.oo, from_o_z, from_o_t);
     };
     const Matrix train_zt = residual_zt(train), held_zt = residual_zt(held);
-    const Matrix held_tt = residual_covariance(kernels, held.tt[t], held.ot[t], held.ot[t], held.oo, from_o_t, from_o_t);
+    const Matrix held_tt =
+        residual_covariance(kernels, held.tt[t], held.ot[t], held.ot[t], held.oo, from_o_t, from_o_t);
     const double total = trace(held.tt[t]), left = trace(held_tt);
     p.remaining[t] = left;
     for (std::size_t m = 0; m < p.latent_count; ++m) {
       const std::size_t latents = std::min(p.rows, static_cast<std::size_t>(p.latents[m]));
-      const double conditional = probe_error(kernels, train_zz, train_zt, held_zz, held_zt, left, latents, p.ridge);
-      const double raw = probe_error(kernels, train.zz, train.zt[t], held.zz, held.zt[t], total, latents, p.ridge);
+      const double conditional =
+          probe_error(kernels, train_zz, train_zt, held_zz, held_zt, left, latents, p.ridge);
+      const double raw =
+          probe_error(kernels, train.zz, train.zt[t], held.zz, held.zt[t], total, latents, p.ridge);
       const double nan = std::numeric_limits<double>::quiet_NaN();
       p.conditional[m * p.target_count + t] = left > VOID_VARIANCE * total ? conditional / left : nan;
       p.raw[m * p.target_count + t] = total > 0 ? raw / total : nan;
@@ -180,9 +187,9 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
     for (std::size_t m = 0; m < p.latent_count; ++m) {
       std::size_t k = std::min(p.rows, static_cast<std::size_t>(p.latents[m]));
       while (k > 0 && !std::isfinite(before[k - 1])) --k;  // latents beyond the rank are constant
-      p.information[m * p.target_count + t] =
-          left > VOID_VARIANCE * total ? (k == 0 ? 0 : std::max(0.0, before[k - 1] - after[k - 1]))
-                                       : std::numeric_limits<double>::quiet_NaN();
+      p.information[m * p.target_count + t] = left > VOID_VARIANCE * total
+                                                  ? (k == 0 ? 0 : std::max(0.0, before[k - 1] - after[k - 1]))
+                                                  : std::numeric_limits<double>::quiet_NaN();
     }
   });
   consistency(kernels, p, held);

@@ -3,7 +3,8 @@
 namespace exo {
 namespace {
 
-// Above this pivot ratio no eigenvalue can be near the pseudo-inverse's cut, so that inverse and pseudo-inverse agree.
+// Above this pivot ratio no eigenvalue can be near the pseudo-inverse's cut, so that inverse and
+// pseudo-inverse agree.
 constexpr double WELL_CONDITIONED = 1e-6;
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 namespace exo {
 
-// S^+ b for a positive semidefinite S (n,n), b (n,m): Cholesky where S is well conditioned, else through its eigenvalues, cut at
-// `tolerance` times the largest. False where an eigenproblem did not converge.
+// S^+ b for a positive semidefinite S (n,n), b (n,m): Cholesky where S is well conditioned, else through its
+// eigenvalues, cut at `tolerance` times the largest. False where an eigenproblem did not converge.
 bool solve_semidefinite(const Kernels& k, const Matrix& s, double tolerance, Matrix& b);
 
 // eigenvalues descending, eigenvectors as rows of `vectors`.
@@ -14,8 +14,8 @@ bool eigen_symmetric(const Kernels& k, Matrix& vectors, std::vector<double>& val
 // S plus `ridge` times its mean diagonal.
 Matrix with_ridge(const Matrix& s, double ridge);
 
-// cov(u - A^T f, v - B^T f) from plain second moments, for any regression weights A (nf,nu) and B (nf,nv): it cannot lose its
-// sign, as S_uv - A^T S_fv can.
+// cov(u - A^T f, v - B^T f) from plain second moments, for any regression weights A (nf,nu) and B (nf,nv): it
+// cannot lose its sign, as S_uv - A^T S_fv can.
 Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s_fu, const Matrix& s_fv,
                            const Matrix& s_ff, const Matrix& a, const Matrix& b);
 

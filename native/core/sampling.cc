@@ -9,8 +9,9 @@
 namespace exo {
 namespace {
 
-// Rows drawn together. Blocks begin at multiples of it in the whole sequence of transitions, not in the batch: every row is then
-// computed in a block of the same size at the same place, and its bits do not depend on the batch.
+// Rows drawn together. Blocks begin at multiples of it in the whole sequence of transitions, not in the
+// batch: every row is then computed in a block of the same size at the same place, and its bits do not depend
+// on the batch.
 constexpr std::size_t BLOCK = 256;
 
 class Rows {
@@ -28,7 +29,8 @@ class Rows {
     feed_back(a, x, b_.exogenous_feedback, parameter(EXOGENOUS_FEEDBACK));
 
     Matrix s_next(BLOCK, ds);
-    k_.gemm(false, true, BLOCK, ds, da, parameter(ACTION_SCALE), a.data(), da, b_.action_effect, da, 0, s_next.data(), ds);
+    k_.gemm(false, true, BLOCK, ds, da, parameter(ACTION_SCALE), a.data(), da, b_.action_effect, da, 0,
+            s_next.data(), ds);
     add(s_next, s, parameter(ENDOGENOUS_DECAY));
     if (parameter(PROCESS_NOISE) != 0) add(s_next, source(SOURCE_WS, ds), parameter(PROCESS_NOISE));
     // w_x keeps unit variance: coordinate i < da shares `rho` of u_i.
@@ -73,7 +75,8 @@ class Rows {
 
   void feed_back(Matrix& a, const Matrix& state, const double* gain, double factor) const {
     if (factor == 0) return;
-    k_.gemm(false, true, BLOCK, a.cols, state.cols, factor, state.data(), state.cols, gain, state.cols, 1, a.data(), a.cols);
+    k_.gemm(false, true, BLOCK, a.cols, state.cols, factor, state.data(), state.cols, gain, state.cols, 1,
+            a.data(), a.cols);
   }
 
   void keep(const Matrix& from, double* to, std::size_t begin, std::size_t end) const {
@@ -82,7 +85,8 @@ class Rows {
   }
 
   // Straight into the answer where it wants the whole block, so that large observations are written once.
-  void observe(const Matrix& s, const Matrix& x, SourceStream noise, double* to, std::size_t begin, std::size_t end) {
+  void observe(const Matrix& s, const Matrix& x, SourceStream noise, double* to, std::size_t begin,
+               std::size_t end) {
     const std::size_t d = b_.observation_dim, ds = s.cols, n = ds + x.cols;
     Matrix state(BLOCK, n);
     for (std::size_t r = 0; r < BLOCK; ++r) {

@@ -1,5 +1,5 @@
-// Transitions of a world, drawn by index: docs/theory.md. A stream for each source; element = transition * width + coordinate, so
-// that a transition is the same whatever batch it is drawn in.
+// Transitions of a world, drawn by index: docs/theory.md. A stream for each source; element = transition *
+// width + coordinate, so that a transition is the same whatever batch it is drawn in.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Every stage of the core, one function each. They know arrays and numbers; the caller has checked sizes and finiteness.
-// Requests mirror lib/backend.ts, which documents every field.
+// Every stage of the core, one function each. They know arrays and numbers; the caller has checked sizes and
+// finiteness. Requests mirror lib/backend.ts, which documents every field.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -24,10 +24,10 @@ struct MomentsBatch {
   std::size_t latent;
   double ridge, tolerance;
 
-  double* trace;          // (count)
-  double* spectrum;       // (count, ne), ne = moments_bottleneck_width
-  std::int32_t* rank;     // (count)
-  double* encoder_c;      // (count, latent, observation_dim)
+  double* trace;       // (count)
+  double* spectrum;    // (count, ne), ne = moments_bottleneck_width
+  std::int32_t* rank;  // (count)
+  double* encoder_c;   // (count, latent, observation_dim)
   double* encoder_d;
   std::uint8_t* status;  // (count)
 };
@@ -52,12 +52,12 @@ struct ProbeBatch {
 void probe(const Kernels& kernels, const ProbeBatch& batch, Job& job);
 
 // out (width, width) = sum over rows of (x - mean)^T (x - mean).
-void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, const double* data, const double* mean,
-                double* out, Job& job);
+void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, const double* data,
+                const double* mean, double* out, Job& job);
 
 // values (count, n) descending, vectors (count, n, n) as rows. NaN where it did not converge.
-void symmetric_eigen(const Kernels& kernels, const double* matrices, std::size_t n, std::size_t count, double* values,
-                     double* vectors, Job& job);
+void symmetric_eigen(const Kernels& kernels, const double* matrices, std::size_t n, std::size_t count,
+                     double* values, double* vectors, Job& job);
 
 // solutions (count, n, m). NaN where a matrix is not positive definite.
 void cholesky_solve(const Kernels& kernels, const double* matrices, const double* right_sides, std::size_t n,

@@ -1,17 +1,20 @@
-// The population path, one world per lane: parameters in, loss, spectrum, metrics and encoders out (docs/theory.md).
-// Shapes: q basis coordinates (+ 1 that stands for the complement, where it can hold noise), ds, dx, da; pd dense sources;
-// ny, nf, ne rows of the stacks y, f, e. Matrices are interleaved: (rows, cols, LANES).
+// The population path, one world per lane: parameters in, loss, spectrum, metrics and encoders out
+// (docs/theory.md). Shapes: q basis coordinates (+ 1 that stands for the complement, where it can hold
+// noise), ds, dx, da; pd dense sources; ny, nf, ne rows of the stacks y, f, e. Matrices are interleaved:
+// (rows, cols, LANES).
 //
-// A variable is V e with e ~ N(0, I). Its loadings on the dense sources [s x | u | w_x | w_s | x2 w_x2] are stored, as far to the
-// right as it has any; sensor and augmentation noise is isotropic and independent, so six scalars per block stand for its
-// loadings.
+// A variable is V e with e ~ N(0, I). Its loadings on the dense sources [s x | u | w_x | w_s | x2 w_x2] are
+// stored, as far to the right as it has any; sensor and augmentation noise is isotropic and independent, so
+// six scalars per block stand for its loadings.
 
 constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; n2
 constexpr std::size_t SENSOR_GROUPS = 4;
-constexpr double EXACT = 1 - 1e-9;         // a squared canonical correlation above it is an exact relation
-constexpr double VOID_VARIANCE = 1e-18;    // conditional over total variance below which nothing is left to explain
-// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can be near the
-// pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the eigenvalues are looked at.
+constexpr double EXACT = 1 - 1e-9;  // a squared canonical correlation above it is an exact relation
+constexpr double VOID_VARIANCE =
+    1e-18;  // conditional over total variance below which nothing is left to explain
+// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can
+// be near the pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the
+// eigenvalues are looked at.
 constexpr double WELL_CONDITIONED = 1e-5;
 
 struct Arena {
@@ -43,10 +46,10 @@ struct World {
   WorldShape shape;
   double* variable[VARIABLE_COUNT];  // dense loadings (rows, cols), null where absent or pure noise
   std::size_t cols[VARIABLE_COUNT];
-  double* exogenous_next;            // (dx, at_ws)
-  double* exogenous_mixing;          // (qe, dx)
-  double* projection;                // (projected, qe)
-  double* projection_gram;           // (projected, projected)
+  double* exogenous_next;    // (dx, at_ws)
+  double* exogenous_mixing;  // (qe, dx)
+  double* projection;        // (projected, qe)
+  double* projection_gram;   // (projected, projected)
   vec sensor, one;
 };
 
@@ -78,7 +81,8 @@ static WorldShape world_shape(const PopulationBatch& batch) {
   s.dx = batch.exogenous;
   s.da = batch.action;
   s.projected = batch.projected;
-  s.pair = batch.objective.penalty_count > 0 || mentions_pair(batch.objective.y) || mentions_pair(batch.objective.f);
+  s.pair = batch.objective.penalty_count > 0 || mentions_pair(batch.objective.y) ||
+           mentions_pair(batch.objective.f);
   s.noise = mentions_augmentation(batch.objective.y) || mentions_augmentation(batch.objective.f) ||
             mentions_augmentation(batch.objective.e);
   s.noise |= batch.sensor_noise;
@@ -111,10 +115,11 @@ inline vec gather(std::size_t first, std::size_t count, F value) {
   return load(v);
 }
 
-// (rows, cols) of a stack of matrices that each problem picks by matrix_index; rows beyond `rows` of the target are zero.
-static double* gather_matrix(const PopulationBatch& batch, std::size_t first, std::size_t count, const double* stack,
-                             std::size_t rows, std::size_t cols, std::size_t padded_rows, std::size_t padded_cols,
-                             Arena& arena) {
+// (rows, cols) of a stack of matrices that each problem picks by matrix_index; rows beyond `rows` of the
+// target are zero.
+static double* gather_matrix(const PopulationBatch& batch, std::size_t first, std::size_t count,
+                             const double* stack, std::size_t rows, std::size_t cols, std::size_t padded_rows,
+                             std::size_t padded_cols, Arena& arena) {
   double* out = arena.take(padded_rows, padded_cols);
   if (padded_rows != rows || padded_cols != cols) clear_lanes(out, padded_rows * padded_cols);
   for (std::size_t l = 0; l < LANES; ++l) {
@@ -127,8 +132,8 @@ static double* gather_matrix(const PopulationBatch& batch, std::size_t first, st
 }
 
 // Dense loadings of every variable that the objective or the metrics need: theory.md section 1.
-static World build_world(const PopulationBatch& batch, std::size_t first, std::size_t count, const WorldShape& s,
-                         Arena& arena) {
+static World build_world(const PopulationBatch& batch, std::size_t first, std::size_t count,
+                         const WorldShape& s, Arena& arena) {
   World w;
   w.shape = s;
   const auto parameter = [&](Parameter p) {
@@ -145,12 +150,15 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
 
   const std::size_t qs = s.ds + s.dx;
   const double* mixing = gather_matrix(batch, first, count, batch.mixing, s.q, qs, s.qe, qs, arena);
-  const double* effect = gather_matrix(batch, first, count, batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
-  const double* gain_s = gather_matrix(batch, first, count, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
-  const double* gain_x = gather_matrix(batch, first, count, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
-  w.projection = s.projected
-                     ? gather_matrix(batch, first, count, batch.projection, s.projected, s.q, s.projected, s.qe, arena)
-                     : nullptr;
+  const double* effect =
+      gather_matrix(batch, first, count, batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
+  const double* gain_s =
+      gather_matrix(batch, first, count, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
+  const double* gain_x =
+      gather_matrix(batch, first, count, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
+  w.projection = s.projected ? gather_matrix(batch, first, count, batch.projection, s.projected, s.q,
+                                             s.projected, s.qe, arena)
+                             : nullptr;
   w.projection_gram = nullptr;
   if (s.projected) {
     w.projection_gram = arena.take(s.projected, s.projected);
@@ -240,7 +248,8 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   }
   w.exogenous_mixing = arena.take(s.qe, s.dx);
   for (std::size_t i = 0; i < s.qe; ++i)
-    for (std::size_t j = 0; j < s.dx; ++j) put(w.exogenous_mixing, i * s.dx + j, at(mixing, i * qs + s.ds + j));
+    for (std::size_t j = 0; j < s.dx; ++j)
+      put(w.exogenous_mixing, i * s.dx + j, at(mixing, i * qs + s.ds + j));
   return w;
 }
 
@@ -291,8 +300,9 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
       const vec c = coefficient(term.coefficient) * splat(term.sign);
       const std::int32_t v = term.variable;
       if (v != ACTION) {
-        const std::size_t group = is_observation(v) ? static_cast<std::size_t>(v)
-                                                    : SENSOR_GROUPS + static_cast<std::size_t>(v - ENCODER_NOISE);
+        const std::size_t group = is_observation(v)
+                                      ? static_cast<std::size_t>(v)
+                                      : SENSOR_GROUPS + static_cast<std::size_t>(v - ENCODER_NOISE);
         double* scalar = r.noise + (static_cast<std::size_t>(b) * NOISE_GROUPS + group) * LANES;
         store(scalar, load(scalar) + c * (is_observation(v) ? w.sensor : w.one));
       }
@@ -301,7 +311,8 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
         for (std::size_t j = 0; j < w.cols[v]; ++j)
           put(sum, i * r.cols + j, fma(c, at(from, i * w.cols[v] + j), at(sum, i * r.cols + j)));
     }
-    if (block.projected) gemm_nn_lanes(dense + row * r.cols * LANES, w.projection, sum, width, r.cols, inner, false);
+    if (block.projected)
+      gemm_nn_lanes(dense + row * r.cols * LANES, w.projection, sum, width, r.cols, inner, false);
     row += width;
   }
   return r;
@@ -347,13 +358,16 @@ static void gram_lanes(double* out, const double* a, std::size_t n, std::size_t 
   for (; i + 4 <= n; i += 4) {
     std::size_t j = 0;
     for (; j + 3 <= i + 4; j += 3)
-      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
+                            false);
     for (; j < i + 4; ++j)
-      gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+      gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
+                            false);
   }
   for (; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j)
-      gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k, false);
+      gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
+                            false);
   for (i = 0; i < n; ++i)
     for (std::size_t j = i + 1; j < n; ++j) put(out, i * n + j, at(out, j * n + i));
 }
@@ -373,8 +387,8 @@ static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& a
   return out;
 }
 
-// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a row that is zero).
-// Returns the lanes whose pivots are too small for it to be trusted.
+// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a
+// row that is zero). Returns the lanes whose pivots are too small for it to be trusted.
 static mask semidefinite_factor(double* a, std::size_t n) {
   vec largest = splat(0);
   for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
@@ -398,7 +412,8 @@ static mask semidefinite_factor(double* a, std::size_t n) {
   return doubtful;
 }
 
-// a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance` of the largest.
+// a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance`
+// of the largest.
 static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
   double* w = arena.take(n, 1);
   eigen_lanes(a, w, n, arena.next);
@@ -453,7 +468,7 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
 
 struct Residual {
   const Rows* v;
-  double* gamma;  // (f.rows, v.rows): Gamma_v transposed
+  double* gamma;        // (f.rows, v.rows): Gamma_v transposed
   const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
   std::size_t cols;
 };
@@ -488,8 +503,10 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
   return r;
 }
 
-// Covariance of two residuals as a Gram matrix of residual loadings: what should vanish does so to the square of rounding.
-static double* residual_covariance(const World& w, const Given& g, const Residual& a, const Residual& b, Arena& arena) {
+// Covariance of two residuals as a Gram matrix of residual loadings: what should vanish does so to the square
+// of rounding.
+static double* residual_covariance(const World& w, const Given& g, const Residual& a, const Residual& b,
+                                   Arena& arena) {
   const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
   double* out = arena.take(na, nb);
   loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb);
@@ -599,7 +616,8 @@ static Seen see(const Latents& z, const double* cross, std::size_t n, Arena& are
   return {cross, gains, n};
 }
 
-// out (n,n): what the first `until` latents (lane by lane) explain of the target, cov(t, z) cov(z, z)^+ cov(z, t).
+// out (n,n): what the first `until` latents (lane by lane) explain of the target, cov(t, z) cov(z, z)^+
+// cov(z, t).
 static void explained(const Latents& z, const Seen& target, vec until, double* out, Arena arena) {
   const std::size_t rows = z.rows, n = target.n;
   const auto inside = [&](std::size_t i) { return (mask)(splat(static_cast<double>(i) + 0.5) < until); };
@@ -642,7 +660,8 @@ static Target target_of(const double* covariance, std::size_t n, vec tolerance, 
 }
 
 // -1/2 sum log(1 - rho^2) over eigenvalues rho^2 of `explained` (n,n) in the target's whitened coordinates.
-static vec information_by_eigenvalues(const double* whitening, const double* explained, std::size_t n, Arena arena) {
+static vec information_by_eigenvalues(const double* whitening, const double* explained, std::size_t n,
+                                      Arena arena) {
   double* half = arena.take(n, n);
   double* k = arena.take(n, n);
   gemm_nn_lanes(half, whitening, explained, n, n, n, false);
@@ -663,9 +682,10 @@ static vec information_by_eigenvalues(const double* whitening, const double* exp
   return load(out);
 }
 
-// Gaussian information in nats: -1/2 log det(I - K) for K = L^-1 explained L^-T, by the pivots of I - K. Each pivot is at least
-// the smallest eigenvalue, and their product at most that (all eigenvalues are at most 1): so a tiny pivot proves an exact
-// relation, a product that is not tiny proves that there is none, and only what lies between needs eigenvalues.
+// Gaussian information in nats: -1/2 log det(I - K) for K = L^-1 explained L^-T, by the pivots of I - K. Each
+// pivot is at least the smallest eigenvalue, and their product at most that (all eigenvalues are at most 1):
+// so a tiny pivot proves an exact relation, a product that is not tiny proves that there is none, and only
+// what lies between needs eigenvalues.
 static vec information(const Target& t, const double* explained, Arena arena) {
   const std::size_t n = t.n;
   double* k = arena.take(n, n);
@@ -717,7 +737,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   const vec tolerance = splat(batch.tolerance);
   const Objective& objective = batch.objective;
 
-  // ---- the problem: y and e given f ------------------------------------------------------------------------------
+  // ---- the problem: y and e given f
+  // ------------------------------------------------------------------------------
   const Rows f = compose(w, objective.f, coefficient, arena);
   const Rows e = compose(w, objective.e, coefficient, arena);
   const Rows y = compose(w, objective.y, coefficient, arena);
@@ -729,7 +750,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   double* s_ye = reconstructs ? s_ee : residual_covariance(w, given, ry, re, arena);
   const std::size_t ne = e.rows, ny = y.rows;
 
-  // Traces apart: the complement's coordinate, the last of every unprojected observation block, has a multiplicity.
+  // Traces apart: the complement's coordinate, the last of every unprojected observation block, has a
+  // multiplicity.
   vec trace = splat(0), trace_complement = splat(0);
   {
     Arena local = arena;
@@ -745,7 +767,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       }
   }
 
-  // ---- eigenvalues of M and G ----------------------------------------------------------------------------------------
+  // ---- eigenvalues of M and G
+  // ----------------------------------------------------------------------------------------
   double* lambda = arena.take(ne, 1);
   double* g = arena.take(ne, ne);  // row i: the i-th latent's weights on e
   {
@@ -767,7 +790,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       eigen_lanes(u, lambda, ne, local.next);
       memcpy(g, u, ne * ne * LANES * sizeof(double));
     } else {
-      // Whitened coordinates: N = S_ye W^T with W^T W = (S_ee + P)^+, and M = N N^T has the eigenvalues of N^T N.
+      // Whitened coordinates: N = S_ye W^T with W^T W = (S_ee + P)^+, and M = N N^T has the eigenvalues of
+      // N^T N.
       whitening_rows(u, ne, tolerance, local);
       double* n = local.take(ny, ne);
       gemm_nt_lanes(n, s_ye, u, ny, ne, ne, false);
@@ -782,11 +806,13 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     }
   }
 
-  // ---- which rows are the latents: the complement's one row stands for `multiplicity` of them -------------------------
+  // ---- which rows are the latents: the complement's one row stands for `multiplicity` of them
+  // -------------------------
   const std::size_t k_max = batch.max_latent(), wanted = k_max + (s.noise ? 1 : 0);
-  const std::size_t rows = wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
+  const std::size_t rows =
+      wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
   const vec rank_cut = tolerance * max(at(lambda, 0), splat(0));
-  double* kept = arena.take(ne, 1);       // 1 where the row is a latent of the reduced basis within the rank
+  double* kept = arena.take(ne, 1);  // 1 where the row is a latent of the reduced basis within the rank
   double* is_complement = arena.take(ne, 1);
   for (std::size_t i = 0; i < ne; ++i) {
     vec inside = splat(0), outside = splat(0);
@@ -808,12 +834,14 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   store(complement_c, splat(0));
   store(complement_d, splat(0));
 
-  // ---- the encoder z = C o + D o' in the reduced basis -------------------------------------------------------------------
+  // ---- the encoder z = C o + D o' in the reduced basis
+  // -------------------------------------------------------------------
   double* c = arena.take(rows, s.qe);
   double* d = arena.take(rows, s.qe);
   clear_lanes(c, rows * s.qe);
   clear_lanes(d, rows * s.qe);
-  const auto add_block = [&](const Rows& stack, const Stack& of, std::int32_t b, const double* weights, vec sign) {
+  const auto add_block = [&](const Rows& stack, const Stack& of, std::int32_t b, const double* weights,
+                             vec sign) {
     // weights (rows, stack.rows) applied to the observations in block b
     Arena local = arena;
     double* part = local.take(rows, s.qe);
@@ -861,7 +889,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     }
   }
 
-  // ---- metrics: everything given the full observation ------------------------------------------------------------------
+  // ---- metrics: everything given the full observation
+  // ------------------------------------------------------------------
   const Stack now = plain(OBSERVATION), next = plain(OBSERVATION_NEXT), acts = plain(ACTION);
   const bool given_observation = same_stack(objective.f, now);
   const Rows o = given_observation ? f : compose(w, now, coefficient, arena);
@@ -887,7 +916,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   double* s_zx = arena.take(rows, s.dx);
   gemm_nn_lanes(s_zx, d, s_rx, rows, s.dx, s.qe, false);
 
-  // The gauge part z = H o + D r, H = C + D Gamma; zero in the innovation gauge of an objective that is given o.
+  // The gauge part z = H o + D r, H = C + D Gamma; zero in the innovation gauge of an objective that is given
+  // o.
   const bool gauged = !(objective.innovation && given_observation);
   double *raw_zz = s_zz, *raw_za = s_za, *raw_zx = s_zx, *raw_zo = nullptr;
   if (gauged) {
@@ -912,7 +942,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   const Latents z = latents_of(s_zz, rows, tolerance, arena);
   const Seen z_a = see(z, s_za, s.da, arena), z_x = see(z, s_zx, s.dx, arena);
   const Latents raw = gauged ? latents_of(raw_zz, rows, tolerance, arena) : z;
-  const Seen raw_a = gauged ? see(raw, raw_za, s.da, arena) : z_a, raw_x = gauged ? see(raw, raw_zx, s.dx, arena) : z_x;
+  const Seen raw_a = gauged ? see(raw, raw_za, s.da, arena) : z_a,
+             raw_x = gauged ? see(raw, raw_zx, s.dx, arena) : z_x;
   const Seen raw_o = gauged ? see(raw, raw_zo, s.qe, arena) : z_a;
 
   // Redrawing (x, w_x) moves z by (C + rho_x D) Ex dx + exogenousScale D Ex dw.
@@ -930,7 +961,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     for (std::size_t i = 0; i < rows; ++i) {
       vec sum = splat(0);
       for (std::size_t j = 0; j < s.dx; ++j) {
-        const vec gx = fma(decay, at(dxx, i * s.dx + j), at(cx, i * s.dx + j)), gw = scale * at(dxx, i * s.dx + j);
+        const vec gx = fma(decay, at(dxx, i * s.dx + j), at(cx, i * s.dx + j)),
+                  gw = scale * at(dxx, i * s.dx + j);
         sum = fma(gx, gx, fma(gw, gw, sum));
       }
       put(moved, i, sum);
@@ -939,9 +971,12 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
 
   const vec action_left = trace_lanes(s_aa, s.da, s.da), exogenous_left = trace_lanes(s_xx, s.dx, s.dx);
   vec action_total = splat(0), exogenous_total = splat(0), observation_total = splat(0);
-  for (std::size_t i = 0; i < s.da * a.cols; ++i) action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
-  for (std::size_t i = 0; i < s.dx * x.cols; ++i) exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
-  for (std::size_t i = 0; i < s.qe * o.cols; ++i) observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
+  for (std::size_t i = 0; i < s.da * a.cols; ++i)
+    action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
+  for (std::size_t i = 0; i < s.dx * x.cols; ++i)
+    exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
+  for (std::size_t i = 0; i < s.qe * o.cols; ++i)
+    observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
 
   // How many rows each latent dimension takes: the complement's row stands for `multiplicity` latents.
   double* prefix = arena.take(batch.latent_count, 1);
@@ -960,7 +995,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       prefix[m * LANES + l] = static_cast<double>(row);
     }
   }
-  // What each prefix of the latents explains: (latents), by action, by x', raw by a, x', o, and information in nats.
+  // What each prefix of the latents explains: (latents), by action, by x', raw by a, x', o, and information
+  // in nats.
   const std::size_t many = batch.latent_count;
   double* by_action = arena.take(many, 1);
   double* by_exogenous = arena.take(many, 1);
@@ -996,7 +1032,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     }
   }
 
-  // ---- one lane at a time: prefixes, multiplicities, outputs ------------------------------------------------------------
+  // ---- one lane at a time: prefixes, multiplicities, outputs
+  // ------------------------------------------------------------
   const std::size_t metric_stride = batch.count * batch.latent_count;
   for (std::size_t l = 0; l < count; ++l) {
     const std::size_t problem = first + l;
@@ -1020,8 +1057,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     }
     batch.rank[problem] = static_cast<std::int32_t>(rank);
     double taken = 0, moved_sum = 0, variance = 0;
-    double picked = 0;       // complement picks so far
-    double still = 0;        // picks left of the complement row at hand
+    double picked = 0;  // complement picks so far
+    double still = 0;   // picks left of the complement row at hand
     std::size_t row = 0, filled = 0;
     for (std::size_t m = 0; m < batch.latent_count; ++m) {
       const std::size_t k = static_cast<std::size_t>(batch.latents[m]);
@@ -1080,7 +1117,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       metric(CONSISTENCY_ERROR, moved_sum / (variance + picked * complement_variance));
       metric(RAW_ACTION_ERROR, 1 - raw_by_action[m * LANES + l] / action_total[l]);
       metric(RAW_EXOGENOUS_NEXT_ERROR, 1 - raw_by_exogenous[m * LANES + l] / exogenous_total[l]);
-      metric(RAW_OBSERVATION_ERROR, 1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total);
+      metric(RAW_OBSERVATION_ERROR,
+             1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total);
       const double loss = batch.loss[out];
       batch.status[problem] = loss - loss == 0 ? OK : NON_FINITE;
     }
@@ -1102,6 +1140,7 @@ static std::size_t population_scratch(const PopulationBatch& batch) {
                               batch.latent_count};
   std::size_t widest = s.pd;
   for (const std::size_t r : rows) widest = r > widest ? r : widest;
-  const std::size_t matrices = 140;  // more than population() takes from its arena, at the widest of all shapes
+  const std::size_t matrices =
+      140;  // more than population() takes from its arena, at the widest of all shapes
   return matrices * widest * widest * LANES + 4 * (eigen_lanes_work(widest) + LANES);
 }

@@ -1,11 +1,14 @@
-// Small operations on vec that need nothing from the instruction set: the compiler's vector types do the rest.
+// Small operations on vec that need nothing from the instruction set: the compiler's vector types do the
+// rest.
 inline vec load(const double* p) {
   vec v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 inline void store(double* p, vec v) { __builtin_memcpy(p, &v, sizeof v); }
-inline vec splat(double x) { return x - vec{}; }  // not vec{} + x: that costs an addition, because it turns -0 into +0
+inline vec splat(double x) {
+  return x - vec{};
+}  // not vec{} + x: that costs an addition, because it turns -0 into +0
 inline vec select(mask m, vec a, vec b) { return (vec)(((mask)a & m) | ((mask)b & ~m)); }
 inline vec abs(vec a) { return (vec)((mask)a & 0x7fffffffffffffff); }
 // NaN in either argument gives b, as the x86 instructions do.

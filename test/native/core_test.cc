@@ -1,5 +1,5 @@
-// The stages (native/core) without Node: what sanitizers can see into. Worlds with known answers, every kernel table, several
-// threads, odd batch sizes, cancellation.
+// The stages (native/core) without Node: what sanitizers can see into. Worlds with known answers, every
+// kernel table, several threads, odd batch sizes, cancellation.
 #include <algorithm>
 #include <cmath>
 
@@ -48,7 +48,8 @@ Objective composed() {
   Objective o{};
   o.y = stack({block({{OBSERVATION_NEXT, -1, 1}, {DECODER_NOISE, 0, 1}})});
   o.f = stack({block({{OBSERVATION, -1, 1}, {DECODER_NOISE, 0, 1}})});
-  o.e = stack({block({{OBSERVATION, -1, 1}, {ENCODER_NOISE, 0, 1}}), block({{OBSERVATION_NEXT, -1, 1}, {ENCODER_NOISE, 0, 1}})});
+  o.e = stack({block({{OBSERVATION, -1, 1}, {ENCODER_NOISE, 0, 1}}),
+               block({{OBSERVATION_NEXT, -1, 1}, {ENCODER_NOISE, 0, 1}})});
   return o;
 }
 Objective robust() {
@@ -65,11 +66,13 @@ struct Worlds {
   static constexpr std::size_t ds = 5, dx = 4, da = 3, q = ds + dx;
   std::size_t count;
   std::vector<std::int32_t> latents, matrix_index, rank;
-  Numbers parameters, coefficients, mixing, effect, gain_s, gain_x, loss, spectrum, metrics, c, d, complement_encoder;
+  Numbers parameters, coefficients, mixing, effect, gain_s, gain_x, loss, spectrum, metrics, c, d,
+      complement_encoder;
   std::vector<std::uint8_t> complement, status;
   PopulationBatch batch{};
 
-  Worlds(std::size_t n, const Objective& objective, std::vector<std::int32_t> dims, bool noise, Random& random)
+  Worlds(std::size_t n, const Objective& objective, std::vector<std::int32_t> dims, bool noise,
+         Random& random)
       : count(n), latents(std::move(dims)) {
     const std::size_t k = static_cast<std::size_t>(latents.back()), many = latents.size();
     matrix_index.assign(n, 0);
@@ -104,10 +107,34 @@ struct Worlds {
     complement.assign(n * k, 0);
     complement_encoder.assign(2 * n, 0);
     status.assign(n, 255);
-    batch = {n, q, ds, dx, da, 0, many, latents.data(), objective, parameters.data(), coefficients.data(),
-             matrix_index.data(), mixing.data(), effect.data(), gain_s.data(), gain_x.data(), nullptr, 1e-10, true,
-             loss.data(), spectrum.data(), rank.data(), metrics.data(), c.data(), d.data(), complement.data(),
-             complement_encoder.data(), status.data()};
+    batch = {n,
+             q,
+             ds,
+             dx,
+             da,
+             0,
+             many,
+             latents.data(),
+             objective,
+             parameters.data(),
+             coefficients.data(),
+             matrix_index.data(),
+             mixing.data(),
+             effect.data(),
+             gain_s.data(),
+             gain_x.data(),
+             nullptr,
+             1e-10,
+             true,
+             loss.data(),
+             spectrum.data(),
+             rank.data(),
+             metrics.data(),
+             c.data(),
+             d.data(),
+             complement.data(),
+             complement_encoder.data(),
+             status.data()};
   }
   double metric(PopulationMetric which, std::size_t i, std::size_t m = 0) const {
     return metrics[(which * count + i) * latents.size() + m];
@@ -121,16 +148,19 @@ void solve(const Kernels& k, const PopulationBatch& batch, std::size_t threads) 
   solve_population(k, batch, job);
 }
 
-// T2: the k largest of {alpha x da} and {beta x dx} are taken, in an orthonormal world without noise or feedback.
+// T2: the k largest of {alpha x da} and {beta x dx} are taken, in an orthonormal world without noise or
+// feedback.
 void picks(Checks& checks, const Kernels& kernels) {
   Random random(checks.seed());
   Worlds w(61, reconstruction(), {1, 3, 6, 7, 9}, false, random);
   solve(kernels, w.batch, 3);
   for (std::size_t i = 0; i < w.count; ++i) {
-    const double a = w.parameter(ACTION_SCALE, i) * w.parameter(POLICY_NOISE, i), b = w.parameter(EXOGENOUS_SCALE, i);
+    const double a = w.parameter(ACTION_SCALE, i) * w.parameter(POLICY_NOISE, i),
+                 b = w.parameter(EXOGENOUS_SCALE, i);
     for (std::size_t m = 0; m < w.latents.size(); ++m) {
       const int k = w.latents[m];
-      const int first = a > b ? 3 : 4, from_first = std::min(k, first), from_second = std::min(k - from_first, 7 - first);
+      const int first = a > b ? 3 : 4, from_first = std::min(k, first),
+                from_second = std::min(k - from_first, 7 - first);
       const int actions = a > b ? from_first : from_second, exogenous = a > b ? from_second : from_first;
       checks.below(std::fabs(w.metric(ACTION_ERROR, i, m) - (1 - actions / 3.0)), 1e-12, "actionError");
       checks.below(std::fabs(w.metric(FUTURE_LEAKAGE, i, m) - exogenous / 4.0), 1e-12, "futureLeakage");
@@ -148,8 +178,8 @@ void same_answers(Checks& checks, const Kernels& kernels, const Objective& objec
   Worlds c(53, objective, {2, 5, 10}, true, again);
   solve(kernels, a.batch, 1);
   solve(kernels, c.batch, 4);
-  checks.that(same_bits(a.loss, c.loss) && same_bits(a.spectrum, c.spectrum) && same_bits(a.metrics, c.metrics) &&
-                  same_bits(a.c, c.c) && same_bits(a.d, c.d),
+  checks.that(same_bits(a.loss, c.loss) && same_bits(a.spectrum, c.spectrum) &&
+                  same_bits(a.metrics, c.metrics) && same_bits(a.c, c.c) && same_bits(a.d, c.d),
               "four threads differ from one");
   for (const Numbers* v : {&a.loss, &a.spectrum, &a.metrics})
     for (const double x : *v) checks.that(std::isfinite(x) || x > 0, "a figure is %g", x);
@@ -208,7 +238,8 @@ void data_level(Checks& checks, const Kernels& kernels, const Objective& objecti
       double sum = 0;
       for (std::size_t j = 0; j < ne; ++j) {
         sum += spectrum[i * ne + j];
-        checks.that(j == 0 || spectrum[i * ne + j] <= spectrum[i * ne + j - 1], "the spectrum is not descending");
+        checks.that(j == 0 || spectrum[i * ne + j] <= spectrum[i * ne + j - 1],
+                    "the spectrum is not descending");
       }
       checks.that(sum <= trace[i] * (1 + 1e-9), "eigenvalues add up to %g of %g", sum, trace[i]);
     }
@@ -219,7 +250,8 @@ void data_level(Checks& checks, const Kernels& kernels, const Objective& objecti
 }
 
 void probes(Checks& checks, const Kernels& kernels) {
-  // The target is o' itself and the encoder shows all of it: nothing is left, and the information is infinite.
+  // The target is o' itself and the encoder shows all of it: nothing is left, and the information is
+  // infinite.
   constexpr std::size_t d = 6, n = 4 * d;
   Random random(checks.seed() + 3);
   const Numbers train = random_moments(n, random), held = random_moments(n, random);
@@ -227,13 +259,33 @@ void probes(Checks& checks, const Kernels& kernels) {
   for (std::size_t i = 0; i < d; ++i) dd[i * d + i] = 1;
   const std::int32_t latents[] = {1, 3, d}, targets[] = {d, d, 2 * d, 3};
   Numbers conditional(6), raw(6), information(6), remaining(2), consistency(3);
-  ProbeBatch b{n, train.data(), held.data(), 0, d, d, c.data(), dd.data(), d, 3, 2, latents, targets, 0.0,
-               2 * d, 3 * d, conditional.data(), raw.data(), information.data(), remaining.data(), consistency.data()};
+  ProbeBatch b{n,
+               train.data(),
+               held.data(),
+               0,
+               d,
+               d,
+               c.data(),
+               dd.data(),
+               d,
+               3,
+               2,
+               latents,
+               targets,
+               0.0,
+               2 * d,
+               3 * d,
+               conditional.data(),
+               raw.data(),
+               information.data(),
+               remaining.data(),
+               consistency.data()};
   std::int32_t control[3] = {0, 0, 0};
   Job job(control, 2);
   probe(kernels, b, job);
   checks.below(std::fabs(conditional[4]), 1e-9, "o' given o and o'");
-  checks.that(conditional[0] > conditional[2] && conditional[2] > conditional[4], "more latents explain less");
+  checks.that(conditional[0] > conditional[2] && conditional[2] > conditional[4],
+              "more latents explain less");
   checks.that(std::isinf(information[4]), "information of o' in o' is %g", information[4]);
   checks.that(raw[5] > 0 && remaining[1] > 0, "raw %g, remaining %g", raw[5], remaining[1]);
   double moved = 0, variance = 0;

@@ -7,11 +7,19 @@ export type Loadings = number[][];
 export function observations(world: World): { now: Loadings; next: Loadings } {
   const s = world.spec;
   const { endogenousDim: ds, exogenousDim: dx, actionDim: da, observationDim: d } = s;
-  const [atX, atU, atWs, atWx, atN, atNext] = [ds, ds + dx, ds + dx + da, 2 * ds + dx + da, 2 * (ds + dx) + da, 2 * (ds + dx) + da + d];
+  const [atX, atU, atWs, atWx, atN, atNext] = [
+    ds,
+    ds + dx,
+    ds + dx + da,
+    2 * ds + dx + da,
+    2 * (ds + dx) + da,
+    2 * (ds + dx) + da + d,
+  ];
   const p = atNext + d;
   const zero = (): number[] => new Array<number>(p).fill(0);
   const m = fullMixing(world);
-  const at = (a: { data: Float64Array; cols: number }, i: number, j: number) => a.data[i * a.cols + j] as number;
+  const at = (a: { data: Float64Array; cols: number }, i: number, j: number) =>
+    a.data[i * a.cols + j] as number;
   const action = Array.from({ length: da }, (_, i) => {
     const row = zero();
     for (let j = 0; j < ds; j++) row[j] = s.stateFeedback * at(world.stateFeedback, i, j);
