@@ -1,6 +1,7 @@
 // Every kernel, compiled once per instruction set: isa/<name>.cc includes this inside its target region and its own
 // anonymous namespace, after defining LANES, ISA_NAME, vec, vecf, mask, veci, fma, fnma, sqrt, any, mul32.
-// clang-format off: the order matters
+// The order matters.
+// clang-format off
 #include "kernels/vec-inl.h"
 #include "kernels/lanes-inl.h"
 #include "kernels/dense-inl.h"

@@ -1,5 +1,5 @@
-#include "kernels/kernels.h"
 #include "kernels/headers.h"
+#include "kernels/kernels.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 

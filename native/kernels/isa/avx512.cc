@@ -1,5 +1,5 @@
-#include "kernels/kernels.h"
 #include "kernels/headers.h"
+#include "kernels/kernels.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -19,7 +19,8 @@ inline vec sqrt(vec a) { return (vec)_mm512_sqrt_pd((__m512d)a); }
 inline bool any(mask m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (veci)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
-// 1 / sqrt(a) to 14 bits, where square roots and divisions share one slow unit. A kernel asks for it by its macro.
+// 1 / sqrt(a) to 14 bits, where square roots and divisions share one slow unit. A kernel asks for it by its
+// macro.
 #define EXO_RSQRT_ESTIMATE
 inline vec rsqrt_estimate(vec a) { return (vec)_mm512_rsqrt14_pd((__m512d)a); }
 #include "kernels/kernels-inl.h"

@@ -1,6 +1,6 @@
 // Runs everywhere: two lanes of the compiler's portable vectors, no fused multiply-add.
-#include "kernels/kernels.h"
 #include "kernels/headers.h"
+#include "kernels/kernels.h"
 
 namespace exo {
 namespace {

@@ -1,6 +1,6 @@
 // 64-bit ARM: two lanes with fused multiply-add.
-#include "kernels/kernels.h"
 #include "kernels/headers.h"
+#include "kernels/kernels.h"
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -13,8 +13,12 @@ typedef float vecf __attribute__((vector_size(16)));
 typedef std::int64_t mask __attribute__((vector_size(16)));  // all ones or all zeros per lane
 typedef std::uint64_t veci __attribute__((vector_size(16)));
 inline vec fma(vec a, vec b, vec c) { return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
-inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-inline vec fnma(vec a, vec b, vec c) { return (vec)vfmsq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+inline vecf fma(vecf a, vecf b, vecf c) {
+  return (vecf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+inline vec fnma(vec a, vec b, vec c) {
+  return (vec)vfmsq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
 inline vec sqrt(vec a) { return (vec)vsqrtq_f64((float64x2_t)a); }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
 // 32 x 32 -> 64 bit products of the low halves.
