@@ -1,6 +1,8 @@
 import { defineConfig } from 'tsdown';
 
-const shared = { platform: 'node', target: 'node20.19', hash: false } as const;
+// Figures are drawn by packages that a user installs for them alone.
+const deps: { neverBundle: string[] } = { neverBundle: ['vega', 'vega-lite'] };
+const shared = { platform: 'node', target: 'node20.19', hash: false, deps } as const;
 
 export default defineConfig([
   { ...shared, entry: { index: 'lib/index.ts' }, format: ['esm', 'cjs'], dts: true },

@@ -15,8 +15,16 @@ export { type GenerateOptions, type SampleBatch, sampleTransitions, writeSamples
 export type { Matrix } from './matrix.js';
 export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
 export { referenceBackend } from './reference/index.js';
+export { type ReproduceOptions, type Reproduction, reproduce, writeReproduction } from './reproduce/index.js';
 export { defaultBackend } from './select-backend.js';
-export { type Case, type PopulationMetric, type Solution, type SolveOptions, solve, solveBatch } from './solve.js';
+export {
+  type Case,
+  type PopulationMetric,
+  type Solution,
+  type SolveOptions,
+  solve,
+  solveBatch,
+} from './solve.js';
 export type { CheckContext, CheckResult, CheckRow, Claim, Theorem } from './theorems/check.js';
 export { theorems } from './theorems/index.js';
 export { type Verification, type VerifyOptions, verify } from './theorems/verify.js';

@@ -3,6 +3,8 @@ import { version } from '../version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
+import { type ReportFlags, reportCommand } from './report.js';
+import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
@@ -40,7 +42,8 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .configureOutput({ writeOut: shell.out, writeErr: () => {} })
     .showSuggestionAfterError()
     .helpCommand(true);
-  const threads = () => new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+  const threads = () =>
+    new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
 
   root
     .command('solve')
@@ -55,7 +58,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
     .argument('<data>', 'a LeRobot folder, .npz, .parquet or .csv')
-    .option('--observation <key>', 'a feature (observation.state, observation.images.front) or columns (obs_*)')
+    .option(
+      '--observation <key>',
+      'a feature (observation.state, observation.images.front) or columns (obs_*)',
+    )
     .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
@@ -69,12 +75,16 @@ function program(shell: Shell, outcome: { code: number }): Command {
     )
     .option('--whiten', 'reconstruct whitened observations')
     .addOption(
-      new Option('--ridge <r>', "ridge of every regression, relative to the regressors' mean variance (default 1e-3)").argParser(
-        number(0),
-      ),
+      new Option(
+        '--ridge <r>',
+        "ridge of every regression, relative to the regressors' mean variance (default 1e-3)",
+      ).argParser(number(0)),
     )
     .addOption(
-      new Option('--held-out <share>', 'share of the episodes held out for the metrics (default 0.3)').argParser(number(0, 1)),
+      new Option(
+        '--held-out <share>',
+        'share of the episodes held out for the metrics (default 0.3)',
+      ).argParser(number(0, 1)),
     )
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option('--json', 'print one JSON document')
@@ -85,7 +95,9 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .command('generate')
     .description('sampled transitions of a world')
     .argument('<world>', 'a world or case file (JSON)')
-    .addOption(new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory())
+    .addOption(
+      new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory(),
+    )
     .requiredOption('--out <file>', 'a .npz or .parquet file')
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
     .addOption(threads())
@@ -104,12 +116,30 @@ function program(shell: Shell, outcome: { code: number }): Command {
     });
 
   root
+    .command('reproduce')
+    .description('the claims C1-C3 as numbers, tables and figures (linear models)')
+    .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
+    .option('--quick', 'coarse grids and few worlds: seconds instead of a minute')
+    .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(integer(0)))
+    .option('--json', 'print results.json')
+    .addOption(threads())
+    .action((flags: ReproduceFlags) => reproduceCommand(flags, shell));
+
+  root
+    .command('report')
+    .description('a self-contained HTML page from a reproduction or an analysis')
+    .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
+    .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
+    .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
+
+  root
     .command('info')
     .description('version, instruction set in use, threads, native or fallback')
     .option('--json', 'print one JSON document')
     .action((flags: { json?: boolean }) => infoCommand(flags, shell));
 
-  for (const command of root.commands) command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
+  for (const command of root.commands)
+    command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
   return root;
 }
 
@@ -138,10 +168,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
       if (error.code === 'commander.help') {
-        shell.note(`exolam: expected a command: ${root.commands.map((c) => c.name()).join(', ')}; see exolam --help`);
+        shell.note(
+          `exolam: expected a command: ${root.commands.map((c) => c.name()).join(', ')}; see exolam --help`,
+        );
         return EXIT.badInput;
       }
-      shell.note(`exolam: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see exolam --help`);
+      shell.note(
+        `exolam: ${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see exolam --help`,
+      );
       return EXIT.badInput;
     }
     const { line, code } = explain(error);

@@ -17,6 +17,11 @@ export async function figure(spec: object): Promise<string> {
   }
 }
 
+/** Throws at once where figures cannot be drawn, before any work is done. */
+export async function requireEngines(): Promise<void> {
+  await engines();
+}
+
 async function engines() {
   try {
     const [vega, lite] = await Promise.all([import('vega'), import('vega-lite')]);

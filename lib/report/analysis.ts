@@ -1,0 +1,196 @@
+import type { Analysis, DataMetrics } from '../analyze.js';
+import { ExolamError } from '../errors.js';
+import { type Axis, lineChart } from './charts.js';
+import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
+import { COLOURS } from './figure.js';
+import { codeHtml, escape as escapeHtml, page, type Section, tableHtml } from './page.js';
+
+const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
+/** Modes of the spectrum that are drawn at most. */
+const MODES = 40;
+
+/** Metrics that are drawn, where the data has what they need. */
+const METRICS: readonly (readonly [keyof DataMetrics, name: string, reading: string])[] = [
+  [
+    'futureLeakage',
+    'future leakage',
+    'share of what is new in the exogenous state that z carries (0: none; chance can put it slightly below)',
+  ],
+  [
+    'actionError',
+    'action error',
+    'share of the action that z leaves unexplained (0: z fixes the action; 1: z knows nothing)',
+  ],
+  ['endogenousError', 'endogenous error', 'share of what is new in the clean observation that z misses'],
+  [
+    'consistencyError',
+    'consistency error',
+    'how far z moves when the exogenous state is drawn again, of its own variance',
+  ],
+];
+
+const NAMES = [
+  ...METRICS.map(([metric, name]) => [metric, name] as const),
+  ['actionInformation', 'action information (nats)'] as const,
+  ['futureInformation', 'future information (nats)'] as const,
+];
+
+/** Is this JSON what `exolam analyze --json` prints? */
+export function isAnalysis(value: unknown): boolean {
+  const a = value as Partial<Analysis> | null;
+  return (
+    typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.recommendation === 'string'
+  );
+}
+
+/** A parsed analysis, checked as far as drawing relies on it; "Infinity" becomes a number again. */
+export function readAnalysis(value: unknown, what: string): Analysis {
+  const a = value as Analysis;
+  const numbers = ['transitions', 'observationDim', 'actionDim', 'episodes', 'ridge'] as const;
+  const wrong =
+    numbers.find((field) => typeof a[field] !== 'number') ??
+    (Array.isArray(a.spectrum) && a.spectrum.every((v) => typeof v === 'number') ? undefined : 'spectrum') ??
+    (typeof a.split?.heldOut === 'number' ? undefined : 'split.heldOut') ??
+    (Array.isArray(a.notes) ? undefined : 'notes');
+  const row = a.latent.findIndex(
+    (r) =>
+      typeof r?.latentDim !== 'number' ||
+      typeof r.objective?.kind !== 'string' ||
+      typeof r.metrics !== 'object' ||
+      r.metrics === null,
+  );
+  const field = wrong ?? (row >= 0 ? `latent[${row}]` : undefined);
+  if (field)
+    throw new ExolamError(
+      'data',
+      `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind`,
+    );
+  const number = (v: unknown) => (v === 'Infinity' ? Number.POSITIVE_INFINITY : Number(v));
+  return {
+    ...a,
+    latent: a.latent.map((r) => ({
+      ...r,
+      loss: number(r.loss),
+      metrics: Object.fromEntries(Object.entries(r.metrics).map(([name, v]) => [name, number(v)])),
+    })),
+  };
+}
+
+function nameOf(objective: Analysis['latent'][number]['objective']): string {
+  const { kind, ...rest } = objective as Record<string, unknown> & { kind: string };
+  const settings = Object.entries(rest)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([key, value]) => `${key} ${value}`);
+  return settings.length ? `${kind} (${settings.join(', ')})` : kind;
+}
+
+/** The page of one analysis; `source` names its file. */
+export async function analysisPage(a: Analysis, source: string): Promise<string> {
+  const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
+  const objectives = kinds.map((kind, i) => ({
+    name: nameOf(JSON.parse(kind)),
+    colour: COLOURS[i % COLOURS.length] as string,
+    dash: DASHES[i % DASHES.length] as readonly number[],
+    rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),
+  }));
+  const present = METRICS.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
+  const dims = a.latent.map((row) => row.latentDim);
+  const sections: Section[] = [{ html: `<p class="verdict">${escapeHtml(a.recommendation)}</p>` }];
+
+  if (present.length > 0 && dims.length > 0) {
+    const x: Axis = {
+      field: 'x',
+      title: 'latent dimension k',
+      domain: [Math.min(...dims) - 0.3, Math.max(...dims) + 0.3],
+    };
+    const drawing: Drawing = {
+      name: 'metrics',
+      title: 'What z holds',
+      key: objectives.map(({ name, colour, dash }) => ({ kind: 'line', label: name, colour, dash })),
+      panels: present.map(([metric, name]) => {
+        const values = a.latent.map((row) => row.metrics[metric]).filter((v) => v !== undefined);
+        const domain = [Math.min(0, ...values), Math.max(1, ...values)] as const;
+        return lineChart(
+          name,
+          x,
+          { field: 'y', title: 'share of variance, held out', domain },
+          objectives.flatMap(({ colour, dash, rows }) => {
+            const points = rows
+              .filter((row) => row.metrics[metric] !== undefined)
+              .map((row) => ({ x: row.latentDim, y: row.metrics[metric] as number }));
+            return [
+              { rows: points, colour, dash },
+              { rows: points, colour, mark: 'point' as const },
+            ];
+          }),
+        );
+      }),
+      caption: `On held-out data, given the present observation. ${present.map(([, name, reading]) => `${name[0]?.toUpperCase()}${name.slice(1)}: ${reading}.`).join(' ')}`,
+    };
+    sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
+  }
+
+  const spectrum = a.spectrum.filter((v) => v > 0).slice(0, MODES);
+  if (spectrum.length > 1) {
+    const values = spectrum.map((v, i) => ({ x: i + 1, y: v }));
+    const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * (spectrum[0] as number)] as const;
+    const colour = COLOURS[0];
+    const drawing: Drawing = {
+      name: 'spectrum',
+      title: 'Why: the spectrum of the innovation',
+      key: [],
+      panels: [
+        lineChart(
+          `the ${spectrum.length} strongest of ${a.spectrum.length} modes`,
+          { field: 'x', title: 'mode, strongest first', domain: [0.5, spectrum.length + 0.5] },
+          { field: 'y', title: 'variance (observation units squared)', log: true, domain: ends },
+          [
+            { rows: values, colour },
+            { rows: values, colour, mark: 'point' },
+          ],
+        ),
+      ],
+      caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective (${objectives[0]?.name ?? ''}). A latent dimension of k keeps the k modes on the left, whoever moves them.`,
+    };
+    sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
+  }
+
+  sections.push({ title: 'The numbers', html: numbers(a, objectives) });
+  if (a.notes.length > 0) {
+    sections.push({
+      title: 'Notes',
+      html: `<ul>${a.notes.map((note) => `<li>${escapeHtml(String(note))}</li>`).join('')}</ul>`,
+    });
+  }
+  const { latent: _, spectrum: __, notes: ___, recommendation: ____, ...settings } = a;
+  sections.push({
+    title: 'Settings',
+    html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml({ ...settings, objectives: kinds.map((kind) => JSON.parse(kind)) })}`,
+  });
+  return page({
+    title: 'What latent actions learned from this data encode',
+    lead: `${a.transitions} transitions from ${a.episodes} episode${a.episodes === 1 ? '' : 's'}: observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}. Exact minima of a linear latent action model, judged on ${a.split.heldOut} held-out transitions.`,
+    sections,
+    style: DRAWING_STYLE,
+    footer:
+      "The measures are exolam's own formalisation (docs/theory.md) of the question of arXiv:2605.20223, for the linear latent action model of arXiv:2506.15691.",
+  });
+}
+
+function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
+  const columns = NAMES.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
+  const cell = (v: number | undefined) => (v === undefined ? '' : Number.isFinite(v) ? v.toFixed(3) : '∞');
+  return objectives
+    .map(
+      ({ name, rows }) =>
+        `<h3>${escapeHtml(name)}</h3>${tableHtml(
+          ['k', 'loss', ...columns.map(([, title]) => title)],
+          rows.map((row) => [
+            String(row.latentDim),
+            row.loss.toPrecision(5),
+            ...columns.map(([metric]) => cell(row.metrics[metric])),
+          ]),
+        )}`,
+    )
+    .join('');
+}

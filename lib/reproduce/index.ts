@@ -1,0 +1,4 @@
+export { present, reproductionPage } from './page.js';
+export { isReproduction, readReproduction } from './read.js';
+export { type ReproduceOptions, type Reproduction, reproduce } from './reproduce.js';
+export { resultsJson, writeReproduction, writeWhole } from './write.js';

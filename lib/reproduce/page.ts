@@ -1,0 +1,180 @@
+import { DRAWING_STYLE, draw } from '../report/drawing.js';
+import { codeHtml, escape as escapeHtml, page, type Section, tableHtml } from '../report/page.js';
+import { REMEDIES } from './remedies.js';
+import { type Reproduction, STUDIES } from './reproduce.js';
+import { MIXING_NAMES, MIXINGS } from './spec.js';
+import type { Study } from './study.js';
+import { type Cell, rowsOf, spread } from './table.js';
+
+type Claim = 'C1' | 'C2' | 'C3';
+
+const CLAIMS: Readonly<Record<Claim, { claim: string; formalised: string }>> = {
+  C1: {
+    claim:
+      'Minimising reconstruction makes latent actions encode exogenous information from the future observation.',
+    formalised:
+      "exolam's T1, T2 and T8 (what the minimum keeps), T10 (from finite data) and T11 (in the order of training)",
+  },
+  C2: {
+    claim: 'Learning in a representation that focuses on the endogenous part mitigates it.',
+    formalised:
+      "exolam's T3 (nothing leaks where the representation is blind; a critical gain where it only dims)",
+  },
+  C3: {
+    claim:
+      'Auxiliary objectives such as action supervision make latent actions consistent across exogenous states.',
+    formalised:
+      "exolam's T4 (action supervision), T5 (cross-exogenous reconstruction) and T6 (exogenous-robust penalty)",
+  },
+};
+
+/** What the figures need and nothing else decides: an SVG file for each, and the page. */
+export interface Presentation {
+  readonly sections: readonly Section[];
+  readonly style: string;
+  /** By name, without extension. */
+  readonly figures: Readonly<Record<string, string>>;
+}
+
+export const PROVENANCE =
+  'The question and the claims C1 to C4 are those of the abstract of "Why Latent Actions Fail, and How to Prevent It" (Lee, Cho, Zhao, Lee, arXiv:2605.20223); only the abstract was at hand. The linear latent action model is that of "What Do Latent Action Models Actually Learn?" (Zhang et al., arXiv:2506.15691). The formal statements T1 to T11 are exolam\'s own formalisation, not theorems of those papers.';
+
+/** Draws a reproduction: the sections of a page and every figure as a file. */
+export async function present(
+  reproduction: Reproduction,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Presentation> {
+  const { spec, tables } = reproduction;
+  const figures: Record<string, string> = {};
+  const shown = new Map<string, string>();
+  for (const [i, study] of STUDIES.entries()) {
+    onProgress?.(i, STUDIES.length);
+    const { drawings, sentence } = study.read(tables, spec);
+    const parts: string[] = [];
+    for (const drawing of drawings) {
+      const { html, svg } = await draw(drawing, drawings.length > 1);
+      figures[drawing.name] = svg;
+      parts.push(html);
+    }
+    // Charts that stand alone share a row.
+    const together = drawings.length > 1 && drawings.every(({ panels }) => panels.length === 1);
+    const serves = `${study.theorems.join(', ')} → ${study.claims.join(', ')}`;
+    shown.set(
+      study.name,
+      `<h3>${escapeHtml(study.title)}</h3><p class="serves">${escapeHtml(serves)}</p><p class="verdict">${escapeHtml(sentence)}</p>${together ? `<div class="panels">${parts.join('')}</div>` : parts.join('')}`,
+    );
+  }
+  const htmlOf = (study: Study) => shown.get(study.name) ?? '';
+  const byClaim = (claim: Claim) =>
+    STUDIES.filter((s) => s.name !== 'scale' && s.name !== 'statements' && s.claims.includes(claim));
+  const sections: Section[] = [
+    { title: 'The remedies side by side', html: `${htmlOf(STUDIES[0] as Study)}${scaleTable(reproduction)}` },
+    ...(Object.keys(CLAIMS) as Claim[]).map((claim) => ({
+      title: `Claim ${claim}`,
+      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}`,
+    })),
+    {
+      title: 'Claim C4',
+      html: '<p>That the findings hold for nonlinear models as well is not part of this page: it needs training.</p>',
+    },
+    { title: 'Statements', html: `${shown.get('statements') ?? ''}${statementsTable(reproduction)}` },
+    { title: 'Exactly what was computed', html: settings(reproduction) },
+  ];
+  return { sections, style: `${DRAWING_STYLE}${STYLE}`, figures };
+}
+
+/** The page of one reproduction. */
+export async function reproductionPage(
+  reproduction: Reproduction,
+  onProgress?: (done: number, total: number) => void,
+): Promise<{ html: string; figures: Presentation['figures'] }> {
+  const { sections, style, figures } = await present(reproduction, onProgress);
+  const html = page({ title: TITLE, lead: LEAD, sections, style, footer: PROVENANCE });
+  return { html, figures };
+}
+
+export const TITLE = 'Why latent actions encode the background, and what prevents it';
+export const LEAD =
+  'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Three claims about what z then encodes, each in exact numbers for linear models: α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
+
+const share = (value: Cell | undefined) => (typeof value === 'number' ? Math.abs(value).toFixed(3) : '');
+
+/** Remedies at a few exogenous scales: mean (least to greatest). */
+function scaleTable({ tables, spec }: Reproduction): string {
+  const table = tables['scale'];
+  if (!table) return '';
+  const wanted = [0.5, 2, 8].map((target) =>
+    spec.exogenousScales.reduce((a, b) =>
+      Math.abs(Math.log(b / target)) < Math.abs(Math.log(a / target)) ? b : a,
+    ),
+  );
+  const rows = spread(
+    rowsOf(table).filter((row) => wanted.includes(row['exogenousScale'] as number)),
+    ['mixing', 'remedy', 'exogenousScale'],
+    ['futureLeakage', 'actionError', 'consistencyError'],
+  );
+  const cell = (row: (typeof rows)[number], metric: string) => {
+    const [mean, low, high] = [metric, `${metric}Least`, `${metric}Greatest`].map((name) => share(row[name]));
+    return low === high ? (mean as string) : `${mean} (${low} to ${high})`;
+  };
+  const body = REMEDIES.flatMap((remedy) =>
+    MIXINGS.flatMap((mixing) =>
+      rows
+        .filter((row) => row['remedy'] === remedy.id && row['mixing'] === mixing)
+        .map((row) => [
+          remedy.name,
+          MIXING_NAMES[mixing],
+          (row['exogenousScale'] as number).toPrecision(3),
+          cell(row, 'futureLeakage'),
+          cell(row, 'actionError'),
+          cell(row, 'consistencyError'),
+        ]),
+    ),
+  );
+  const header = [
+    'remedy',
+    'mixing',
+    'exogenous scale',
+    'future leakage',
+    'action error',
+    'consistency error',
+  ];
+  return `<details><summary>The numbers at three exogenous scales: shares of variance, mean over worlds (least to greatest)</summary>${tableHtml(header, body)}</details>`;
+}
+
+function short(value: Cell | undefined): string {
+  if (typeof value !== 'number') return String(value ?? '');
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  return size < 1e-3 || size >= 1e5 ? value.toExponential(1) : String(Number(value.toPrecision(5)));
+}
+
+function statementsTable({ tables }: Reproduction): string {
+  const table = tables['statements'];
+  if (!table) return '';
+  const body = rowsOf(table).map((row) => [
+    `${row['statement']}: ${row['title']}`,
+    String(row['claim']),
+    ...['predicted', 'measured', 'error', 'tolerance'].map((name) => short(row[name])),
+    String(row['verdict']),
+  ]);
+  const header = ['statement', 'claim', 'predicted', 'measured', 'error', 'tolerance', 'verdict'];
+  return `<div class="statements">${tableHtml(header, body)}</div><p>Each row shows the comparison that came nearest to its tolerance. <code>exolam verify</code> runs the same checks on more worlds.</p>`;
+}
+
+function settings({ spec, versions, tables }: Reproduction): string {
+  const files = Object.values(tables).map((t) => [`tables/${t.name}.csv`, t.title, String(t.rows.length)]);
+  const command = `exolam reproduce --out DIR --seed ${spec.seed}${spec.quick ? ' --quick' : ''}`;
+  return `<p>Population solutions are exact minima for infinite data in the linear world of the theory; nothing on this page is trained except where it says so. The same version, seed and instruction set give the same numbers: <code>${escapeHtml(command)}</code></p><div class="files">${tableHtml(['file', 'what it holds', 'rows'], files)}</div><details><summary>Versions, seed and every setting</summary>${codeHtml({ versions, spec })}</details>`;
+}
+
+const STYLE = `
+h3 { font-size: 1.05rem; margin: 2em 0 .2em; }
+blockquote { margin: 0 0 .6em; padding-left: 12px; border-left: 3px solid var(--line); font-style: italic; }
+.serves { color: var(--soft); font-size: .85rem; margin: 0 0 .5em; }
+details { margin: 1em 0; }
+summary { cursor: pointer; }
+.statements td:first-child { white-space: normal; min-width: 15rem; }
+.scroll :is(td, th):nth-child(2) { text-align: left; }
+.files td:nth-child(2) { white-space: normal; min-width: 14rem; }
+`;

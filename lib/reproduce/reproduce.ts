@@ -1,0 +1,90 @@
+import type { Backend, Control } from '../backend.js';
+import { defaultBackend } from '../select-backend.js';
+import { version } from '../version.js';
+import { consistency } from './consistency.js';
+import { order } from './order.js';
+import { phases } from './phase.js';
+import { samples } from './samples.js';
+import { scale } from './scale.js';
+import { sensor } from './sensor.js';
+import { type ReproduceSpec, reproduceSpec } from './spec.js';
+import { spectrum } from './spectrum.js';
+import { statements } from './statements.js';
+import type { Study } from './study.js';
+import type { Table } from './table.js';
+
+export const FORMAT = 'exolam-reproduction';
+export const FORMAT_VERSION = 1;
+
+/** In the order in which they are measured. */
+export const STUDIES: readonly Study[] = [
+  scale,
+  spectrum,
+  samples,
+  order,
+  ...phases,
+  consistency,
+  sensor,
+  statements,
+];
+
+export interface ReproduceOptions extends Control {
+  /** Decides every random world and draw. Default 0. */
+  readonly seed?: number;
+  /** Coarse grids and few worlds: seconds instead of a minute. Default false. */
+  readonly quick?: boolean;
+  readonly backend?: Backend;
+}
+
+/** The claims C1 to C3 in numbers: all that the figures show, and all that it takes to get the same again. */
+export interface Reproduction {
+  readonly format: typeof FORMAT;
+  readonly formatVersion: number;
+  readonly versions: {
+    readonly exolam: string;
+    readonly node: string;
+    readonly backend: string;
+    readonly isa: string;
+  };
+  readonly spec: ReproduceSpec;
+  /** One computed sentence for each study. */
+  readonly readings: Readonly<Record<string, string>>;
+  readonly tables: Readonly<Record<string, Table>>;
+}
+
+/** Measures everything behind the figures of the claims C1 to C3 (linear models). The same seed gives the same numbers. */
+export async function reproduce(options: ReproduceOptions = {}): Promise<Reproduction> {
+  const { seed, quick, signal, threads, onProgress } = options;
+  const backend = options.backend ?? defaultBackend();
+  const spec = reproduceSpec({
+    ...(seed === undefined ? {} : { seed }),
+    ...(quick === undefined ? {} : { quick }),
+  });
+  const total = STUDIES.reduce((sum, study) => sum + study.cost, 0);
+  const tables: Record<string, Table> = {};
+  let before = 0;
+  for (const study of STUDIES) {
+    const measured = await study.measure({
+      spec,
+      backend,
+      signal,
+      threads,
+      advance: (done, of) => onProgress?.(before + (study.cost * done) / of, total),
+    });
+    for (const table of measured) tables[table.name] = table;
+    before += study.cost;
+    onProgress?.(before, total);
+  }
+  const readings = Object.fromEntries(
+    STUDIES.map((study) => [study.name, study.read(tables, spec).sentence]),
+  );
+  const { name, isa } = backend.info();
+  return {
+    format: FORMAT,
+    formatVersion: FORMAT_VERSION,
+    versions: { exolam: version, node: process.versions.node, backend: name, isa },
+    spec,
+    readings,
+    tables,
+  };
+}

@@ -1,0 +1,68 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ExolamError } from '../errors.js';
+import { reproductionPage } from './page.js';
+import type { Reproduction } from './reproduce.js';
+import { csv } from './table.js';
+
+/** Files by path below `folder`: all are written beside their places first, then renamed, so that none is ever half there. */
+export async function writeWhole(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const stage = join(folder, `.partial-${process.pid}`);
+  try {
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(dirname(join(stage, path)), { recursive: true });
+      await writeFile(join(stage, path), content);
+    }
+    for (const path of Object.keys(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await rename(join(stage, path), join(folder, path));
+    }
+  } catch (error) {
+    if (error instanceof ExolamError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new ExolamError(
+      'input',
+      `${folder}: expected a folder that can be written to, but writing failed (${code})`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    await rm(stage, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** results.json, tables/*.csv, figures/*.svg and index.html, in that order; returns their paths below `folder`. */
+export async function writeReproduction(
+  folder: string,
+  reproduction: Reproduction,
+  onProgress?: (done: number, total: number) => void,
+): Promise<string[]> {
+  const { html, figures } = await reproductionPage(reproduction, onProgress);
+  const named = (prefix: string, ending: string, all: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(all).map(([name, text]) => [`${prefix}/${name}.${ending}`, text]));
+  const files = {
+    'results.json': `${resultsJson(reproduction)}\n`,
+    ...named(
+      'tables',
+      'csv',
+      Object.fromEntries(Object.values(reproduction.tables).map((t) => [t.name, csv(t)])),
+    ),
+    ...named('figures', 'svg', figures),
+    'index.html': html,
+  };
+  await writeWhole(folder, files);
+  return Object.keys(files);
+}
+
+/** JSON with one row of a table a line. */
+export function resultsJson({ tables, ...rest }: Reproduction): string {
+  const finite = (_: string, v: unknown) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v);
+  const text = (value: unknown, indent?: number) => JSON.stringify(value, finite, indent);
+  const all = Object.entries(tables).map(([name, { rows, ...about }]) => {
+    const lines = rows.map((row) => `      ${text(row)}`).join(',\n');
+    return `    ${text(name)}: ${text(about).slice(0, -1)},"rows":[\n${lines}\n    ]}`;
+  });
+  return `${text(rest, 2).slice(0, -2)},\n  "tables": {\n${all.join(',\n')}\n  }\n}`;
+}
