@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { version } from '../version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
+import { type BenchFlags, benchCommand } from './bench.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { type ReportFlags, reportCommand } from './report.js';
@@ -131,6 +132,16 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
+
+  root
+    .command('bench')
+    .description('native against pure JavaScript on this machine, beside its measured limits (in a clone)')
+    .option('--quick', 'every case, a few seconds in all; rough figures')
+    .option('--only <text>', 'the cases whose name contains this')
+    .option('--json', 'print one JSON document')
+    .action(async (flags: BenchFlags) => {
+      outcome.code = await benchCommand(flags, shell);
+    });
 
   root
     .command('info')

@@ -1,0 +1,34 @@
+/** What is measured: a case is one question, and each contender answers it on the same numbers in its own way. */
+export interface Case {
+  readonly name: string;
+  /** What one item is: a matrix, a configuration, a row. Times are for one. */
+  readonly unit: string;
+  /** Floating-point operations of one item by the textbook's count: with the CPU's peak, the least time it can take. */
+  readonly operations?: number;
+  /** Bytes of one item that must be written to memory: with the memory's bandwidth, likewise. */
+  readonly bytes?: number;
+  readonly contenders: readonly Contender[];
+}
+
+export interface Contender {
+  readonly name: 'native' | 'reference' | 'ml-matrix' | 'ml-matrix, reduced';
+  readonly threads: number;
+  /** Items of one timed call: milliseconds, so that starting a call does not show. */
+  readonly items: number;
+  /** The input for `items` items is made here, outside of what is timed. */
+  readonly prepare: (items: number) => Call;
+}
+
+export interface Call {
+  readonly run: () => Promise<unknown>;
+  /** The numbers of an answer on which all contenders must agree. */
+  readonly figures: (answer: never) => ArrayLike<number>;
+}
+
+/** A call whose two halves know the type of its answer. */
+export function call<Answer>(
+  run: () => Answer | Promise<Answer>,
+  figures: (answer: Answer) => ArrayLike<number>,
+): Call {
+  return { run: async () => run(), figures };
+}

@@ -1,0 +1,129 @@
+import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
+
+import type { Backend } from '../lib/backend.js';
+import { type Call, type Case, type Contender, call } from './case.js';
+
+/** `count` covariances of 2n draws of n coordinates, one after another. */
+function covariances(native: Backend, n: number, count: number): Float64Array {
+  const draws = 2 * n;
+  const noise = native.normals(7, n, 0, count * draws * n);
+  const out = new Float64Array(count * n * n);
+  for (let c = 0; c < count; c++)
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let r = 0; r < draws; r++)
+          sum += noise[(c * draws + r) * n + i] * noise[(c * draws + r) * n + j];
+        out[(c * n + i) * n + j] = out[(c * n + j) * n + i] = sum / draws;
+      }
+  return out;
+}
+
+/** Rows of one matrix after another, as ml-matrix wants them. */
+function matrices(data: Float64Array, rows: number, cols: number): Matrix[] {
+  return Array.from({ length: data.length / (rows * cols) }, (_, m) =>
+    Matrix.from1DArray(rows, cols, data.subarray(m * rows * cols, (m + 1) * rows * cols)),
+  );
+}
+
+/** Eigenvalues and eigenvectors. Operations: 9 n^3, Golub and Van Loan's count for the symmetric QR algorithm. */
+export function eigenproblem(
+  native: Backend,
+  reference: Backend,
+  n: number,
+  items: { native: number; script: number },
+): Case {
+  const through = (backend: Backend) => (count: number) => {
+    const input = covariances(native, n, count);
+    return call(
+      () => backend.symmetricEigen(input, n, count, { threads: 1 }),
+      ({ values }) => values,
+    );
+  };
+  const mlMatrix = (count: number): Call => {
+    const input = matrices(covariances(native, n, count), n, n);
+    return call(
+      () => input.map((m) => new EigenvalueDecomposition(m, { assumeSymmetric: true })),
+      (answer) => answer.flatMap((e) => e.realEigenvalues.sort((a, b) => b - a)),
+    );
+  };
+  return {
+    name: `symmetric eigenproblem, n = ${n}`,
+    unit: 'matrix',
+    operations: 9 * n ** 3,
+    contenders: [
+      { name: 'native', threads: 1, items: items.native, prepare: through(native) },
+      { name: 'reference', threads: 1, items: items.script, prepare: through(reference) },
+      { name: 'ml-matrix', threads: 1, items: items.script, prepare: mlMatrix },
+    ],
+  };
+}
+
+/** Factor and solve for m right sides: n^3 / 3 + 2 n^2 m operations. */
+export function choleskySolve(native: Backend, reference: Backend, n: number, m: number): Case {
+  const rightSides = (count: number) => native.normals(8, n, 0, count * n * m);
+  const through = (backend: Backend) => (count: number) => {
+    const a = covariances(native, n, count);
+    const b = rightSides(count);
+    return call(
+      () => backend.choleskySolve(a, b, n, m, count, { threads: 1 }),
+      (x) => x,
+    );
+  };
+  const mlMatrix = (count: number): Call => {
+    const a = matrices(covariances(native, n, count), n, n);
+    const b = matrices(rightSides(count), n, m);
+    return call(
+      () => a.map((matrix, i) => new CholeskyDecomposition(matrix).solve(b[i])),
+      (answer) => answer.flatMap((x) => x.to1DArray()),
+    );
+  };
+  const contender = (name: Contender['name'], items: number, prepare: Contender['prepare']): Contender => ({
+    name,
+    threads: 1,
+    items,
+    prepare,
+  });
+  return {
+    name: `Cholesky and ${m} right sides, n = ${n}`,
+    unit: 'system',
+    operations: n ** 3 / 3 + 2 * n * n * m,
+    contenders: [
+      contender('native', 8192, through(native)),
+      contender('reference', 512, through(reference)),
+      contender('ml-matrix', 256, mlMatrix),
+    ],
+  };
+}
+
+/** Second moments of rows of width d. Operations: the upper triangle, d (d + 1) for a row. */
+export function accumulation(native: Backend, reference: Backend, d: number): Case {
+  const mean = new Float64Array(d).fill(0.25);
+  const through = (backend: Backend) => (rows: number) => {
+    const data = native.normals(9, d, 0, rows * d);
+    return call(
+      () => backend.accumulate({ rows, width: d, data, mean }, { threads: 1 }),
+      (c) => c,
+    );
+  };
+  const mlMatrix = (rows: number): Call => {
+    const data = Matrix.from1DArray(rows, d, native.normals(9, d, 0, rows * d));
+    return call(
+      () => {
+        const centred = data.clone().subRowVector(Array.from(mean));
+        return centred.transpose().mmul(centred);
+      },
+      (c) => c.to1DArray(),
+    );
+  };
+  return {
+    name: `moment accumulation, d = ${d}`,
+    unit: 'row',
+    operations: d * (d + 1),
+    contenders: [
+      { name: 'native', threads: 1, items: 4096, prepare: through(native) },
+      { name: 'reference', threads: 1, items: 512, prepare: through(reference) },
+      { name: 'ml-matrix', threads: 1, items: 256, prepare: mlMatrix },
+    ],
+  };
+}

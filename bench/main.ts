@@ -1,0 +1,78 @@
+/** `exolam bench [--quick] [--json] [--only text]`, or `npx tsx bench/main.ts` with the same flags. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { explain } from '../lib/cli/run.js';
+import { ExolamError } from '../lib/errors.js';
+import { loadAddon, packageRoot } from '../lib/native.js';
+import { nativeBackend } from '../lib/native-backend.js';
+import { referenceBackend } from '../lib/reference/index.js';
+import type { Case } from './case.js';
+import { limits } from './limits.js';
+import { accumulation, choleskySolve, eigenproblem } from './linear-algebra.js';
+import { machine } from './machine.js';
+import { measure } from './measure.js';
+import { cases, configurations } from './population.js';
+import { type CaseResult, type Results, resultOf } from './results.js';
+import { normals, transitions } from './sampling.js';
+import { report } from './table.js';
+
+// stdout is for results; benny's running commentary is a note.
+console.log = console.error;
+
+/** bench/results/latest.json and .md, or quick.*: rough figures do not replace good ones. */
+function keep(results: Results): void {
+  const folder = join(packageRoot(), 'bench', 'results');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, results.quick ? 'quick' : 'latest');
+  writeFileSync(`${path}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(`${path}.md`, report(results));
+}
+
+async function main(): Promise<void> {
+  const { values: flags } = parseArgs({
+    options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },
+  });
+  const quick = flags.quick ?? false;
+  const native = nativeBackend(loadAddon());
+  const eigen = (n: number, own: number, script: number) =>
+    eigenproblem(native, referenceBackend, n, { native: own, script });
+  const all: Case[] = [
+    ...configurations(native, referenceBackend),
+    cases(native, referenceBackend),
+    eigen(8, 8192, 512),
+    eigen(16, 2048, 128),
+    eigen(32, 512, 32),
+    eigen(64, 8, 4),
+    eigen(128, 2, 1),
+    eigen(256, 1, 1),
+    choleskySolve(native, referenceBackend, 16, 8),
+    accumulation(native, referenceBackend, 256),
+    normals(native, referenceBackend),
+    transitions(native, referenceBackend, 0),
+    transitions(native, referenceBackend, 0.1),
+  ];
+  const chosen = all.filter(({ name }) => name.includes(flags.only ?? ''));
+  if (chosen.length === 0) {
+    throw new ExolamError(
+      'input',
+      `--only: no case is called "${flags.only}"; there are: ${all.map((c) => c.name).join('; ')}`,
+    );
+  }
+  const measured = limits(quick);
+  const found: CaseResult[] = [];
+  for (const subject of chosen) found.push(resultOf(subject, await measure(subject, quick), measured));
+  const results: Results = { quick, machine: machine(native), limits: measured, cases: found };
+
+  if (flags.only === undefined) keep(results);
+  process.stdout.write(flags.json ? `${JSON.stringify(results)}\n` : report(results));
+}
+
+try {
+  await main();
+} catch (error) {
+  const { line, code } = explain(error);
+  process.stderr.write(`${line}\n`);
+  process.exitCode = code;
+}

@@ -1,0 +1,85 @@
+import benny from 'benny';
+
+import type { Call, Case, Contender } from './case.js';
+
+/** Times of one item, in seconds. */
+export interface Measurement {
+  readonly name: Contender['name'];
+  readonly threads: number;
+  readonly items: number;
+  readonly samples: number;
+  /** The least processor time of all samples, over all threads of the process: other processes do not count in it. */
+  readonly cpu: number;
+  /** The least and the median time by the clock. */
+  readonly wall: number;
+  readonly wallMedian: number;
+}
+
+/** Each contender's figures on the same few items, beside those of the first: who is wrong is not timed. */
+async function checkAgreement(subject: Case): Promise<void> {
+  const items = Math.min(...subject.contenders.map((c) => c.items), 8);
+  const figures = async (contender: Contender) => {
+    const { run, figures }: Call = contender.prepare(items);
+    return figures((await run()) as never);
+  };
+  const [first, ...others] = subject.contenders as [Contender, ...Contender[]];
+  const expected = await figures(first);
+  for (const other of others) {
+    const found = await figures(other);
+    for (let i = 0; i < expected.length || i < found.length; i++) {
+      const error = Math.abs(found[i] - expected[i]);
+      if (!(error <= 1e-7 * Math.abs(expected[i]) + 1e-9))
+        throw new Error(
+          `${subject.name}: ${other.name} gives ${found[i]} for figure ${i} where ${first.name} gives ${expected[i]}`,
+        );
+    }
+  }
+}
+
+/** The native backend's calls are short, and its figures the point: many of them, for the sake of the best. */
+function samplesAtLeast({ name }: Contender, quick: boolean): number {
+  if (name === 'native') return quick ? 10 : 40;
+  return quick ? 1 : 8;
+}
+
+/** One case by benny, a suite of its own; every sample is one call. */
+export async function measure(subject: Case, quick: boolean): Promise<Measurement[]> {
+  await checkAgreement(subject);
+  const items = (contender: Contender) => Math.max(1, quick ? contender.items >> 2 : contender.items);
+  const processor = new Map<Contender, number[]>();
+  const { results } = await benny.suite(
+    subject.name,
+    ...subject.contenders.map((contender) => {
+      const { run } = contender.prepare(items(contender));
+      // benny calls a set-up more often than it uses what comes back: only the last one's samples are kept.
+      const setUp = () => {
+        const samples: number[] = [];
+        processor.set(contender, samples);
+        return async () => {
+          const before = process.cpuUsage();
+          await run();
+          const { user, system } = process.cpuUsage(before);
+          samples.push((user + system) * 1e-6);
+        };
+      };
+      return benny.add(`${contender.name}, threads ${contender.threads}`, setUp, {
+        minSamples: samplesAtLeast(contender, quick),
+        minTime: 1e-4, // of one sample: a call is long enough
+        maxTime: quick ? 0.03 : 1,
+        delay: 0,
+      });
+    }),
+  );
+  return subject.contenders.map((contender, i) => {
+    const { details, samples } = results[i];
+    return {
+      name: contender.name,
+      threads: contender.threads,
+      items: items(contender),
+      samples,
+      cpu: Math.min(...(processor.get(contender) ?? [])) / items(contender),
+      wall: details.min / items(contender),
+      wallMedian: details.median / items(contender),
+    };
+  });
+}

@@ -1,0 +1,41 @@
+import type { Case } from './case.js';
+import type { Limits } from './limits.js';
+import type { Machine } from './machine.js';
+import type { Measurement } from './measure.js';
+
+export interface CaseResult {
+  readonly name: string;
+  readonly unit: string;
+  readonly contenders: readonly Measurement[];
+  /** Seconds of an item on one thread: processor time of the native backend's best sample. */
+  readonly native: number;
+  /** How many times the native backend's processor time the others take. */
+  readonly ratios: Readonly<Record<string, number>>;
+  /** The least time that the machine's measured limits allow for an item, where that can be said. */
+  readonly limit: { readonly seconds: number; readonly by: 'fma' | 'write' } | null;
+}
+
+export interface Results {
+  readonly quick: boolean;
+  readonly machine: Machine;
+  readonly limits: Limits;
+  readonly cases: readonly CaseResult[];
+}
+
+export function resultOf(subject: Case, contenders: readonly Measurement[], limits: Limits): CaseResult {
+  const native = contenders.find((c) => c.name === 'native' && c.threads === 1);
+  if (!native) throw new Error(`${subject.name}: the native backend is missing`);
+  const others = contenders.filter((c) => c.name !== 'native');
+  return {
+    name: subject.name,
+    unit: subject.unit,
+    contenders,
+    native: native.cpu,
+    ratios: Object.fromEntries(others.map((c) => [c.name, c.cpu / native.cpu])),
+    limit: subject.operations
+      ? { seconds: subject.operations / limits.fma, by: 'fma' }
+      : subject.bytes
+        ? { seconds: subject.bytes / limits.write, by: 'write' }
+        : null,
+  };
+}

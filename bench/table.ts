@@ -1,0 +1,75 @@
+import type { CaseResult, Results } from './results.js';
+
+/** Seconds as a person reads them, three digits. */
+export function duration(seconds: number): string {
+  const [factor, unit] =
+    seconds < 1e-6 ? [1e9, 'ns'] : seconds < 1e-3 ? [1e6, 'us'] : seconds < 1 ? [1e3, 'ms'] : [1, 's'];
+  return `${Number((seconds * factor).toPrecision(3))} ${unit}`;
+}
+
+const ratio = (value: number | undefined): string =>
+  value === undefined ? '' : `${value >= 10 ? Math.round(value) : value.toFixed(1)}x`;
+
+/** A Markdown table whose columns also line up in a terminal. */
+function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c].length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join(' | ')} |`;
+  const rule = `|${widths.map((w, c) => (c === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|`;
+  return [line(header), rule, ...rows.map(line)].join('\n');
+}
+
+function row(result: CaseResult): string[] {
+  const cpu = (name: string) => {
+    const found = result.contenders.find((c) => c.name === name);
+    return found ? duration(found.cpu) : '';
+  };
+  const { limit, native, ratios } = result;
+  return [
+    result.name,
+    duration(native),
+    cpu('reference'),
+    ratio(ratios['reference']),
+    cpu('ml-matrix'),
+    ratio(ratios['ml-matrix']),
+    limit ? `${duration(limit.seconds)} ${limit.by}` : '',
+    limit ? `${Math.round((100 * limit.seconds) / native)} %` : '',
+  ];
+}
+
+/** Two threads beside one, by the clock. */
+function threads(result: CaseResult): string[][] {
+  const [one, two] = [1, 2].map((n) => result.contenders.find((c) => c.name === 'native' && c.threads === n));
+  if (!one || !two) return [];
+  const rate = (seconds: number) => Math.round(1 / seconds).toLocaleString('en');
+  return [[result.name, rate(one.wall), rate(two.wall), `${(one.wall / two.wall).toFixed(2)}x`]];
+}
+
+/** The results as Markdown. */
+export function report(results: Results): string {
+  const { machine, limits, cases } = results;
+  const giga = (perSecond: number) => `${Number((perSecond * 1e-9).toPrecision(3))} G`;
+  const reduced = cases.flatMap((c) => {
+    const found = c.contenders.find((m) => m.name === 'ml-matrix, reduced');
+    return found
+      ? [
+          `${c.name}: ml-matrix in the reduced basis takes ${duration(found.cpu)}, so of its ratio ${ratio(c.ratios['ml-matrix'])} the reduction is ${ratio(c.ratios['ml-matrix'] / c.ratios['ml-matrix, reduced'])} and the kernels are ${ratio(c.ratios['ml-matrix, reduced'])}.`,
+        ]
+      : [];
+  });
+  return [
+    `exolam ${machine.version}${machine.commit ? ` at ${machine.commit}` : ''}${results.quick ? ', quick: figures are rough' : ''}`,
+    `${machine.cpu}, ${machine.cores} cores, load ${machine.load}; kernels ${machine.isa} (of ${machine.isas.join(', ')}); node ${machine.node} on ${machine.platform}`,
+    `limits of one thread, measured: ${giga(limits.fma)}FLOP/s fma, ${giga(limits.copy)}B/s copy, ${giga(limits.write)}B/s write`,
+    '',
+    'One thread, processor time of one item, best of several calls; x: times the native backend.',
+    '',
+    markdown(['case', 'native', 'reference', '', 'ml-matrix', '', 'limit', 'reached'], cases.map(row)),
+    '',
+    ...reduced,
+    'Items per second by the clock, best call:',
+    '',
+    markdown(['case', '1 thread', '2 threads', ''], cases.flatMap(threads)),
+    '',
+  ].join('\n');
+}

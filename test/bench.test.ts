@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { CaseResult, Results } from '../bench/results.js';
+import { duration, report } from '../bench/table.js';
+import { native } from './support/backends.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'exolam-bench-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function bench(at: string, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(at, 'dist/cli.mjs'), 'bench', ...args], (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+/** The package as installed, with dependencies for which `has` holds. */
+function installed(name: string, has: (dependency: string) => boolean, ...more: string[]): string {
+  const at = join(folder, name);
+  mkdirSync(join(at, 'node_modules'), { recursive: true });
+  for (const part of ['dist', 'package.json', ...more])
+    cpSync(join(root, part), join(at, part), { recursive: true });
+  for (const dependency of readdirSync(join(root, 'node_modules')).filter(has))
+    symlinkSync(join(root, 'node_modules', dependency), join(at, 'node_modules', dependency));
+  return at;
+}
+
+describe('exolam bench --quick', () => {
+  let results: Results;
+  const find = (name: string): CaseResult => {
+    const found = results.cases.find((c) => c.name === name);
+    if (!found) throw new Error(`no case is called ${name}`);
+    return found;
+  };
+
+  beforeAll(async () => {
+    const { code, stdout, stderr } = await bench(root, '--quick', '--json');
+    expect(code, stderr).toBe(0);
+    results = JSON.parse(stdout) as Results;
+  });
+
+  it('says where it ran, with which kernels, and what the machine could do at best', () => {
+    expect(results.machine.isa).toBe(native.info().isa);
+    expect(results.machine.node).toBe(process.version);
+    expect(results.machine.cpu).not.toBe('');
+    // Anything that runs Node does a hundred million operations a second, and nothing does a hundred thousand times that.
+    for (const limit of [results.limits.fma, results.limits.copy, results.limits.write]) {
+      expect(limit).toBeGreaterThan(1e8);
+      expect(limit).toBeLessThan(1e13);
+    }
+  });
+
+  it('has every case, each with the contenders it is meant for and times that are times', () => {
+    const eigen = [8, 16, 32, 64, 128, 256].map((n) => `symmetric eigenproblem, n = ${n}`);
+    const withMlMatrix = [
+      ...eigen,
+      'configuration to metrics, every effect',
+      'Cholesky and 8 right sides, n = 16',
+      'moment accumulation, d = 256',
+    ];
+    const without = [
+      'configuration to metrics',
+      'solveBatch: cases to solutions',
+      'normals, f64',
+      'transitions, observationDim 128',
+      'transitions, observationDim 128, sensor noise',
+    ];
+    expect(results.cases.map((c) => c.name).sort()).toEqual([...withMlMatrix, ...without].sort());
+    for (const found of results.cases) {
+      const names = new Set(found.contenders.map((c) => c.name));
+      expect(names, found.name).toContain('native');
+      expect(names, found.name).toContain('reference');
+      expect(names.has('ml-matrix'), found.name).toBe(withMlMatrix.includes(found.name));
+      for (const { cpu, wall, wallMedian, samples } of found.contenders) {
+        for (const time of [cpu, wall]) expect(time, found.name).toBeGreaterThan(0);
+        for (const time of [cpu, wall]) expect(time, found.name).toBeLessThan(10);
+        expect(wallMedian).toBeGreaterThanOrEqual(wall);
+        expect(samples).toBeGreaterThan(0);
+      }
+      if (found.limit) expect(found.limit.seconds, found.name).toBeGreaterThan(0);
+    }
+    for (const name of ['configuration to metrics', 'solveBatch: cases to solutions'])
+      expect(
+        find(name)
+          .contenders.filter((c) => c.name === 'native')
+          .map((c) => c.threads),
+      ).toEqual([1, 2]);
+  });
+
+  it('finds native faster than pure JavaScript where the work is large', () => {
+    for (const name of [
+      'configuration to metrics',
+      'configuration to metrics, every effect',
+      'symmetric eigenproblem, n = 128',
+      'symmetric eigenproblem, n = 256',
+      'moment accumulation, d = 256',
+    ]) {
+      for (const [other, ratio] of Object.entries(find(name).ratios))
+        expect(ratio, `${name}: ${other}`).toBeGreaterThan(1);
+    }
+  });
+
+  it('prints a table that a Markdown reader takes, one line for a case', () => {
+    const lines = report(results).split('\n');
+    for (const { name } of results.cases) {
+      const cells = lines.find((line) => line.startsWith(`| ${name} `))?.split('|');
+      expect(cells, name).toHaveLength(10);
+    }
+    expect(lines.some((line) => line.includes(`kernels ${results.machine.isa}`))).toBe(true);
+  });
+});
+
+describe('exolam bench', () => {
+  it('runs the cases that are asked for, on the instruction set that is asked for', async () => {
+    process.env['EXOLAM_ISA'] = 'baseline';
+    try {
+      const { code, stdout } = await bench(root, '--quick', '--json', '--only', 'n = 8');
+      expect(code).toBe(0);
+      const results = JSON.parse(stdout) as Results;
+      expect(results.machine.isa).toBe('baseline');
+      expect(results.cases.map((c) => c.name)).toEqual(['symmetric eigenproblem, n = 8']);
+    } finally {
+      delete process.env['EXOLAM_ISA'];
+    }
+  });
+
+  it('refuses a name that no case has, and lists those there are', async () => {
+    const { code, stdout, stderr } = await bench(root, '--only', 'nothing');
+    expect(stderr).toMatch(/^exolam: --only: no case is called "nothing"; there are: .*n = 8;.*\n$/);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('needs a clone: one sentence where the benchmarks are not', async () => {
+    const { code, stderr } = await bench(installed('published', () => true));
+    expect(stderr).toMatch(
+      /^exolam: bench: expected a clone of exolam's repository, but .*bench\/main\.ts.*\n$/,
+    );
+    expect(code).toBe(2);
+  });
+
+  it('needs the development packages: one sentence that names the first that is absent', async () => {
+    const at = installed('production', (name) => name !== 'benny', 'bench');
+    const { code, stderr } = await bench(at);
+    expect(stderr).toMatch(/^exolam: bench: expected the development package benny, .*npm ci\n$/);
+    expect(code).toBe(2);
+  });
+});
+
+describe('duration', () => {
+  it('has three digits in the unit that fits', () => {
+    expect([2.3456e-9, 4.5678e-6, 0.0123456, 2].map(duration)).toEqual([
+      '2.35 ns',
+      '4.57 us',
+      '12.3 ms',
+      '2 s',
+    ]);
+  });
+});
