@@ -124,7 +124,9 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(integer(0)))
     .option('--json', 'print results.json')
     .addOption(threads())
-    .action((flags: ReproduceFlags) => reproduceCommand(flags, shell));
+    .action(async (flags: ReproduceFlags) => {
+      outcome.code = await reproduceCommand(flags, shell);
+    });
 
   root
     .command('report')

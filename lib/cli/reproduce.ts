@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { requireEngines } from '../report/figure.js';
-import { reproduce, resultsJson, writeReproduction } from '../reproduce/index.js';
+import { allHold, reproduce, requireFolder, resultsJson, writeReproduction } from '../reproduce/index.js';
 import { Progress } from './progress.js';
-import type { Shell } from './run.js';
+import { EXIT, type Shell } from './run.js';
 
 export interface ReproduceFlags {
   readonly out: string;
@@ -12,9 +12,10 @@ export interface ReproduceFlags {
   readonly json?: boolean;
 }
 
-/** `exolam reproduce --out DIR`: the claims C1 to C3 as numbers, figures and one page. */
-export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Promise<void> {
+/** `exolam reproduce --out DIR`: the claims C1 to C3 as numbers, figures and one page; returns the exit code. */
+export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Promise<number> {
   await requireEngines();
+  await requireFolder(flags.out);
   const progress = new Progress(shell);
   const { out, json, ...options } = flags;
   const reproduction = await reproduce({
@@ -25,10 +26,15 @@ export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Pro
   progress.end();
   const files = await writeReproduction(out, reproduction, progress.of('drawing'));
   progress.end();
-  if (json) return shell.out(`${resultsJson(reproduction)}\n`);
+  const code = allHold(reproduction) ? EXIT.done : EXIT.failed;
+  if (json) {
+    shell.out(`${resultsJson(reproduction)}\n`);
+    return code;
+  }
   for (const sentence of Object.values(reproduction.readings)) shell.out(`${sentence}\n`);
   const count = (folder: string) => files.filter((file) => file.startsWith(`${folder}/`)).length;
   shell.out(
     `\n${join(out, 'index.html')}: the page; beside it results.json, ${count('figures')} figures (.svg) and ${count('tables')} tables (.csv)\n`,
   );
+  return code;
 }

@@ -1,4 +1,5 @@
 export { present, reproductionPage } from './page.js';
 export { isReproduction, readReproduction } from './read.js';
 export { type ReproduceOptions, type Reproduction, reproduce } from './reproduce.js';
-export { resultsJson, writeReproduction, writeWhole } from './write.js';
+export { allHold } from './statements.js';
+export { requireFolder, resultsJson, writeReproduction, writeWhole } from './write.js';

@@ -1,7 +1,12 @@
 import { theorems } from '../theorems/index.js';
 import { verify } from '../theorems/verify.js';
-import { need, type Run, type Study } from './study.js';
+import { need, type Run, type Study, type Tables } from './study.js';
 import { rowsOf, tableOf } from './table.js';
+
+/** Does every check of a reproduction hold? */
+export function allHold({ tables }: { readonly tables: Tables }): boolean {
+  return rowsOf(need(tables, 'statements')).every((row) => row['verdict'] === 'holds');
+}
 
 /** Every statement with its check: predicted, measured, and which claim it formalises. */
 export const statements: Study = {

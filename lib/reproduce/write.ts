@@ -5,6 +5,22 @@ import { reproductionPage } from './page.js';
 import type { Reproduction } from './reproduce.js';
 import { csv } from './table.js';
 
+/** Makes the folder where there is none; throws where there cannot be one. */
+export async function requireFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+}
+
+function unwritable(folder: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof ExolamError || code === undefined) return error;
+  const message = `${folder}: expected a folder that can be written to, but writing failed (${code})`;
+  return new ExolamError('input', message, { cause: error });
+}
+
 /** Files by path below `folder`: all are written beside their places first, then renamed, so that none is ever half there. */
 export async function writeWhole(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
   const stage = join(folder, `.partial-${process.pid}`);
@@ -18,16 +34,7 @@ export async function writeWhole(folder: string, files: Readonly<Record<string, 
       await rename(join(stage, path), join(folder, path));
     }
   } catch (error) {
-    if (error instanceof ExolamError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new ExolamError(
-      'input',
-      `${folder}: expected a folder that can be written to, but writing failed (${code})`,
-      {
-        cause: error,
-      },
-    );
+    throw unwritable(folder, error);
   } finally {
     await rm(stage, { recursive: true, force: true }).catch(() => {});
   }
