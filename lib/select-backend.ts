@@ -24,9 +24,11 @@ function choose(): Backend {
   try {
     return nativeBackend(loadAddon());
   } catch (error) {
-    if (forced === 'native' || (error as Error).message.includes('EXOLAM_ISA')) {
-      throw new ExolamError('unsupported', (error as Error).message, { cause: error });
+    if ((error as Error).message.startsWith('EXOLAM_ISA')) {
+      throw new ExolamError('input', (error as Error).message, { cause: error });
     }
+    // Only a binary that is absent or refused is a reason to go on without it.
+    if (forced === 'native' || !(error instanceof ExolamError && error.kind === 'unsupported')) throw error;
     process.stderr.write(
       `exolam: the native addon did not load, using plain JavaScript. ${(error as Error).message}\n`,
     );

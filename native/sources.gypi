@@ -24,7 +24,8 @@
     "test_sources": [
       "test/native/core_test.cc",
       "test/native/dense_test.cc",
-      "test/native/lanes_test.cc"
+      "test/native/lanes_test.cc",
+      "test/native/streams_test.cc"
     ],
     "addon_defines": [
       "NAPI_VERSION=9",

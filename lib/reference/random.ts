@@ -1,29 +1,59 @@
-function mulhi(a: number, b: number): number {
-  const al = a & 0xffff, ah = a >>> 16, bl = b & 0xffff, bh = b >>> 16;
-  const mid = ah * bl + ((al * bl) >>> 16);
-  const mid2 = (mid & 0xffff) + al * bh;
-  return (ah * bh + Math.floor(mid / 65536) + Math.floor(mid2 / 65536)) >>> 0;
+/**
+ * Random numbers drawn by index: element i of the stream (seed, stream) depends on nothing else. Philox4x32-10 (Salmon et al.,
+ * SC 2011) and Box-Muller; the addon draws the same numbers, to rounding.
+ */
+
+const MULTIPLIER = [0xd2511f53, 0xcd9e8d57] as const;
+const WEYL = [0x9e3779b9, 0xbb67ae85] as const;
+const WORD = 2 ** 32;
+
+/** The upper 32 bits of a 32 x 32 bit product. */
+function multiplyHigh(a: number, b: number): number {
+  const [al, ah, bl, bh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+  const middle = ah * bl + ((al * bl) >>> 16);
+  const carry = (middle % 65536) + al * bh;
+  return (ah * bh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
 }
-function block(seed: number, stream: number, index: number): number[] {
-  let c0 = index >>> 0, c1 = Math.floor(index / 2 ** 32) >>> 0, c2 = stream >>> 0, c3 = Math.floor(stream / 2 ** 32) >>> 0;
-  let k0 = seed >>> 0, k1 = Math.floor(seed / 2 ** 32) >>> 0;
-  for (let r = 0; r < 10; r++) {
-    const h0 = mulhi(0xd2511f53, c0), l0 = Math.imul(0xd2511f53, c0) >>> 0;
-    const h1 = mulhi(0xcd9e8d57, c2), l1 = Math.imul(0xcd9e8d57, c2) >>> 0;
-    [c0, c1, c2, c3] = [(h1 ^ c1 ^ k0) >>> 0, l1, (h0 ^ c3 ^ k1) >>> 0, l0];
-    k0 = (k0 + 0x9e3779b9) >>> 0; k1 = (k1 + 0xbb67ae85) >>> 0;
+
+/** Ten rounds of Philox in place: counter (4 words), key (2 words). */
+export function philox(counter: Uint32Array, key0: number, key1: number): void {
+  let [a, b, c, d] = counter as unknown as [number, number, number, number];
+  let [k0, k1] = [key0 >>> 0, key1 >>> 0];
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER[0], a);
+    const low0 = Math.imul(MULTIPLIER[0], a) >>> 0;
+    const high1 = multiplyHigh(MULTIPLIER[1], c);
+    const low1 = Math.imul(MULTIPLIER[1], c) >>> 0;
+    a = (high1 ^ b ^ k0) >>> 0;
+    b = low1;
+    c = (high0 ^ d ^ k1) >>> 0;
+    d = low0;
+    k0 = (k0 + WEYL[0]) >>> 0;
+    k1 = (k1 + WEYL[1]) >>> 0;
   }
-  return [c0, c1, c2, c3];
+  counter.set([a, b, c, d]);
 }
+
+/** The upper 52 bits of two words as a fraction in [0, 1). */
+const fraction = (high: number, low: number) => (high * 2 ** 20 + (low >>> 12)) * 2 ** -52;
+
+/**
+ * Elements first .. first + count of the N(0, 1) stream (seed, stream), all safe non-negative integers. Elements 2 b and 2 b + 1
+ * come from block b: sqrt(-2 ln u) times cos and sin of 2 pi v, with u = 1 - fraction(x1, x0) and v = fraction(x3, x2).
+ */
 export function normals(seed: number, stream: number, first: number, count: number): Float64Array {
   const out = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const at = first + i;
-    const [a, b, c, d] = block(seed, stream, Math.floor(at / 2)) as [number, number, number, number];
-    const u = (b * 2 ** 21 + (a >>> 11) + 1) * 2 ** -53;
-    const v = (d * 2 ** 21 + (c >>> 11)) * 2 ** -53;
-    const r = Math.sqrt(-2 * Math.log(u));
-    out[i] = at % 2 ? r * Math.sin(2 * Math.PI * v) : r * Math.cos(2 * Math.PI * v);
+  const x = new Uint32Array(4);
+  const [key0, key1] = [seed % WORD, Math.floor(seed / WORD)];
+  const [stream0, stream1] = [stream % WORD, Math.floor(stream / WORD)];
+  for (let i = -(first % 2); i < count; i += 2) {
+    const block = (first + i) / 2;
+    x.set([block % WORD, Math.floor(block / WORD), stream0, stream1]);
+    philox(x, key0, key1);
+    const radius = Math.sqrt(-2 * Math.log(1 - fraction(x[1] as number, x[0] as number)));
+    const angle = 2 * Math.PI * fraction(x[3] as number, x[2] as number);
+    if (i >= 0) out[i] = radius * Math.cos(angle);
+    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
   }
   return out;
 }

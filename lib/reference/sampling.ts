@@ -3,7 +3,19 @@ import { PARAMETERS } from '../backend.js';
 import { normals } from './random.js';
 
 /** A stream for each source; element = transition * width + coordinate (docs/theory.md). */
-const STREAM = { s: 1, x: 2, u: 3, ws: 4, wx: 5, x2: 6, wx2: 7, noise: 8, noiseNext: 9, pairNoise: 10, pairNoiseNext: 11 };
+const STREAM = {
+  s: 1,
+  x: 2,
+  u: 3,
+  ws: 4,
+  wx: 5,
+  x2: 6,
+  wx2: 7,
+  noise: 8,
+  noiseNext: 9,
+  pairNoise: 10,
+  pairNoiseNext: 11,
+};
 
 /** Transitions first .. first + count, straight from the world's equations (theory.md section 1). */
 export function sample(r: SampleRequest): SampleAnswer {
@@ -14,7 +26,14 @@ export function sample(r: SampleRequest): SampleAnswer {
   >;
   const draw = (stream: number, width: number) => normals(r.seed, stream, r.first * width, count * width);
   /** out += factor * rows of `from` times gain^T, gain (n, m). */
-  const addProduct = (out: Float64Array, from: Float64Array, gain: Float64Array, n: number, m: number, factor: number) => {
+  const addProduct = (
+    out: Float64Array,
+    from: Float64Array,
+    gain: Float64Array,
+    n: number,
+    m: number,
+    factor: number,
+  ) => {
     if (factor === 0) return;
     for (let row = 0; row < count; row++)
       for (let i = 0; i < n; i++) {
@@ -41,7 +60,8 @@ export function sample(r: SampleRequest): SampleAnswer {
   });
   const exogenousNext = combine(x, p.exogenousDecay, w, p.exogenousScale);
   const observe = (endogenous: Float64Array, exogenous: Float64Array, noise: number) => {
-    const out = p.sensorNoise === 0 ? new Float64Array(count * d) : draw(noise, d).map((v) => p.sensorNoise * v);
+    const out =
+      p.sensorNoise === 0 ? new Float64Array(count * d) : draw(noise, d).map((v) => p.sensorNoise * v);
     const states = new Float64Array(count * (ds + dx));
     for (let row = 0; row < count; row++) {
       states.set(endogenous.subarray(row * ds, (row + 1) * ds), row * (ds + dx));

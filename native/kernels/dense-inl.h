@@ -45,7 +45,7 @@ inline typename Register<T>::type splat_of(T x) {
 
 constexpr std::size_t TILE_ROWS = LANES == 8 ? 8 : 4, TILE_VECS = LANES == 2 ? 2 : 3;
 template <class T>
-constexpr std::size_t TILE_COLS = TILE_VECS* WIDTH<T>;
+constexpr std::size_t TILE_COLS = TILE_VECS * WIDTH<T>;
 constexpr std::size_t DEPTH = LANES == 8 ? 128 : 192, HEIGHT = 128;
 
 inline std::size_t smaller(std::size_t x, std::size_t y) { return x < y ? x : y; }

@@ -53,7 +53,6 @@ struct Kernels {
   // out[i] = element first + i of the N(0,1) stream (seed, stream): Philox4x32-10 and Box-Muller, see streams-inl.h.
   // Any split of a range gives the same bits.
   void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::size_t count);
-  void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::size_t count);
 
   // ---- the population path (population-inl.h) ----------------------------------------------------------------------
   // Solves problems [first, first + count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.

@@ -1,0 +1,146 @@
+// Random streams (native/kernels/streams-inl.h) and sampling for every kernel table that this CPU can run.
+#include <algorithm>
+#include <cmath>
+
+#include "check.h"
+#include "core/sampling.h"
+#include "tables.h"
+
+using exo::Kernels;
+using exo::test::Checks;
+using exo::test::Random;
+using Numbers = std::vector<double>;
+
+namespace {
+
+Numbers draw(const Kernels& k, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+             std::size_t count) {
+  Numbers out(count, NAN);
+  k.normals(out.data(), seed, stream, first, count);
+  return out;
+}
+
+bool same_bits(const double* a, const double* b, std::size_t n) {
+  return std::memcmp(a, b, n * sizeof(double)) == 0;
+}
+
+// Philox4x32-10 of a zero key and counter is 6627e8d5 e169c58d bc57ac4c 9b00dbd8 (Random123): the two normals
+// by libm.
+void known_answer(Checks& checks, const Kernels& k) {
+  const std::uint64_t a = 0xe169c58d6627e8d5u, b = 0x9b00dbd8bc57ac4cu;
+  const double u = 1 - static_cast<double>(a >> 12) * 0x1p-52, v = static_cast<double>(b >> 12) * 0x1p-52;
+  const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::acos(-1.0) * v;
+  const Numbers got = draw(k, 0, 0, 0, 2);
+  checks.below(std::fabs(got[0] - radius * std::cos(angle)), 1e-14, "first");
+  checks.below(std::fabs(got[1] - radius * std::sin(angle)), 1e-14, "second");
+}
+
+void splits(Checks& checks, const Kernels& k) {
+  Random random(checks.seed());
+  const std::uint64_t first = (std::uint64_t{1} << 40) + 3;
+  const Numbers whole = draw(k, 5, 6, first, 500);
+  for (int trial = 0; trial < 200; ++trial) {
+    const std::size_t begin = random.bits() % 500, count = random.bits() % (500 - begin) + 1;
+    const Numbers part = draw(k, 5, 6, first + begin, count);
+    checks.that(same_bits(part.data(), whole.data() + begin, count), "elements %zu .. %zu differ", begin,
+                begin + count);
+  }
+}
+
+void distribution(Checks& checks, const Kernels& k) {
+  constexpr std::size_t n = 200000;
+  Numbers x = draw(k, checks.seed(), 1, 0, n), y = draw(k, checks.seed(), 2, 0, n);
+  double mean = 0, square = 0, fourth = 0, cross = 0, pairs = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    mean += x[i] / n;
+    square += x[i] * x[i] / n;
+    fourth += x[i] * x[i] * x[i] * x[i] / n;
+    cross += x[i] * y[i] / n;
+    pairs += i % 2 ? x[i] * x[i - 1] / (n / 2) : 0;
+  }
+  const double deviation = 1 / std::sqrt(static_cast<double>(n));  // five of each
+  checks.below(std::fabs(mean), 5 * deviation, "mean");
+  checks.below(std::fabs(square - 1), 5 * std::sqrt(2.0) * deviation, "variance - 1");
+  checks.below(std::fabs(fourth - 3), 5 * std::sqrt(96.0) * deviation, "fourth moment - 3");
+  checks.below(std::fabs(cross), 5 * deviation, "covariance of two streams");
+  checks.below(std::fabs(pairs), 5 * std::sqrt(2.0) * deviation, "covariance of a pair");
+  std::sort(x.begin(), x.end());
+  double distance = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double below = 0.5 * std::erfc(-x[i] / std::sqrt(2.0));
+    distance = std::max({distance, std::fabs(below - static_cast<double>(i) / n),
+                         std::fabs(below - static_cast<double>(i + 1) / n)});
+  }
+  checks.below(distance, 2.2 * deviation, "Kolmogorov-Smirnov distance");  // exceeded once in 10,000
+}
+
+// Rows do not depend on the batch they are drawn in, nor on threads.
+void rows(Checks& checks, const Kernels& k) {
+  constexpr std::size_t d = 11, ds = 3, dx = 2, da = 2, n = 700;
+  Random random(checks.seed());
+  Numbers parameters = {0.9, 0.7, 1.1, 1.3, 0.8, 0.2, 0.1, 0.5, 0.4, 0.3, 0};
+  Numbers mixing(d * (ds + dx)), effect(ds * da), gain_s(da * ds), gain_x(da * dx);
+  for (Numbers* m : {&mixing, &effect, &gain_s, &gain_x})
+    for (double& v : *m) v = random.uniform();
+  const auto sample = [&](std::uint64_t first, std::size_t count, std::size_t threads) {
+    Numbers out(count * (4 * d + da + 2 * dx + 2 * ds), NAN);
+    double* next = out.data();
+    const auto take = [&](std::size_t width) {
+      double* p = next;
+      next += count * width;
+      return p;
+    };
+    exo::SampleBatch b{};
+    b.first = first;
+    b.seed = 9;
+    b.count = count;
+    b.observation_dim = d;
+    b.endogenous_dim = ds;
+    b.exogenous_dim = dx;
+    b.action_dim = da;
+    b.parameters = parameters.data();
+    b.mixing = mixing.data();
+    b.action_effect = effect.data();
+    b.state_feedback = gain_s.data();
+    b.exogenous_feedback = gain_x.data();
+    b.pair = true;
+    b.observation = take(d);
+    b.observation_next = take(d);
+    b.pair_observation = take(d);
+    b.pair_observation_next = take(d);
+    b.action = take(da);
+    b.exogenous = take(dx);
+    b.exogenous_next = take(dx);
+    b.endogenous = take(ds);
+    b.endogenous_next = take(ds);
+    std::int32_t control[3] = {0, 0, 0};
+    exo::Job job(control, threads);
+    exo::sample(k, b, job);
+    return out;
+  };
+  const Numbers whole = sample(1000, n, 1), threaded = sample(1000, n, 3), part = sample(1300, 200, 2);
+  checks.that(same_bits(whole.data(), threaded.data(), whole.size()), "three threads differ from one");
+  checks.that(same_bits(part.data(), whole.data() + 300 * d, 200 * d), "observations of a part differ");
+  checks.that(same_bits(part.data() + 600 * d, whole.data() + 3 * n * d + 300 * d, 200 * d),
+              "the pair's next differ");
+  for (const double v : whole) checks.that(std::isfinite(v), "a sample is %g", v);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Checks checks(argc, argv);
+  for (const Kernels* k : exo::test::tables()) {
+    const std::string isa = std::string(" ") + k->name;
+    checks.run("known answer" + isa, [&] { known_answer(checks, *k); });
+    checks.run("splits" + isa, [&] { splits(checks, *k); });
+    checks.run("distribution" + isa, [&] { distribution(checks, *k); });
+    checks.run("rows" + isa, [&] { rows(checks, *k); });
+    checks.run("agreement" + isa, [&] {
+      const Numbers a = draw(*exo::baseline_kernels(), 3, 4, 1, 20001), b = draw(*k, 3, 4, 1, 20001);
+      for (std::size_t i = 0; i < a.size(); ++i)
+        checks.below(std::fabs(a[i] - b[i]), 2e-14, "against baseline");
+    });
+  }
+  return checks.finish();
+}

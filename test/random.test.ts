@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { sampleTransitions } from '../lib/generate.js';
+import { normals, philox } from '../lib/reference/random.js';
+import { createWorld, fullMixing } from '../lib/world.js';
+import { native, reference } from './support/backends.js';
+
+describe('random streams', () => {
+  // The known answers of Random123 for Philox4x32-10.
+  it.each([
+    [
+      [0, 0, 0, 0],
+      [0, 0],
+      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+    ],
+    [
+      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
+    [
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+    ],
+  ])('are Philox4x32-10: counter %j', (counter, key, expected) => {
+    const words = Uint32Array.from(counter);
+    philox(words, key[0] as number, key[1] as number);
+    expect([...words]).toEqual(expected);
+  });
+
+  it.each([
+    [0, 0, 0],
+    [2 ** 53 - 1, 2 ** 52 + 7, 2 ** 45 + 1],
+    [12345, 1003, 7],
+  ])('are the same on native and reference: seed %d, stream %d, first %d', (seed, stream, first) => {
+    const a = native.normals(seed, stream, first, 1001);
+    const b = reference.normals(seed, stream, first, 1001);
+    a.forEach((v, i) => {
+      expect(Math.abs(v - (b[i] as number))).toBeLessThan(2e-14);
+    });
+  });
+
+  it('depend on the index alone', () => {
+    const whole = normals(1, 2, 10, 100);
+    expect(normals(1, 2, 13, 50)).toEqual(whole.slice(3, 53));
+    expect(normals(1, 3, 10, 100)).not.toEqual(whole);
+    expect(normals(2, 2, 10, 100)).not.toEqual(whole);
+  });
+});
+
+describe('sampling', () => {
+  const spec = {
+    observationDim: 9,
+    mixing: 'gaussian' as const,
+    exogenousScale: 1.4,
+    processNoise: 0.2,
+    sensorNoise: 0.1,
+    stateFeedback: 0.4,
+    exogenousFeedback: 0.3,
+    actionExogenousCorrelation: 0.5,
+    seed: 3,
+  };
+
+  it('agrees on native and reference, in any batches', async () => {
+    const collect = async (backend: typeof native, batch: number) => {
+      const rows: number[] = [];
+      for await (const b of sampleTransitions(spec, { samples: 300, batch, pairs: true, backend }))
+        rows.push(...b.observation, ...b.action);
+      return rows;
+    };
+    const all = async (backend: typeof native) => {
+      for await (const batch of sampleTransitions(spec, { samples: 300, pairs: true, backend })) return batch;
+      throw new Error('no batch');
+    };
+    const [a, r] = [await all(native), await all(reference)];
+    for (const name of Object.keys(a) as (keyof typeof a)[]) {
+      const [x, y] = [a[name], r[name]];
+      if (typeof x === 'number' || typeof y === 'number') continue;
+      x.forEach((v, i) => {
+        expect(Math.abs(v - (y[i] as number)), name).toBeLessThan(1e-12);
+      });
+    }
+    expect(await collect(native, 100)).toEqual(await collect(native, 100));
+    expect((await collect(native, 77)).sort()).toEqual((await collect(native, 300)).sort());
+  });
+
+  it('has the moments of its world, on every sample', async () => {
+    const samples = 200_000;
+    const world = createWorld(spec);
+    const mixing = fullMixing(world);
+    const d = spec.observationDim;
+    const sum = new Float64Array(d * d);
+    for await (const b of sampleTransitions(spec, { samples }))
+      for (let row = 0; row < b.count; row++)
+        for (let i = 0; i < d; i++)
+          for (let j = 0; j < d; j++)
+            sum[i * d + j] =
+              (sum[i * d + j] as number) +
+              (b.observation[row * d + i] as number) * (b.observation[row * d + j] as number);
+    for (let i = 0; i < d; i++)
+      for (let j = 0; j < d; j++) {
+        let exact = i === j ? spec.sensorNoise ** 2 : 0;
+        let [ii, jj] = [spec.sensorNoise ** 2, spec.sensorNoise ** 2];
+        for (let k = 0; k < mixing.cols; k++) {
+          const [a, b] = [
+            mixing.data[i * mixing.cols + k] as number,
+            mixing.data[j * mixing.cols + k] as number,
+          ];
+          exact += a * b;
+          ii += a * a;
+          jj += b * b;
+        }
+        // Five standard deviations of a product of normals.
+        const tolerance = 5 * Math.sqrt((ii * jj + exact * exact) / samples);
+        expect(Math.abs((sum[i * d + j] as number) / samples - exact)).toBeLessThan(tolerance);
+      }
+  });
+});
