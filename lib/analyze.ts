@@ -3,7 +3,12 @@ import type { Transitions } from './data/transitions.js';
 import { ExolamError } from './errors.js';
 import { type Matrix, matrix } from './matrix.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from './moments.js';
-import { type ObjectiveSpec, type ResolvedObjective, resolveObjective, throughProjection } from './objectives.js';
+import {
+  type ObjectiveSpec,
+  type ResolvedObjective,
+  resolveObjective,
+  throughProjection,
+} from './objectives.js';
 import { defaultBackend } from './select-backend.js';
 import { RELATIVE_TOLERANCE } from './solve.js';
 import { requireOk } from './status.js';
@@ -80,12 +85,16 @@ function splitOf(t: Transitions, share: number): Split {
   if (episodes.length === 1) {
     const cut = Math.floor(t.count * (1 - share));
     const resume = Math.min(t.count, cut + (t.stride ?? 1));
-    const range = (from: number, to: number) => Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+    const range = (from: number, to: number) =>
+      Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
     return { train: range(0, cut), heldOut: range(resume, t.count), heldOutEpisodes: 1 };
   }
   const held = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
   const out = new Set(
-    Array.from({ length: held }, (_, i) => episodes[Math.floor(((i + 0.5) * episodes.length) / held)] as number),
+    Array.from(
+      { length: held },
+      (_, i) => episodes[Math.floor(((i + 0.5) * episodes.length) / held)] as number,
+    ),
   );
   const rows = Int32Array.from({ length: t.count }, (_, i) => i);
   return {
@@ -116,14 +125,16 @@ async function whitening(moments: Float64Array, v: Variables, backend: Backend):
   const kept = [...values].filter((w) => w > RELATIVE_TOLERANCE * (values[0] as number)).length;
   const p = matrix(kept, d);
   for (let i = 0; i < kept; i++)
-    for (let j = 0; j < d; j++) p.data[i * d + j] = (vectors[i * d + j] as number) / Math.sqrt(values[i] as number);
+    for (let j = 0; j < d; j++)
+      p.data[i * d + j] = (vectors[i * d + j] as number) / Math.sqrt(values[i] as number);
   return p;
 }
 
 function checkOptions(t: Transitions, options: AnalyzeOptions) {
   const fail = (field: string, accepted: string, value: unknown) =>
     new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
-  const latentDims = options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
+  const latentDims =
+    options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
   if (latentDims.length === 0) throw fail('latentDims', 'at least one latent dimension', 'none');
   const sorted = [...new Set(latentDims)].sort((a, b) => a - b);
   for (const k of sorted) {
@@ -204,16 +215,34 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     );
     requireOk(answer.status[0] as number, 'analyze');
     spectrum ??= Array.from(answer.spectrum);
-    const metrics = await probeAll(t, variables, train, held, answer, k, usable, ridge, backend, within(part / 2));
+    const metrics = await probeAll(
+      t,
+      variables,
+      train,
+      held,
+      answer,
+      k,
+      usable,
+      ridge,
+      backend,
+      within(part / 2),
+    );
     const rank = answer.rank[0] as number;
     if (rank < k) {
       notes.push(`${objective.spec.kind}: the problem has rank ${rank}; latents beyond it carry nothing`);
     }
     usable.forEach((latentDim, i) => {
       let loss = answer.trace[0] as number;
-      for (let j = 0; j < Math.min(latentDim, answer.spectrum.length); j++) loss -= answer.spectrum[j] as number;
+      for (let j = 0; j < Math.min(latentDim, answer.spectrum.length); j++)
+        loss -= answer.spectrum[j] as number;
       // A sum of squares: below zero only by rounding.
-      latent.push({ latentDim, objective: objective.spec, loss: Math.max(0, loss), rank, metrics: metrics[i] as DataMetrics });
+      latent.push({
+        latentDim,
+        objective: objective.spec,
+        loss: Math.max(0, loss),
+        rank,
+        metrics: metrics[i] as DataMetrics,
+      });
     });
   }
   options.onProgress?.(1, 1);
@@ -223,7 +252,11 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     actionDim: t.actionDim,
     episodes: new Set(t.episode).size,
     absentEpisodes: t.episodes.absent.length,
-    split: { train: split.train.length, heldOut: split.heldOut.length, heldOutEpisodes: split.heldOutEpisodes },
+    split: {
+      train: split.train.length,
+      heldOut: split.heldOut.length,
+      heldOutEpisodes: split.heldOutEpisodes,
+    },
     ridge,
     whiten,
     spectrum: spectrum ?? [],
@@ -235,7 +268,10 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
 
 function requireVariables(objective: ResolvedObjective, t: Transitions): void {
   const lacks = (what: string) =>
-    new ExolamError('input', `objective ${objective.spec.kind}: expected data with ${what}, but this data has none`);
+    new ExolamError(
+      'input',
+      `objective ${objective.spec.kind}: expected data with ${what}, but this data has none`,
+    );
   if (objective.needsAction && !t.action) throw lacks('actions');
   if (objective.needsPair && !t.pairObservation) throw lacks('paired views');
 }
@@ -267,7 +303,8 @@ async function defaultObjectives(
     pairObservationNext: -1,
   });
   const [innovation, unexplained] = probe.remaining as unknown as [number, number];
-  if (!(unexplained > RELATIVE_TOLERANCE * traceOf(train, v.width, action, actionDim))) return [reconstruction];
+  if (!(unexplained > RELATIVE_TOLERANCE * traceOf(train, v.width, action, actionDim)))
+    return [reconstruction];
   const weight = Number(((SUPERVISION * innovation) / unexplained).toPrecision(3));
   return [reconstruction, { kind: 'action-supervised', weight, labelFraction: 1 }];
 }
@@ -287,7 +324,12 @@ async function probeAll(
   const d = t.observationDim;
   type Target = readonly [begin: number, width: number, read: (m: DataMetrics, at: number) => void];
   const targets: Target[] = [];
-  const answer: { conditional: Float64Array; raw: Float64Array; information: Float64Array; consistency: Float64Array }[] = [];
+  const answer: {
+    conditional: Float64Array;
+    raw: Float64Array;
+    information: Float64Array;
+    consistency: Float64Array;
+  }[] = [];
   const value = (name: 'conditional' | 'raw' | 'information', at: number) => answer[0]?.[name][at] as number;
   if (t.action) {
     targets.push([
@@ -340,7 +382,7 @@ async function probeAll(
         encoderD: encoder.encoderD,
         rows,
         latentDims: Int32Array.from(latentDims),
-        targets: Int32Array.from(targets.flatMap(([begin, width]) => [begin, width])),
+        targets: Int32Array.from(targets.flatMap((target) => [target[0], target[1]])),
         ridge,
         pairObservation: v.layout.pairObservation,
         pairObservationNext: v.layout.pairObservationNext,

@@ -9,7 +9,8 @@ const LEAKS = 0.1;
 export function recommend(analysis: Omit<Analysis, 'recommendation'>): string {
   const rowsOf = (kind: string) => analysis.latent.filter((row) => row.objective.kind === kind);
   const plain = rowsOf('reconstruction');
-  if (plain.length === 0) return 'No reconstruction was asked for, so there is nothing to compare a remedy with.';
+  if (plain.length === 0)
+    return 'No reconstruction was asked for, so there is nothing to compare a remedy with.';
   const at = (rows: readonly LatentRow[], k: number) => rows.find((r) => r.latentDim === k);
   const widest = plain[plain.length - 1] as LatentRow;
   const sentences: string[] = [];

@@ -1,6 +1,6 @@
 import type { Analysis, DataMetrics } from '../../lib/index.js';
 import { drawLines, type Line } from '../../lib/report/lines.js';
-import { codeHtml, escape as escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
+import { codeHtml, escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
 import { drawPixels, drawStrip } from '../../lib/report/pixels.js';
 import { CAMERA, type Figure, render } from './camera.js';
 import {

@@ -3,7 +3,7 @@ import { ExolamError } from '../errors.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
 import { COLOURS } from './figure.js';
-import { codeHtml, escape as escapeHtml, page, type Section, tableHtml } from './page.js';
+import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
 
 const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
 /** Modes of the spectrum that are drawn at most. */

@@ -1,5 +1,5 @@
 import { figure } from './figure.js';
-import { escape as escapeHtml, SCHEME } from './page.js';
+import { escapeHtml, SCHEME } from './page.js';
 
 /** An entry of a key: how a mark looks and what it stands for. */
 export type KeyEntry =

@@ -6,12 +6,19 @@ import { ExolamError } from '../errors.js';
  */
 export async function figure(spec: object): Promise<string> {
   const { vega, lite } = await engines();
-  const compiled = lite.compile({ ...theme, ...spec, config: { ...theme.config, ...(spec as { config?: object }).config } } as never);
+  const compiled = lite.compile({
+    ...theme,
+    ...spec,
+    config: { ...theme.config, ...(spec as { config?: object }).config },
+  } as never);
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none' });
   try {
     const svg = await view.toSVG();
     // Scales with its column; the drawn size stays the upper limit.
-    return svg.replace(/<svg ([^>]*?)width="(\d+(?:\.\d+)?)" height="(\d+(?:\.\d+)?)"/, '<svg $1style="max-width:$2px"');
+    return svg.replace(
+      /<svg ([^>]*?)width="(\d+(?:\.\d+)?)" height="(\d+(?:\.\d+)?)"/,
+      '<svg $1style="max-width:$2px"',
+    );
   } finally {
     view.finalize();
   }
@@ -27,9 +34,13 @@ async function engines() {
     const [vega, lite] = await Promise.all([import('vega'), import('vega-lite')]);
     return { vega, lite };
   } catch (error) {
-    throw new ExolamError('unsupported', 'figures are drawn by vega and vega-lite: npm install vega@6 vega-lite@6.4', {
-      cause: error,
-    });
+    throw new ExolamError(
+      'unsupported',
+      'figures are drawn by vega and vega-lite: npm install vega@6 vega-lite@6.4',
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -53,7 +64,14 @@ const theme = {
       titleFontSize: 13,
       titleFontWeight: 'normal',
     },
-    legend: { labelColor: 'var(--text)', titleColor: 'var(--text)', orient: 'bottom', columns: 1, labelFontSize: 12, labelLimit: 340 },
+    legend: {
+      labelColor: 'var(--text)',
+      titleColor: 'var(--text)',
+      orient: 'bottom',
+      columns: 1,
+      labelFontSize: 12,
+      labelLimit: 340,
+    },
     title: { color: 'var(--text)', fontSize: 14, anchor: 'start' },
     header: { labelColor: 'var(--text)', titleColor: 'var(--text)', labelFontSize: 13 },
   },

@@ -1,5 +1,5 @@
 import { COLOURS, figure } from './figure.js';
-import { escape as escapeHtml } from './page.js';
+import { escapeHtml } from './page.js';
 
 export interface Line {
   readonly name: string;

@@ -13,18 +13,19 @@ export interface Page {
   readonly style?: string;
 }
 
-export function escape(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** A figure with its caption. */
 export function figureHtml(svg: string, caption: string): string {
-  return `<figure>${svg}<figcaption>${escape(caption)}</figcaption></figure>`;
+  return `<figure>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }
 
 /** A table that scrolls by itself on a narrow screen. */
 export function tableHtml(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, row: readonly string[]) => row.map((c) => `<${tag}>${escape(c)}</${tag}>`).join('');
+  const cells = (tag: string, row: readonly string[]) =>
+    row.map((c) => `<${tag}>${escapeHtml(c)}</${tag}>`).join('');
   return `<div class="scroll"><table><thead><tr>${cells('th', header)}</tr></thead><tbody>${rows
     .map((row) => `<tr>${cells('td', row)}</tr>`)
     .join('')}</tbody></table></div>`;
@@ -32,13 +33,13 @@ export function tableHtml(header: readonly string[], rows: readonly (readonly st
 
 /** A settings block: exact, and copied as it stands. */
 export function codeHtml(value: unknown): string {
-  return `<pre>${escape(JSON.stringify(value, null, 2))}</pre>`;
+  return `<pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
 }
 
 /** One self-contained HTML page: no script, nothing fetched, light and dark, from a telephone's width up. */
 export function page({ title, lead, sections, footer, style = '' }: Page): string {
   const body = sections
-    .map((s) => `<section>${s.title ? `<h2>${escape(s.title)}</h2>` : ''}${s.html}</section>`)
+    .map((s) => `<section>${s.title ? `<h2>${escapeHtml(s.title)}</h2>` : ''}${s.html}</section>`)
     .join('\n');
   return `<!doctype html>
 <html lang="en">
@@ -46,15 +47,15 @@ export function page({ title, lead, sections, footer, style = '' }: Page): strin
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escape(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${SCHEME}${STYLE}${style}</style>
 </head>
 <body>
 <main>
-<h1>${escape(title)}</h1>
-<p class="lead">${escape(lead)}</p>
+<h1>${escapeHtml(title)}</h1>
+<p class="lead">${escapeHtml(lead)}</p>
 ${body}
-${footer ? `<footer>${escape(footer)}</footer>` : ''}
+${footer ? `<footer>${escapeHtml(footer)}</footer>` : ''}
 </main>
 </body>
 </html>

@@ -1,4 +1,4 @@
-import { escape as escapeHtml } from './page.js';
+import { escapeHtml } from './page.js';
 
 /** A small grey image (rows from the top, 0 black to 1 white) as inline SVG: sharp at any size. */
 export function drawPixels(image: Float64Array, width: number, label: string): string {

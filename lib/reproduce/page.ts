@@ -1,5 +1,5 @@
 import { DRAWING_STYLE, draw } from '../report/drawing.js';
-import { codeHtml, escape as escapeHtml, page, type Section, tableHtml } from '../report/page.js';
+import { codeHtml, escapeHtml, page, type Section, tableHtml } from '../report/page.js';
 import { REMEDIES } from './remedies.js';
 import { type Reproduction, STUDIES } from './reproduce.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';

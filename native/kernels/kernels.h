@@ -1,12 +1,14 @@
 // Every kernel of exolam, as one table of function pointers per instruction set.
 //
-// A kernel is written once, in a *-inl.h file of this folder, over the small vector type that isa/<name>.cc defines
-// before including kernels-inl.h. kernels() (core/dispatch.h) picks a table once; each table holds the same names.
+// A kernel is written once, in a *-inl.h file of this folder, over the small vector type that isa/<name>.cc
+// defines before including kernels-inl.h. kernels() (core/dispatch.h) picks a table once; each table holds
+// the same names.
 //
 // Two families of linear algebra:
-//   *lanes*  many small problems at once, one per SIMD lane. Interleaved storage: element (i, j) of the problem in lane l
-//            is a[(i * cols + j) * L + l] with L = Kernels::lanes. A lane never influences another lane's bits, so a
-//            problem has the same answer whatever its neighbours are. n <= 64.
+//   *lanes*  many small problems at once, one per SIMD lane. Interleaved storage: element (i, j) of the
+//   problem in lane l
+//            is a[(i * cols + j) * L + l] with L = Kernels::lanes. A lane never influences another lane's
+//            bits, so a problem has the same answer whatever its neighbours are. n <= 64.
 //   *dense*  one large row-major problem, n <= 1024 (and beyond, only slower).
 #pragma once
 #include <cstddef>
@@ -20,48 +22,56 @@ struct Kernels {
   const char* name;   // "baseline", "avx2", "avx512", "neon"
   std::size_t lanes;  // L, doubles per vector
 
-  // ---- lanes (lanes-inl.h); every array 64-byte aligned -------------------------------------------------------
-  // a (n,n,L), full symmetric in; lower Cholesky factor out (upper part untouched). pivot (L): smallest pivot divided by
-  // the largest diagonal entry, <= 0 or NaN where the matrix is not positive definite (that lane's factor is garbage).
+  // ---- lanes (lanes-inl.h); every array 64-byte aligned
+  // ------------------------------------------------------- a (n,n,L), full symmetric in; lower Cholesky
+  // factor out (upper part untouched). pivot (L): smallest pivot divided by the largest diagonal entry, <= 0
+  // or NaN where the matrix is not positive definite (that lane's factor is garbage).
   void (*cholesky_lanes)(double* a, std::size_t n, double* pivot);
   // Solves l l^T x = b in place for x (n,m,L), l from cholesky_lanes.
   void (*cholesky_solve_lanes)(const double* l, double* x, std::size_t n, std::size_t m);
-  // a (n,n,L) full symmetric in; out: row j is the unit eigenvector of w[j] (w descending, (n,L)). work: eigen_lanes_work(n)
-  // doubles. Non-finite input gives non-finite w in that lane only, in bounded time.
+  // a (n,n,L) full symmetric in; out: row j is the unit eigenvector of w[j] (w descending, (n,L)). work:
+  // eigen_lanes_work(n) doubles. Non-finite input gives non-finite w in that lane only, in bounded time.
   void (*eigen_lanes)(double* a, double* w, std::size_t n, double* work);
   std::size_t (*eigen_lanes_work)(std::size_t n);
 
-  // ---- dense (dense-inl.h); row-major with leading dimensions --------------------------------------------------
-  // c (m,n) = beta c + alpha op(a) op(b); op is the identity or the transpose; beta 0 overwrites c whatever it holds.
+  // ---- dense (dense-inl.h); row-major with leading dimensions
+  // -------------------------------------------------- c (m,n) = beta c + alpha op(a) op(b); op is the
+  // identity or the transpose; beta 0 overwrites c whatever it holds.
   void (*gemm)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, double alpha,
                const double* a, std::size_t lda, const double* b, std::size_t ldb, double beta, double* c,
                std::size_t ldc);
-  void (*gemm_f32)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, float alpha,
-                   const float* a, std::size_t lda, const float* b, std::size_t ldb, float beta, float* c,
-                   std::size_t ldc);
+  void (*gemm_f32)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k,
+                   float alpha, const float* a, std::size_t lda, const float* b, std::size_t ldb, float beta,
+                   float* c, std::size_t ldc);
   // c (n,n), full symmetric, += x^T x for x (rows,n).
-  void (*syrk_accumulate)(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c, std::size_t ldc);
+  void (*syrk_accumulate)(std::size_t rows, std::size_t n, const double* x, std::size_t ldx, double* c,
+                          std::size_t ldc);
   // As in the lanes family, for one matrix. cholesky returns the pivot ratio.
   double (*cholesky)(double* a, std::size_t n, std::size_t lda);
-  void (*cholesky_solve)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m, std::size_t ldx);
-  // a (n,n) symmetric in; out: row j is the unit eigenvector of w[j], w descending. work: eigen_work(n) doubles.
-  // Returns false when the iteration does not converge (non-finite input).
+  void (*cholesky_solve)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                         std::size_t ldx);
+  // a (n,n) symmetric in; out: row j is the unit eigenvector of w[j], w descending. work: eigen_work(n)
+  // doubles. Returns false when the iteration does not converge (non-finite input).
   bool (*eigen)(double* a, std::size_t n, double* w, double* work);
   std::size_t (*eigen_work)(std::size_t n);
 
-  // ---- streams (streams-inl.h) -----------------------------------------------------------------------------------
-  // out[i] = element first + i of the N(0,1) stream (seed, stream): Philox4x32-10 and Box-Muller, see streams-inl.h.
-  // Any split of a range gives the same bits.
-  void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::size_t count);
+  // ---- streams (streams-inl.h)
+  // ----------------------------------------------------------------------------------- out[i] = element
+  // first + i of the N(0,1) stream (seed, stream): Philox4x32-10 and Box-Muller, see streams-inl.h. Any split
+  // of a range gives the same bits.
+  void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+                  std::size_t count);
 
-  // ---- the population path (population-inl.h) ----------------------------------------------------------------------
-  // Solves problems [first, first + count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.
+  // ---- the population path (population-inl.h)
+  // ---------------------------------------------------------------------- Solves problems [first, first +
+  // count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.
   void (*population)(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch);
   std::size_t (*population_scratch)(const PopulationBatch& batch);
 
-  // ---- the machine's limit (peak-inl.h) ----------------------------------------------------------------------------
-  // Multiply-adds in registers alone, `rounds` of them on each of a few independent chains; returns the floating-point
-  // operations done. sum: what the chains came to.
+  // ---- the machine's limit (peak-inl.h)
+  // ---------------------------------------------------------------------------- Multiply-adds in registers
+  // alone, `rounds` of them on each of a few independent chains; returns the floating-point operations done.
+  // sum: what the chains came to.
   double (*fma_peak)(std::size_t rounds, double* sum);
 };
 
