@@ -3,35 +3,44 @@
  * SC 2011) and Box-Muller; the addon draws the same numbers, to rounding.
  */
 
-const MULTIPLIER = [0xd2511f53, 0xcd9e8d57] as const;
-const WEYL = [0x9e3779b9, 0xbb67ae85] as const;
 const WORD = 2 ** 32;
 
 /** The upper 32 bits of a 32 x 32 bit product. */
 function multiplyHigh(a: number, b: number): number {
-  const [al, ah, bl, bh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+  const al = a & 0xffff;
+  const ah = a >>> 16;
+  const bl = b & 0xffff;
+  const bh = b >>> 16;
+  // Partial sums stay below 2^33: exact in f64, and >>> 16 would lose their upper bit.
   const middle = ah * bl + ((al * bl) >>> 16);
-  const carry = (middle % 65536) + al * bh;
+  const carry = (middle & 0xffff) + al * bh;
   return (ah * bh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
 }
 
 /** Ten rounds of Philox in place: counter (4 words), key (2 words). */
 export function philox(counter: Uint32Array, key0: number, key1: number): void {
-  let [a, b, c, d] = counter as unknown as [number, number, number, number];
-  let [k0, k1] = [key0 >>> 0, key1 >>> 0];
+  let a = counter[0] as number;
+  let b = counter[1] as number;
+  let c = counter[2] as number;
+  let d = counter[3] as number;
+  let k0 = key0 | 0;
+  let k1 = key1 | 0;
   for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(MULTIPLIER[0], a);
-    const low0 = Math.imul(MULTIPLIER[0], a) >>> 0;
-    const high1 = multiplyHigh(MULTIPLIER[1], c);
-    const low1 = Math.imul(MULTIPLIER[1], c) >>> 0;
+    const high0 = multiplyHigh(0xd2511f53, a);
+    const low0 = Math.imul(0xd2511f53, a) >>> 0;
+    const high1 = multiplyHigh(0xcd9e8d57, c);
+    const low1 = Math.imul(0xcd9e8d57, c) >>> 0;
     a = (high1 ^ b ^ k0) >>> 0;
     b = low1;
     c = (high0 ^ d ^ k1) >>> 0;
     d = low0;
-    k0 = (k0 + WEYL[0]) >>> 0;
-    k1 = (k1 + WEYL[1]) >>> 0;
+    k0 = (k0 + 0x9e3779b9) | 0;
+    k1 = (k1 + 0xbb67ae85) | 0;
   }
-  counter.set([a, b, c, d]);
+  counter[0] = a;
+  counter[1] = b;
+  counter[2] = c;
+  counter[3] = d;
 }
 
 /** The upper 52 bits of two words as a fraction in [0, 1). */
@@ -44,11 +53,14 @@ const fraction = (high: number, low: number) => (high * 2 ** 20 + (low >>> 12)) 
 export function normals(seed: number, stream: number, first: number, count: number): Float64Array {
   const out = new Float64Array(count);
   const x = new Uint32Array(4);
-  const [key0, key1] = [seed % WORD, Math.floor(seed / WORD)];
-  const [stream0, stream1] = [stream % WORD, Math.floor(stream / WORD)];
+  const key0 = seed % WORD;
+  const key1 = Math.floor(seed / WORD);
   for (let i = -(first % 2); i < count; i += 2) {
     const block = (first + i) / 2;
-    x.set([block % WORD, Math.floor(block / WORD), stream0, stream1]);
+    x[0] = block % WORD;
+    x[1] = Math.floor(block / WORD);
+    x[2] = stream % WORD;
+    x[3] = Math.floor(stream / WORD);
     philox(x, key0, key1);
     const radius = Math.sqrt(-2 * Math.log(1 - fraction(x[1] as number, x[0] as number)));
     const angle = 2 * Math.PI * fraction(x[3] as number, x[2] as number);
