@@ -48,7 +48,7 @@ const limitLayer = (x: Axis, { at, colour, dash = [2, 2] }: Limit): object => ({
   encoding: { x: { ...encode(x), field: 'at' } },
 });
 
-/** Stacked bars (rows: from, to, low, high, who), coloured by `who`. */
+/** Stacked bars (rows: left, right, low, high, who), coloured by `who`. */
 export function barChart(
   title: string,
   x: Axis,
@@ -62,8 +62,8 @@ export function barChart(
     data: { values: bars },
     mark: { type: 'rect' },
     encoding: {
-      x: { ...encode(x), field: 'from' },
-      x2: { field: 'to' },
+      x: { ...encode(x), field: 'left' },
+      x2: { field: 'right' },
       y: { ...encode(y), field: 'low' },
       y2: { field: 'high' },
       fill: { field: 'who', type: 'nominal', scale: { domain: names, range: colours }, legend: null },

@@ -90,8 +90,8 @@ export const spectrum: Study = {
         const [mode, value] = [row['mode'] as number, row['eigenvalue'] as number];
         const split = value * (row['exogenousShare'] as number);
         return [
-          { from: mode - 0.35, to: mode + 0.35, low: 0, high: split, who: 'exogenous' },
-          { from: mode - 0.35, to: mode + 0.35, low: split, high: value, who: 'action' },
+          { left: mode - 0.35, right: mode + 0.35, low: 0, high: split, who: 'exogenous' },
+          { left: mode - 0.35, right: mode + 0.35, low: split, high: value, who: 'action' },
         ];
       });
       const same = rows.filter((row) => row['exogenousScale'] === exogenousScale);
