@@ -1082,7 +1082,7 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
           continue;
         }
         const double value = lambda[i * LANES + l];
-        spectrum[filled] = value > 0 ? value : 0;
+        spectrum[filled] = kept[i * LANES + l] != 0 ? value : 0;  // beyond the rank: rounding
         picks[filled] = 0;
         taken += spectrum[filled];
         const std::size_t at_row = filled++;
@@ -1110,15 +1110,17 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       };
       batch.loss[out] = loss_before - taken;
       const double nan = __builtin_nan("");
-      metric(ACTION_ERROR, action_void ? nan : 1 - by_action[m * LANES + l] / action_left[l]);
-      metric(FUTURE_LEAKAGE, exogenous_void ? nan : by_exogenous[m * LANES + l] / exogenous_left[l]);
+      // Shares of a variance leave [0, 1] by rounding alone.
+      const auto share = [](double v) { return v < 0 ? 0 : v > 1 ? 1 : v; };
+      metric(ACTION_ERROR, action_void ? nan : share(1 - by_action[m * LANES + l] / action_left[l]));
+      metric(FUTURE_LEAKAGE, exogenous_void ? nan : share(by_exogenous[m * LANES + l] / exogenous_left[l]));
       metric(ACTION_INFORMATION, action_void ? nan : action_information[m * LANES + l]);
       metric(FUTURE_INFORMATION, exogenous_void ? nan : future_information[m * LANES + l]);
       metric(CONSISTENCY_ERROR, moved_sum / (variance + picked * complement_variance));
-      metric(RAW_ACTION_ERROR, 1 - raw_by_action[m * LANES + l] / action_total[l]);
-      metric(RAW_EXOGENOUS_NEXT_ERROR, 1 - raw_by_exogenous[m * LANES + l] / exogenous_total[l]);
+      metric(RAW_ACTION_ERROR, share(1 - raw_by_action[m * LANES + l] / action_total[l]));
+      metric(RAW_EXOGENOUS_NEXT_ERROR, share(1 - raw_by_exogenous[m * LANES + l] / exogenous_total[l]));
       metric(RAW_OBSERVATION_ERROR,
-             1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total);
+             share(1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total));
       const double loss = batch.loss[out];
       batch.status[problem] = loss - loss == 0 ? OK : NON_FINITE;
     }
