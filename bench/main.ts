@@ -41,9 +41,9 @@ async function main(): Promise<void> {
   const all: Case[] = [
     ...configurations(native, referenceBackend),
     cases(native, referenceBackend),
-    eigen(8, 8192, 512),
-    eigen(16, 2048, 128),
-    eigen(32, 512, 32),
+    eigen(8, 4096, 512),
+    eigen(16, 1024, 128),
+    eigen(32, 256, 32),
     eigen(64, 8, 4),
     eigen(128, 2, 1),
     eigen(256, 1, 1),
