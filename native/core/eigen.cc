@@ -10,21 +10,8 @@ namespace exo {
 namespace {
 
 constexpr std::size_t LANES_UP_TO = 64;  // larger matrices are solved one at a time by the dense family
+constexpr std::size_t CHUNK = 8;         // vectors of problems in one task
 constexpr double NaN = std::numeric_limits<double>::quiet_NaN();
-
-// Copies `present` of `lanes` problems of `size` numbers each into lane order; lanes beyond repeat the last
-// problem.
-void interleave(const double* from, std::size_t size, std::size_t lanes, std::size_t present, double* to) {
-  for (std::size_t l = 0; l < lanes; ++l) {
-    const double* problem = from + std::min(l, present - 1) * size;
-    for (std::size_t i = 0; i < size; ++i) to[i * lanes + l] = problem[i];
-  }
-}
-
-void deinterleave(const double* from, std::size_t size, std::size_t lanes, std::size_t present, double* to) {
-  for (std::size_t l = 0; l < present; ++l)
-    for (std::size_t i = 0; i < size; ++i) to[l * size + i] = from[i * lanes + l];
-}
 
 // One scratch buffer for each worker, made by the worker that needs it.
 class Scratch {
@@ -39,6 +26,17 @@ class Scratch {
   std::vector<AlignedDoubles> buffers_;
   std::size_t size_;
 };
+
+// Tasks of `size` problems each but the last, which has what is left.
+template <typename Task>
+void in_chunks(Job& job, std::size_t count, std::size_t size, const Task& task) {
+  const std::size_t chunks = (count + size - 1) / size;
+  job.expect(chunks);
+  parallel_for(job, chunks, [&](std::size_t chunk, std::size_t worker) {
+    const std::size_t first = chunk * size;
+    task(first, std::min(size, count - first), worker);
+  });
+}
 
 }  // namespace
 
@@ -55,17 +53,10 @@ void symmetric_eigen(const Kernels& k, const double* matrices, std::size_t n, st
     });
     return;
   }
-  const std::size_t lanes = k.lanes, groups = (count + lanes - 1) / lanes;
-  Scratch scratch(job, (nn + n) * lanes + k.eigen_lanes_work(n));
-  job.expect(groups);
-  parallel_for(job, groups, [&](std::size_t group, std::size_t worker) {
-    double* a = scratch.of(worker);
-    double* w = a + nn * lanes;
-    const std::size_t first = group * lanes, present = std::min(lanes, count - first);
-    interleave(matrices + first * nn, nn, lanes, present, a);
-    k.eigen_lanes(a, w, n, w + n * lanes);
-    deinterleave(w, n, lanes, present, values + first * n);
-    deinterleave(a, nn, lanes, present, vectors + first * nn);
+  Scratch scratch(job, k.eigen_batch_work(n));
+  in_chunks(job, count, CHUNK * k.lanes, [&](std::size_t first, std::size_t size, std::size_t worker) {
+    k.eigen_batch(matrices + first * nn, n, size, values + first * n, vectors + first * nn,
+                  scratch.of(worker));
   });
 }
 
@@ -87,20 +78,10 @@ void cholesky_solve(const Kernels& k, const double* matrices, const double* righ
     });
     return;
   }
-  const std::size_t lanes = k.lanes, groups = (count + lanes - 1) / lanes;
-  Scratch scratch(job, (nn + nm + 1) * lanes);
-  job.expect(groups);
-  parallel_for(job, groups, [&](std::size_t group, std::size_t worker) {
-    double* a = scratch.of(worker);
-    double *x = a + nn * lanes, *pivot = x + nm * lanes;
-    const std::size_t first = group * lanes, present = std::min(lanes, count - first);
-    interleave(matrices + first * nn, nn, lanes, present, a);
-    interleave(right_sides + first * nm, nm, lanes, present, x);
-    k.cholesky_lanes(a, n, pivot);
-    k.cholesky_solve_lanes(a, x, n, m);
-    deinterleave(x, nm, lanes, present, solutions + first * nm);
-    for (std::size_t l = 0; l < present; ++l)
-      if (!(pivot[l] > 0)) std::fill(solutions + (first + l) * nm, solutions + (first + l + 1) * nm, NaN);
+  Scratch scratch(job, k.cholesky_batch_work(n, m));
+  in_chunks(job, count, CHUNK * k.lanes, [&](std::size_t first, std::size_t size, std::size_t worker) {
+    k.cholesky_solve_batch(matrices + first * nn, right_sides + first * nm, n, m, size,
+                           solutions + first * nm, scratch.of(worker));
   });
 }
 

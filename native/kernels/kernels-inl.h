@@ -1,6 +1,6 @@
 // Every kernel, compiled once per instruction set: isa/<name>.cc includes this inside its target region and
 // its own anonymous namespace, after defining LANES, ISA_NAME, vec, vecf, mask, veci, fma, fnma, sqrt, any,
-// mul32. The order matters.
+// mul32, transpose. The order matters.
 // clang-format off
 #include "kernels/vec-inl.h"
 #include "kernels/lanes-inl.h"
@@ -11,13 +11,25 @@
 // clang-format on
 
 constexpr Kernels TABLE = {
-    ISA_NAME,        LANES,
-    cholesky_lanes,  cholesky_solve_lanes,
-    eigen_lanes,     eigen_lanes_work,
-    gemm<double>,    gemm<float>,
-    syrk_accumulate, cholesky,
-    cholesky_solve,  eigen,
-    eigen_work,      normals,
-    population,      population_scratch,
+    ISA_NAME,
+    LANES,
+    cholesky_lanes,
+    cholesky_solve_lanes,
+    eigen_lanes,
+    eigen_lanes_work,
+    eigen_batch,
+    eigen_batch_work,
+    cholesky_solve_batch,
+    cholesky_batch_work,
+    gemm<double>,
+    gemm<float>,
+    syrk_accumulate,
+    cholesky,
+    cholesky_solve,
+    eigen,
+    eigen_work,
+    normals,
+    population,
+    population_scratch,
     fma_peak,
 };

@@ -33,6 +33,17 @@ struct Kernels {
   // eigen_lanes_work(n) doubles. Non-finite input gives non-finite w in that lane only, in bounded time.
   void (*eigen_lanes)(double* a, double* w, std::size_t n, double* work);
   std::size_t (*eigen_lanes_work)(std::size_t n);
+  // The same for `count` problems stored one after another, row-major, whose order in lanes does not matter
+  // to the caller: matrices (count,n,n), values (count,n), vectors (count,n,n). work: eigen_batch_work(n)
+  // doubles.
+  void (*eigen_batch)(const double* matrices, std::size_t n, std::size_t count, double* values,
+                      double* vectors, double* work);
+  std::size_t (*eigen_batch_work)(std::size_t n);
+  // solutions (count,n,m) of matrices (count,n,n) and right_sides (count,n,m); NaN where a matrix is not
+  // positive definite. work: cholesky_batch_work(n, m) doubles.
+  void (*cholesky_solve_batch)(const double* matrices, const double* right_sides, std::size_t n,
+                               std::size_t m, std::size_t count, double* solutions, double* work);
+  std::size_t (*cholesky_batch_work)(std::size_t n, std::size_t m);
 
   // ---- dense (dense-inl.h); row-major with leading dimensions
   // -------------------------------------------------- c (m,n) = beta c + alpha op(a) op(b); op is the

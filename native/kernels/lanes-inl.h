@@ -6,6 +6,10 @@
 // lane by masks, and a lane that does not take part keeps its bits.
 inline vec lane_load(const double* p, std::size_t i) { return load(p + i * LANES); }
 inline void lane_store(double* p, std::size_t i, vec v) { store(p + i * LANES, v); }
+template <typename M>
+inline void lane_store_where(M m, double* p, std::size_t i, vec v) {
+  store_where(m, p + i * LANES, v);
+}
 inline vec with_sign(vec magnitude, vec sign) {
   const mask bit = mask{} + INT64_MIN;
   return (vec)(((mask)magnitude & ~bit) | ((mask)sign & bit));
@@ -234,17 +238,20 @@ inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std:
 //   d (n,L), e (n,L): the diagonal of T, and T(i, i+1) with e[n-1] = 0
 //   z (n,ld,L): see eigen_stride_lanes
 //   t, p, q (n,L): scratch
-//   c, s (EIGEN_DELAY,n,L): rotations not yet applied
+//   rotations not yet applied, and the scales of the rows of z: see Rotations
 constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
 constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
 constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; even
+constexpr std::size_t EIGEN_RANGE =
+    16;  // sweeps after which rows go back to length 1; a multiple of EIGEN_DELAY
+constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its square in a sweep
 
 // Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
 // apart: rows a power of two apart would fall into the same cache sets.
 inline std::size_t eigen_stride_lanes(std::size_t n) { return ((n + 1) & ~std::size_t{3}) + 2; }
 inline std::size_t eigen_lanes_work(std::size_t n) {
-  return (n * eigen_stride_lanes(n) + (5 + 2 * EIGEN_DELAY) * n) * LANES;
+  return (n * eigen_stride_lanes(n) + (6 + 4 * EIGEN_DELAY) * n) * LANES;
 }
 
 // Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k]
@@ -381,220 +388,353 @@ inline void reflections_lanes(const double* a, const double* t, double* z, std::
     for (std::size_t j = n; j < ld; ++j) lane_store(z, i * ld + j, vec{});
 }
 
-// Rotations of two sweeps on COLS columns of z, rows [bottom, top]. Rotation i of a sweep turns the rows i
-// and i + 1; a sweep goes down from top - 1. The second sweep follows one row behind the first, so that a row
-// is loaded and stored once for both. x1 and x2 are the rows that the next rotation of either sweep turns.
+// A rotation by c and s of the rows x and y of z is x' = c x + s y, y' = c y - s x: four operations an
+// element. With the rows stored up to a factor, x = kx X and y = ky Y, it takes two (fast Givens rotations):
+//   X' = X + u Y, Y' = Y - v X with u = s ky / (c kx), v = s kx / (c ky), kx' = c kx, ky' = c ky.
+// Where c is small its place is taken by s:
+//   X' = X / u + Y, Y' = Y / v - X, kx' = s ky, ky' = s kx.
+// Nothing is lost but range, and now and then the rows go back to length 1. Rotation i of a sweep turns the
+// rows i + 1 (x) and i (y); a sweep goes down from its top.
+struct RotationLanes {
+  double *u, *v;    // (EIGEN_DELAY,n,L)
+  double *fx, *fy;  // (EIGEN_DELAY,n,L): 1 / u and 1 / v, or 1; written only where `small` has a bit
+  std::uint64_t small[EIGEN_DELAY];  // bit i: rotation i has a small cosine in some lane
+  std::size_t bottom[EIGEN_DELAY];   // rotations [bottom, n - 1)
+};
+
+// Two sweeps on COLS columns of z. The second follows one row behind the first, so that a row is loaded and
+// stored once for both. x1 and x2 are the rows that the next rotation of either sweep turns.
 template <int COLS>
-inline void rotate_columns_lanes(double* z, std::size_t ld, const double* c1, const double* s1,
-                                 const double* c2, const double* s2, std::size_t bottom, std::size_t top) {
+inline void rotate_columns_lanes(double* z, std::size_t ld, const double* u1, const double* v1,
+                                 const double* u2, const double* v2, std::size_t bottom, std::size_t top) {
   vec x1[COLS], x2[COLS];
   double* row = z + (top - 1) * ld * LANES;
   {
-    const vec c = lane_load(c1, top - 1), s = lane_load(s1, top - 1);
+    const vec u = lane_load(u1, top - 1), v = lane_load(v1, top - 1);
     for (int j = 0; j < COLS; ++j) {
       const vec x = lane_load(row, ld + j), y = lane_load(row, j);
-      x2[j] = fma(s, y, c * x);
-      x1[j] = fnma(s, x, c * y);
+      x2[j] = fma(u, y, x);
+      x1[j] = fnma(v, x, y);
     }
   }
   for (std::size_t i = top - 1; i-- > bottom;) {
     row -= ld * LANES;
-    const vec c = lane_load(c1, i), s = lane_load(s1, i), cc = lane_load(c2, i + 1),
-              ss = lane_load(s2, i + 1);
+    const vec u = lane_load(u1, i), v = lane_load(v1, i), uu = lane_load(u2, i + 1),
+              vv = lane_load(v2, i + 1);
     for (int j = 0; j < COLS; ++j) {
-      const vec y = lane_load(row, j), done = fma(s, y, c * x1[j]);
-      x1[j] = fnma(s, x1[j], c * y);
-      lane_store(row, 2 * ld + j, fma(ss, done, cc * x2[j]));
-      x2[j] = fnma(ss, x2[j], cc * done);
+      const vec y = lane_load(row, j), done = fma(u, y, x1[j]);
+      x1[j] = fnma(v, x1[j], y);
+      lane_store(row, 2 * ld + j, fma(uu, done, x2[j]));
+      x2[j] = fnma(vv, x2[j], done);
     }
   }
-  const vec c = lane_load(c2, bottom), s = lane_load(s2, bottom);
+  const vec u = lane_load(u2, bottom), v = lane_load(v2, bottom);
   for (int j = 0; j < COLS; ++j) {
-    lane_store(row, ld + j, fma(s, x1[j], c * x2[j]));
-    lane_store(row, j, fnma(s, x2[j], c * x1[j]));
+    lane_store(row, ld + j, fma(u, x1[j], x2[j]));
+    lane_store(row, j, fnma(v, x2[j], x1[j]));
   }
 }
 
-// The delayed sweeps: c, s (count,n,L), count even, rotations [bottom[q], top[q]) of sweep q for each pair q,
-// q + 1.
-inline void rotate_lanes(double* z, std::size_t ld, std::size_t n, const double* c, const double* s,
-                         std::size_t count, const std::size_t* bottom, const std::size_t* top) {
-  const std::size_t pair = 2 * n * LANES, next = n * LANES;
-  std::size_t j = 0;
-  for (; j + 4 <= n; j += 4)
-    for (std::size_t q = 0; q < count; q += 2) {
-      const double *cq = c + q / 2 * pair, *sq = s + q / 2 * pair;
-      rotate_columns_lanes<4>(z + j * LANES, ld, cq, sq, cq + next, sq + next, bottom[q], top[q]);
+// One sweep with small cosines in it, on every column.
+inline void rotate_swapping_lanes(double* z, std::size_t ld, std::size_t n, const RotationLanes& r,
+                                  std::size_t q) {
+  const std::size_t at = q * n * LANES;
+  for (std::size_t i = n - 1; i-- > r.bottom[q];) {
+    const bool small = r.small[q] >> i & 1;
+    const vec u = lane_load(r.u + at, i), v = lane_load(r.v + at, i);
+    const vec fx = small ? lane_load(r.fx + at, i) : splat(1),
+              fy = small ? lane_load(r.fy + at, i) : splat(1);
+    double* row = z + i * ld * LANES;
+    for (std::size_t j = 0; j < n; ++j) {
+      const vec x = lane_load(row, ld + j), y = lane_load(row, j);
+      lane_store(row, ld + j, fma(u, y, fx * x));
+      lane_store(row, j, fnma(v, x, fy * y));
     }
-  for (; j < n; j += 2)
-    for (std::size_t q = 0; q < count; q += 2) {
-      const double *cq = c + q / 2 * pair, *sq = s + q / 2 * pair;
-      rotate_columns_lanes<2>(z + j * LANES, ld, cq, sq, cq + next, sq + next, bottom[q], top[q]);
-    }
+  }
 }
 
-// The identity for rotations [bottom, top) of one sweep.
-inline void idle_lanes(double* c, double* s, std::size_t bottom, std::size_t top) {
+// What brings row i of z back to length 1.
+inline vec inverse_length_lanes(const double* z, std::size_t ld, std::size_t i) {
+  const double* row = z + i * ld * LANES;
+  vec s0{}, s1{};
+  for (std::size_t j = 0; j < ld; j += 2) {
+    s0 = fma(lane_load(row, j), lane_load(row, j), s0);
+    s1 = fma(lane_load(row, j + 1), lane_load(row, j + 1), s1);
+  }
+  return splat(1) / sqrt(s0 + s1);
+}
+
+// Applies the first `count` delayed sweeps, count even, to z. The sweeps of a pair reach over the same rows.
+inline void rotate_lanes(double* z, std::size_t ld, std::size_t n, const RotationLanes& r,
+                         std::size_t count) {
+  const std::size_t next = n * LANES;
+  for (std::size_t q = 0; q < count;) {
+    if (r.small[q] | r.small[q + 1]) {
+      rotate_swapping_lanes(z, ld, n, r, q);
+      rotate_swapping_lanes(z, ld, n, r, q + 1);
+      q += 2;
+      continue;
+    }
+    std::size_t end = q + 2;
+    while (end < count && !(r.small[end] | r.small[end + 1])) end += 2;
+    std::size_t j = 0;
+    if constexpr (LANES >= 8)
+      for (; j + 8 <= n; j += 8)
+        for (std::size_t pair = q; pair < end; pair += 2) {
+          const double *u = r.u + pair * next, *v = r.v + pair * next;
+          rotate_columns_lanes<8>(z + j * LANES, ld, u, v, u + next, v + next, r.bottom[pair], n - 1);
+        }
+    for (; j + 4 <= n; j += 4)
+      for (std::size_t pair = q; pair < end; pair += 2) {
+        const double *u = r.u + pair * next, *v = r.v + pair * next;
+        rotate_columns_lanes<4>(z + j * LANES, ld, u, v, u + next, v + next, r.bottom[pair], n - 1);
+      }
+    for (; j < n; j += 2)
+      for (std::size_t pair = q; pair < end; pair += 2) {
+        const double *u = r.u + pair * next, *v = r.v + pair * next;
+        rotate_columns_lanes<2>(z + j * LANES, ld, u, v, u + next, v + next, r.bottom[pair], n - 1);
+      }
+    q = end;
+  }
+}
+
+// No rotation at all, for rotations [bottom, top) of sweep q.
+inline void idle_lanes(RotationLanes& r, std::size_t n, std::size_t q, std::size_t bottom, std::size_t top) {
   for (std::size_t i = bottom; i < top; ++i) {
-    lane_store(c, i, splat(1));
-    lane_store(s, i, vec{});
+    lane_store(r.u + q * n * LANES, i, vec{});
+    lane_store(r.v + q * n * LANES, i, vec{});
   }
 }
 
-// Where each lane works: its first unreduced block of T, rows l to m, as numbers; m = 0 and l huge where none
-// is left. With it the entries that give the shift: T(l, l), T(l + 1, l + 1), T(l, l + 1).
-struct BlockLanes {
-  vec l, m, dl, dl1, el;
+// Where each lane works: the first row l of its T that is not split off yet, as a number (huge where all
+// are). With it the entries that give the shift: T(l, l), T(l + 1, l + 1), T(l, l + 1)^2.
+struct FrontLanes {
+  vec l, dl, dl1, square;
 };
 
-// e = T(i, i + 1) between the diagonal entries x and y is as good as 0.
-inline mask negligible_lanes(vec e, vec x, vec y, vec floor) {
-  return (mask)(abs(e) <= max(splat(EIGEN_UNIT) * (abs(x) + abs(y)), floor));
-}
-
-// The first block within rows [from, to] of each lane of `wanted`, all of them within [low, high].
-inline void find_block_lanes(BlockLanes& block, mask wanted, vec from, vec to, std::size_t low,
-                             std::size_t high, const double* d, const double* e, vec floor) {
-  vec l = splat(0x1p20), m{}, dl{}, dl1 = splat(1), el = splat(1), end = to, at = splat(high),
-      above = lane_load(d, high);
-  for (std::size_t i = high; i-- > low;) {
-    const vec di = lane_load(d, i), ei = lane_load(e, i);
-    const mask below = (mask)(at <= to);
-    at -= splat(1);
-    const mask small = negligible_lanes(ei, di, above, floor), inside = (mask)(at >= from) & below;
-    const mask here = inside & ~small;
+// Moves every lane's front up past entries T(i, i + 1) that are negligible between their neighbours on the
+// diagonal. No front is below row `low`.
+inline void advance_lanes(FrontLanes& front, std::size_t low, std::size_t n, const double* d, const double* f,
+                          const double* g, vec floor) {
+  vec l = splat(0x1p20), dl{}, dl1 = splat(1), square = splat(1), at = splat(low), x = lane_load(d, low);
+  mask open = ~mask{};
+  for (std::size_t i = low; i + 1 < n; ++i) {
+    const vec y = lane_load(d, i + 1), ee = lane_load(f, i) * lane_load(g, i);
+    const vec least = max(splat(EIGEN_UNIT) * (abs(x) + abs(y)), floor);
+    const mask here = open & (mask)(at >= front.l) & (mask)(ee > least * least);
     l = select(here, at, l);
-    m = select(here, end, m);
-    dl = select(here, di, dl);
-    dl1 = select(here, above, dl1);
-    el = select(here, ei, el);
-    end = select(inside & small, at, end);
-    above = di;
+    dl = select(here, x, dl);
+    dl1 = select(here, y, dl1);
+    square = select(here, ee, square);
+    open &= ~here;
+    if (!any(open)) break;
+    at += splat(1);
+    x = y;
   }
-  block.l = select(wanted, l, block.l);
-  block.m = select(wanted, m, block.m);
-  block.dl = select(wanted, dl, block.dl);
-  block.dl1 = select(wanted, dl1, block.dl1);
-  block.el = select(wanted, el, block.el);
+  front = FrontLanes{l, dl, dl1, square};
 }
 
-// Implicit QL: d, e as above in, eigenvalues in d out, rotations applied to the rows of z. Each lane works on
-// its own block and leaves the rest alone; l never goes back, so that what is small once stays so however
-// long the neighbours iterate. Returns the lanes that are not done after 40 n sweeps.
+// One problem per lane, between the stages of its solution.
+struct EigenLanes {
+  double *a, *z, *d, *f, *g, *t, *p, *q;  // f g = e^2, see SweepLanes
+  RotationLanes rotations;
+  FrontLanes front;
+  vec floor, power, poison;
+};
+
+// A sweep on its way from one rotation to the next, without square roots: the recurrence of Pal, Walker and
+// Kahan (as in LAPACK's dsterf), carried over to the rotations themselves.
 //
-// The recurrence is that of Pal, Walker and Kahan (as in LAPACK's dsterf) with its square roots kept beside
-// it: the chain of dependent operations from one rotation to the next holds one division and no square root.
-// With pi the diagonal entry that the previous rotation left at i + 1 and c its cosine: gamma = c pi, p =
-// pi^2, and the next rotation has cosine pi / sqrt(p + e^2) and sine e / sqrt(p + e^2).
-inline mask implicit_ql_lanes(double* d, double* e, double* z, std::size_t ld, double* cosines, double* sines,
-                              std::size_t n) {
-  const vec tiny = splat(EIGEN_TINY), one = splat(1);
-  vec norm{};
-  for (std::size_t i = 0; i < n; ++i) norm = max(norm, max(abs(lane_load(d, i)), abs(lane_load(e, i))));
-  const vec floor = max(norm * splat(EIGEN_UNIT), splat(EIGEN_ZERO));
-  BlockLanes block{};
-  find_block_lanes(block, ~mask{}, vec{}, splat(n - 1), 0, n - 1, d, e, floor);
-  std::size_t delayed = 0, bottoms[EIGEN_DELAY], tops[EIGEN_DELAY];
+// With pi the diagonal entry that rotation i + 1 left at i + 1, c its cosine, gamma = c pi and p = pi^2,
+// rotation i has the cosine^2 p / (p + e^2) and the tangent e / pi. The rows of z have factors k
+// (RotationLanes); where e(i) would stand there are f(i) = e(i) k(i) / k(i+1) and g(i) = e(i) k(i+1) / k(i),
+// of the sweep before. Then u = f / gamma and v = g c^2 / gamma, and the next f(i+1) and g(i+1) are u(i+1)
+// gamma and v(i+1) c^2 (p + e^2) / gamma: the factors themselves are never needed.
+struct SweepLanes {
+  vec l, shift, least;
+  vec p, gamma, inverse_cc, u, v;  // of the rotation before; inverse_cc: 1 / c^2
+
+  // The shift: the eigenvalue of the leading 2 x 2 block that is closer to d[l].
+  inline void begin(const FrontLanes& front, vec floor, vec last) {
+    const vec half = splat(0.5) * (front.dl1 - front.dl), square = front.square;
+    shift = front.dl - square / (half + with_sign(sqrt(fma(half, half, square)), half));
+    l = front.l;
+    least = splat(0.125) * floor;
+    gamma = with_sign(max(abs(last - shift), least), last - shift);
+    p = gamma * gamma;
+    inverse_cc = splat(1);
+    u = v = vec{};
+  }
+
+  // Rotation i, in lanes with l <= i.
+  inline void rotate(std::size_t i, double* d, double* f, double* g, std::uint64_t& small_cosines, double* us,
+                     double* vs, double* fx, double* fy) {
+    const vec one = splat(1), here = splat(i);
+    const vec alpha = lane_load(d, i), fi = lane_load(f, i), gi = lane_load(g, i), bb = fi * gi;
+    const auto active = less_equal(l, here), stops = equal(l, here), goes_on = less(l, here);
+    const vec r = p + bb, inverse_rp = one / (r * p), inverse_cc1 = r * (r * inverse_rp);
+    const vec h = gamma * (r * inverse_rp);
+    const vec nu = fma(p, alpha - shift, -(bb * gamma));
+    vec gamma1 = nu * (p * inverse_rp), p1 = nu * nu * inverse_rp;
+    // A pivot that is zero to rounding would stop all: it becomes as small as rounding errors are.
+    const auto vanished = less(p1, least * least) & goes_on;
+    if (any(vanished)) {
+      gamma1 = select(vanished, with_sign(least * sqrt(one / inverse_cc1), gamma1), gamma1);
+      p1 = select(vanished, least * least, p1);
+    }
+    vec f1 = u * gamma, g1 = v * (h * r);
+    u = fi * (h * inverse_cc);
+    v = gi * h;
+    vec ui = u, vi = v;
+    const auto small = less(p, splat(SMALL_COSINE * SMALL_COSINE) * r) & active;
+    if (any(small)) {
+      small_cosines |= std::uint64_t{1} << i;
+      const vec over_u = one / u, over_v = one / v, swap = u;
+      lane_store(fx, i, select(small, over_u, one));
+      lane_store(fy, i, select(small, over_v, one));
+      f1 = select(small, f1 * u, f1);
+      g1 = select(small, g1 * over_u, g1);
+      if (i > 0) {
+        lane_store(f, i - 1, lane_load(f, i - 1) * select(small, over_v, one));
+        lane_store(g, i - 1, lane_load(g, i - 1) * select(small, v, one));
+      }
+      ui = select(small, one, u);
+      vi = select(small, one, v);
+      u = select(small, v, u);
+      v = select(small, swap, v);
+    }
+    lane_store_where(active, f, i + 1, f1);
+    lane_store_where(active, g, i + 1, g1);
+    lane_store_where(active, d, i + 1, gamma + (alpha - gamma1));
+    lane_store(us, i, select(active, ui, vec{}));
+    lane_store(vs, i, select(active, vi, vec{}));
+    if (any(stops)) {
+      lane_store_where(stops, d, i, shift + gamma1);
+      lane_store_where(stops, f, i, u * gamma1);
+      lane_store_where(stops, g, i, v * gamma1);
+    }
+    gamma = gamma1;
+    p = p1;
+    inverse_cc = inverse_cc1;
+  }
+};
+
+// Rows of z back to length 1, and with them f and g, in the lanes that have work left.
+inline void normalise_lanes(EigenLanes& x, std::size_t ld, std::size_t n) {
+  const auto open = less(x.front.l, splat(n));
+  for (std::size_t i = 0; i < n; ++i) {
+    const vec factor = select(open, inverse_length_lanes(x.z, ld, i), splat(1));
+    for (std::size_t j = 0; j < n; ++j) lane_store(x.z, i * ld + j, lane_load(x.z, i * ld + j) * factor);
+    const vec f = lane_load(x.f, i), e = with_sign(sqrt(max(f * lane_load(x.g, i), vec{})), f);
+    lane_store_where(open, x.f, i, e);
+    lane_store_where(open, x.g, i, e);
+  }
+}
+
+// Implicit QL: d, f = e as above in, eigenvalues in d out, rotations applied to the rows of z, whose lengths
+// are no longer 1. Sweeps start at the last row of T in every lane and end at the lane's front, which never
+// goes back: so what is small once stays so, however long the neighbours iterate. A lane that is not done
+// after 40 n sweeps keeps front.l < n. The problems of several vectors go through it side by side: one's
+// chain of dependent operations fills the other's pauses.
+template <int GROUPS>
+inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
+  for (int g = 0; g < GROUPS; ++g) {
+    vec norm{};
+    for (std::size_t i = 0; i < n; ++i) {
+      const vec e = lane_load(x[g].f, i);
+      norm = max(norm, max(abs(lane_load(x[g].d, i)), abs(e)));
+      lane_store(x[g].g, i, e);
+    }
+    x[g].floor = max(norm * splat(EIGEN_UNIT), splat(EIGEN_ZERO));
+    x[g].front = FrontLanes{};
+    advance_lanes(x[g].front, 0, n, x[g].d, x[g].f, x[g].g, x[g].floor);
+  }
+  std::size_t delayed = 0;
   for (std::size_t sweep = 0; sweep < 40 * n; ++sweep) {
-    const vec l = block.l, m = block.m;
-    double least = l[0], most = m[0];
-    for (std::size_t lane = 1; lane < LANES; ++lane) {
-      least = l[lane] < least ? l[lane] : least;
-      most = m[lane] > most ? m[lane] : most;
-    }
-    if (most == 0) break;
-    const std::size_t bottom = (std::size_t)least, top = (std::size_t)most;
-    double *cosine = cosines + delayed * n * LANES, *sine = sines + delayed * n * LANES;
-    bottoms[delayed] = bottom;
-    tops[delayed] = top;
+    vec first = x[0].front.l;
+    for (int g = 1; g < GROUPS; ++g) first = min(first, x[g].front.l);
+    double low = first[0];
+    for (std::size_t lane = 1; lane < LANES; ++lane) low = first[lane] < low ? first[lane] : low;
+    if (!(low < (double)n)) break;
+    const std::size_t bottom = (std::size_t)low, offset = delayed * n * LANES;
 
-    // The eigenvalue of the leading 2 x 2 block that is closer to d[l].
-    const vec half = splat(0.5) * (block.dl1 - block.dl), square = block.el * block.el;
-    const vec shift = block.dl - square / (half + with_sign(sqrt(fma(half, half, square)), half));
-    vec p = one, pi = one, gamma = one, c = one, s{}, at = splat(top);
-    for (std::size_t i = top; i-- > bottom;) {
-      const vec alpha = lane_load(d, i), ei = lane_load(e, i), bb = ei * ei;
-      const mask starts = (mask)(at == m), begun = (mask)(at <= m),
-                 past = (mask)(at < m);  // at is i + 1 so far
-      at -= one;
-      const mask stops = (mask)(at == l), reached = (mask)(at >= l), active = begun & reached;
-      if (any(starts)) {
-        pi = select(starts, lane_load(d, i + 1) - shift, pi);
-        gamma = select(starts, pi, gamma);
-        p = select(starts, fma(pi, pi, tiny), p);
-        c = select(starts, one, c);
-      }
-      const mask none = (mask)(p <= tiny + tiny);
-      const vec r = p + bb, inverse_rp = one / (r * p), inverse = inverse_rp * p;
-      const vec root = inverse_root_lanes(r, inverse);
-      const vec nu = fma(p, alpha - shift, -(bb * gamma)), gamma1 = nu * inverse;
-      vec p1 = fma(nu * nu, inverse_rp, tiny);  // never 0, for the division
-      // pi follows p by multiplications alone; one step of Newton's method keeps it the root of p.
-      const vec inverse_p = r * inverse_rp;
-      pi = fma(splat(0.5) * pi * inverse_p, fnma(pi, pi, p), pi);
-      vec pi1 = nu * root * (pi * inverse_p);
-      if (any(none)) {
-        p1 = select(none, fma(c * c, bb, tiny), p1);
-        pi1 = select(none, -c * abs(ei), pi1);
-      }
-      lane_store(e, i + 1, select(past & reached, s * (r * root), lane_load(e, i + 1)));
-      c = pi * root;
-      s = ei * root;
-      lane_store(d, i + 1, select(active, gamma + (alpha - gamma1), lane_load(d, i + 1)));
-      lane_store(cosine, i, select(active, c, one));
-      lane_store(sine, i, (vec)((mask)s & active));
-      if (any(stops)) {
-        lane_store(d, i, select(stops, shift + gamma1, alpha));
-        lane_store(e, i, select(stops, s * pi1, ei));
-      }
-      gamma = gamma1;
-      p = p1;
-      pi = pi1;
+    SweepLanes s[GROUPS];
+    std::uint64_t small[GROUPS];
+    for (int g = 0; g < GROUPS; ++g) {
+      s[g].begin(x[g].front, x[g].floor, lane_load(x[g].d, n - 1));
+      small[g] = 0;
     }
-    find_block_lanes(block, ~mask{}, l, m, bottom, top, d, e, floor);
-    const mask exhausted = (mask)(block.m == vec{}) & (mask)(m > vec{}) & (mask)(m < splat(n - 1));
-    if (any(exhausted)) find_block_lanes(block, exhausted, m, splat(n - 1), 0, n - 1, d, e, floor);
-
-    // The second sweep of a pair makes both cover the same rows.
-    if (delayed % 2 == 1) {
-      std::size_t &bottom0 = bottoms[delayed - 1], &top0 = tops[delayed - 1];
-      const std::size_t high = top > top0 ? top : top0, low = bottom < bottom0 ? bottom : bottom0;
-      idle_lanes(cosine - n * LANES, sine - n * LANES, low, bottom0);
-      idle_lanes(cosine - n * LANES, sine - n * LANES, top0, high);
-      idle_lanes(cosine, sine, low, bottom);
-      idle_lanes(cosine, sine, top, high);
-      top0 = high;
-      bottom0 = low;
+    for (std::size_t i = n - 1; i-- > bottom;)
+#pragma GCC unroll 4
+      for (int g = 0; g < GROUPS; ++g) {
+        RotationLanes& r = x[g].rotations;
+        s[g].rotate(i, x[g].d, x[g].f, x[g].g, small[g], r.u + offset, r.v + offset, r.fx + offset,
+                    r.fy + offset);
+      }
+    for (int g = 0; g < GROUPS; ++g) {
+      RotationLanes& r = x[g].rotations;
+      advance_lanes(x[g].front, bottom, n, x[g].d, x[g].f, x[g].g, x[g].floor);
+      r.small[delayed] = small[g];
+      r.bottom[delayed] = bottom;
+      // The second sweep of a pair covers the rows of the first.
+      if (delayed % 2 == 1) {
+        idle_lanes(r, n, delayed, r.bottom[delayed - 1], bottom);
+        r.bottom[delayed] = r.bottom[delayed - 1];
+      }
     }
     if (++delayed == EIGEN_DELAY) {
-      rotate_lanes(z, ld, n, cosines, sines, delayed, bottoms, tops);
+      for (int g = 0; g < GROUPS; ++g) {
+        rotate_lanes(x[g].z, ld, n, x[g].rotations, delayed);
+        if ((sweep + 1) % EIGEN_RANGE == 0) normalise_lanes(x[g], ld, n);
+      }
       delayed = 0;
     }
   }
-  if (delayed % 2 == 1) {
-    idle_lanes(cosines + delayed * n * LANES, sines + delayed * n * LANES, bottoms[delayed - 1],
-               tops[delayed - 1]);
-    ++delayed;
+  for (int g = 0; g < GROUPS; ++g) {
+    RotationLanes& r = x[g].rotations;
+    if (delayed % 2 == 1) {
+      idle_lanes(r, n, delayed, r.bottom[delayed - 1], n - 1);
+      r.small[delayed] = 0;
+      r.bottom[delayed] = r.bottom[delayed - 1];
+    }
+    rotate_lanes(x[g].z, ld, n, r, (delayed + 1) & ~std::size_t{1});
   }
-  if (delayed > 0) rotate_lanes(z, ld, n, cosines, sines, delayed, bottoms, tops);
-  return (mask)(block.m > vec{});
 }
 
-// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read.
-inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
-  const std::size_t ld = eigen_stride_lanes(n);
-  double *z = work, *d = z + n * ld * LANES, *e = d + n * LANES, *t = e + n * LANES, *p = t + n * LANES,
-         *q = p + n * LANES;
-  double *cosines = q + n * LANES, *sines = cosines + EIGEN_DELAY * n * LANES;
+// The arrays of one vector of problems, a (n,n,L) apart.
+inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, double* work) {
+  const std::size_t row = n * LANES;
+  EigenLanes x{};
+  const auto take = [&](std::size_t count) {
+    double* array = work;
+    work += count;
+    return array;
+  };
+  x.a = a;
+  x.z = take(n * eigen_stride_lanes(n) * LANES);
+  x.d = take(row);
+  x.f = take(row);
+  x.g = take(row);
+  x.t = take(row);
+  x.p = take(row);
+  x.q = take(row);
+  x.rotations.u = take(EIGEN_DELAY * row);
+  x.rotations.v = take(EIGEN_DELAY * row);
+  x.rotations.fx = take(EIGEN_DELAY * row);
+  x.rotations.fy = take(EIGEN_DELAY * row);
+  return x;
+}
 
+// From a to d, f = e and z.
+inline void eigen_reduce_lanes(EigenLanes& x, std::size_t n) {
   // A lane whose largest entry is far from 1 is scaled by a power of two (exact); a lane with a NaN or an
   // infinity becomes 0 until the end.
   vec largest{}, poison{};
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
-      const vec x = lane_load(a, i * n + j);
-      largest = max(abs(x), largest);
-      poison = fma(x, vec{}, poison);
+      const vec y = lane_load(x.a, i * n + j);
+      largest = max(abs(y), largest);
+      poison = fma(y, vec{}, poison);
     }
   const mask finite = (mask)(poison == poison);
   vec power = (vec)((mask)largest & 0x7ff0000000000000);
@@ -604,46 +744,185 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
     const vec down = splat(1) / power;
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j <= i; ++j)
-        lane_store(a, i * n + j, select(finite, lane_load(a, i * n + j) * down, vec{}));
+        lane_store(x.a, i * n + j, select(finite, lane_load(x.a, i * n + j) * down, vec{}));
   }
+  x.power = power;
+  x.poison = poison;
+  tridiagonal_lanes(x.a, x.d, x.f, x.t, x.p, x.q, n);
+  reflections_lanes(x.a, x.t, x.z, eigen_stride_lanes(n), n);
+}
 
-  tridiagonal_lanes(a, d, e, t, p, q, n);
-  reflections_lanes(a, t, z, ld, n);
-  const mask open = implicit_ql_lanes(d, e, z, ld, cosines, sines, n);
-  poison = select(open, splat(__builtin_nan("")), poison);
-
-  // Rank of each eigenvalue in its lane, ties by index; then rows of z are gathered in that order, lane by
-  // lane. Adding poison, 0 or NaN, also turns -0 into +0: the sign of a zero could depend on how long the
-  // neighbours iterate.
-  for (std::size_t i = 0; i < n; ++i) lane_store(p, i, vec{});
+// Eigenvalues at their true scale; p: the rank of each in its lane, ties by index. Adding poison, 0 or NaN,
+// also turns -0 into +0: the sign of a zero could depend on how long the neighbours iterate.
+inline void eigen_rank_lanes(EigenLanes& x, std::size_t n) {
+  x.poison = select((mask)(x.front.l < splat(n)), splat(__builtin_nan("")), x.poison);
+  for (std::size_t i = 0; i < n; ++i) lane_store(x.p, i, vec{});
   for (std::size_t i = 0; i < n; ++i) {
-    const vec di = lane_load(d, i);
-    vec behind = lane_load(p, i);
+    const vec di = lane_load(x.d, i);
+    vec behind = lane_load(x.p, i);
     for (std::size_t j = i + 1; j < n; ++j) {
-      const vec ahead = (vec)((mask)(lane_load(d, j) > di) & (mask)splat(1));
+      const vec ahead = (vec)((mask)(lane_load(x.d, j) > di) & (mask)splat(1));
       behind += ahead;
-      lane_store(p, j, lane_load(p, j) + (splat(1) - ahead));
+      lane_store(x.p, j, lane_load(x.p, j) + (splat(1) - ahead));
     }
-    lane_store(p, i, behind);
+    lane_store(x.p, i, behind);
+    lane_store(x.d, i, (di + x.poison) * x.power);
   }
-  double* order = q;  // order[rank] = index of the eigenvalue; 0 where NaN left a gap
-  for (std::size_t i = 0; i < n; ++i) lane_store(order, i, vec{});
+}
+
+// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read.
+inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
+  const std::size_t ld = eigen_stride_lanes(n);
+  EigenLanes x = eigen_arrays_lanes(a, n, work);
+  eigen_reduce_lanes(x, n);
+  implicit_ql_lanes<1>(&x, ld, n);
+  eigen_rank_lanes(x, n);
+
+  // Rows of z are gathered in order, lane by lane, and take their length.
+  for (std::size_t i = 0; i < n; ++i) lane_store(x.t, i, inverse_length_lanes(x.z, ld, i));
+  double* order = x.q;  // order[rank] = index of the eigenvalue
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t lane = 0; lane < LANES; ++lane)
-      order[(std::size_t)p[i * LANES + lane] * LANES + lane] = (double)i;
+      order[(std::size_t)x.p[i * LANES + lane] * LANES + lane] = (double)i;
   for (std::size_t i = 0; i < n; ++i) {
     const double* from[LANES];
-    vec value;
+    vec value, factor;
     for (std::size_t lane = 0; lane < LANES; ++lane) {
       const std::size_t index = (std::size_t)order[i * LANES + lane];
-      from[lane] = z + index * ld * LANES + lane;
-      value[lane] = d[index * LANES + lane];
+      from[lane] = x.z + index * ld * LANES + lane;
+      value[lane] = x.d[index * LANES + lane];
+      factor[lane] = x.t[index * LANES + lane];
     }
-    lane_store(w, i, (value + poison) * power);
+    lane_store(w, i, value);
     for (std::size_t j = 0; j < n; ++j) {
-      vec x;
-      for (std::size_t lane = 0; lane < LANES; ++lane) x[lane] = from[lane][j * LANES];
-      lane_store(a, i * n + j, x + poison);
+      vec y;
+      for (std::size_t lane = 0; lane < LANES; ++lane) y[lane] = from[lane][j * LANES];
+      lane_store(a, i * n + j, fma(y, factor, x.poison));
     }
   }
 }
+
+// ---- problems one after another, as callers have them ----
+
+// Rows [from, from + count) of up to LANES problems, `size` numbers apart, into lanes: vector i holds number
+// i of every problem. Lanes beyond the last problem repeat it.
+inline void interleave_lanes(const double* problems, std::size_t size, std::size_t present, std::size_t from,
+                             std::size_t count, double* to) {
+  const double* problem[LANES];
+  for (std::size_t l = 0; l < LANES; ++l)
+    problem[l] = problems + (l < present ? l : present - 1) * size + from;
+  std::size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    vec tile[LANES];
+    for (std::size_t l = 0; l < LANES; ++l) tile[l] = load(problem[l] + i);
+    transpose(tile);
+    for (std::size_t l = 0; l < LANES; ++l) lane_store(to, from + i + l, tile[l]);
+  }
+  for (; i < count; ++i)
+    for (std::size_t l = 0; l < LANES; ++l) to[(from + i) * LANES + l] = problem[l][i];
+}
+
+// The other way: `size` vectors to `present` problems.
+inline void deinterleave_lanes(const double* from, std::size_t size, std::size_t present, double* problems) {
+  std::size_t i = 0;
+  for (; i + LANES <= size; i += LANES) {
+    vec tile[LANES];
+    for (std::size_t l = 0; l < LANES; ++l) tile[l] = lane_load(from, i + l);
+    transpose(tile);
+    for (std::size_t l = 0; l < present; ++l) store(problems + l * size + i, tile[l]);
+  }
+  for (; i < size; ++i)
+    for (std::size_t l = 0; l < present; ++l) problems[l * size + i] = from[i * LANES + l];
+}
+
+// The lower triangles of problems (n,n); what is right of them is left as it was, or not.
+inline void interleave_lower_lanes(const double* problems, std::size_t n, std::size_t present, double* to) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t whole = (i + LANES) / LANES * LANES;
+    interleave_lanes(problems, n * n, present, i * n, whole < n ? whole : n, to);
+  }
+}
+
+// Eigenvectors straight to where they belong in each problem.
+inline void eigen_output_lanes(const EigenLanes& x, std::size_t n, std::size_t present, double* values,
+                               double* vectors) {
+  const std::size_t ld = eigen_stride_lanes(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const vec factor = inverse_length_lanes(x.z, ld, i);
+    double* row[LANES];
+    for (std::size_t l = 0; l < present; ++l) {
+      const std::size_t rank = (std::size_t)x.p[i * LANES + l];
+      values[l * n + rank] = x.d[i * LANES + l];
+      row[l] = vectors + (l * n + rank) * n;
+    }
+    const double* z = x.z + i * ld * LANES;
+    std::size_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+      vec tile[LANES];
+      for (std::size_t l = 0; l < LANES; ++l) tile[l] = fma(lane_load(z, j + l), factor, x.poison);
+      transpose(tile);
+      for (std::size_t l = 0; l < present; ++l) store(row[l] + j, tile[l]);
+    }
+    for (; j < n; ++j) {
+      const vec y = fma(lane_load(z, j), factor, x.poison);
+      for (std::size_t l = 0; l < present; ++l) row[l][j] = y[l];
+    }
+  }
+}
+
+template <int GROUPS>
+inline void eigen_groups_lanes(const double* matrices, std::size_t n, std::size_t count, double* values,
+                               double* vectors, double* work) {
+  EigenLanes x[GROUPS];
+  const std::size_t nn = n * n, share = nn * LANES + eigen_lanes_work(n);
+  for (int g = 0; g < GROUPS; ++g) {
+    const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
+    x[g] = eigen_arrays_lanes(work + g * share, n, work + g * share + nn * LANES);
+    interleave_lower_lanes(matrices + first * nn, n, present, x[g].a);
+    eigen_reduce_lanes(x[g], n);
+  }
+  implicit_ql_lanes<GROUPS>(x, eigen_stride_lanes(n), n);
+  for (int g = 0; g < GROUPS; ++g) {
+    const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
+    eigen_rank_lanes(x[g], n);
+    eigen_output_lanes(x[g], n, present, values + first * n, vectors + first * nn);
+  }
+}
+
+// See kernels.h. Two vectors of problems side by side while both fit into the nearest cache.
+constexpr std::size_t EIGEN_PAIRED = 24;
+inline void eigen_batch(const double* matrices, std::size_t n, std::size_t count, double* values,
+                        double* vectors, double* work) {
+  while (count > 0) {
+    const std::size_t most = n <= EIGEN_PAIRED ? 2 * LANES : LANES, present = count < most ? count : most;
+    if (present > LANES)
+      eigen_groups_lanes<2>(matrices, n, present, values, vectors, work);
+    else
+      eigen_groups_lanes<1>(matrices, n, present, values, vectors, work);
+    matrices += present * n * n;
+    values += present * n;
+    vectors += present * n * n;
+    count -= present;
+  }
+}
+inline std::size_t eigen_batch_work(std::size_t n) {
+  return (n <= EIGEN_PAIRED ? 2 : 1) * (n * n * LANES + eigen_lanes_work(n));
+}
+
+// See kernels.h.
+inline void cholesky_solve_batch(const double* matrices, const double* right_sides, std::size_t n,
+                                 std::size_t m, std::size_t count, double* solutions, double* work) {
+  double *a = work, *x = a + n * n * LANES, *pivot = x + n * m * LANES;
+  for (std::size_t first = 0; first < count; first += LANES) {
+    const std::size_t present = count - first < LANES ? count - first : LANES;
+    interleave_lower_lanes(matrices + first * n * n, n, present, a);
+    interleave_lanes(right_sides + first * n * m, n * m, present, 0, n * m, x);
+    cholesky_lanes(a, n, pivot);
+    cholesky_solve_lanes(a, x, n, m);
+    const vec failed = select((mask)(load(pivot) > vec{}), vec{}, splat(__builtin_nan("")));
+    if (any((mask)(failed != failed)))
+      for (std::size_t i = 0; i < n * m; ++i) lane_store(x, i, lane_load(x, i) + failed);
+    deinterleave_lanes(x, n * m, present, solutions + first * n * m);
+  }
+}
+inline std::size_t cholesky_batch_work(std::size_t n, std::size_t m) { return (n * n + n * m + 1) * LANES; }

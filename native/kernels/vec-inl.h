@@ -15,3 +15,12 @@ inline vec abs(vec a) { return (vec)((mask)a & 0x7fffffffffffffff); }
 inline vec max(vec a, vec b) { return select((mask)(a > b), a, b); }
 inline vec min(vec a, vec b) { return select((mask)(a < b), a, b); }
 inline bool all(mask m) { return !any(~m); }
+
+// Comparisons whose result only chooses lanes. An instruction set with registers for such masks defines its
+// own.
+#ifndef EXO_LANE_MASKS
+inline mask less(vec a, vec b) { return (mask)(a < b); }
+inline mask less_equal(vec a, vec b) { return (mask)(a <= b); }
+inline mask equal(vec a, vec b) { return (mask)(a == b); }
+inline void store_where(mask m, double* p, vec v) { store(p, select(m, v, load(p))); }
+#endif

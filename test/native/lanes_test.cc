@@ -37,6 +37,13 @@ bool same_bits(const Matrix& a, const Matrix& b) {
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
+// Any NaN is as good as another.
+bool same_numbers(const Matrix& a, const Matrix& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!(a[i] == b[i]) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
+  return a.size() == b.size();
+}
+
 // ---- matrices ----
 
 Matrix random_matrix(std::size_t rows, std::size_t cols, Random& random) {
@@ -388,6 +395,88 @@ void eigen_nonfinite(Checks& checks, const Kernels& k) {
       }
 }
 
+// Problems in the caller's order, any number of them, have the bits that they have in lanes.
+void batches(Checks& checks, const Kernels& k) {
+  for (std::size_t n : {1, 2, 3, 7, 8, 12, 16, 24, 25, 33, 64}) {
+    Random random(checks.seed() + n);
+    std::vector<Matrix> some = family_batch(n, checks.seed());
+    some.resize(std::min(some.size(), 3 * k.lanes + 1));
+    some.push_back(Matrix(n * n, NOT_A_NUMBER));
+    const std::vector<Eigen> vectors = eigen(k, some, n);
+    const std::size_t m = n % 5 + 1;
+    std::vector<Matrix> definite, right;
+    for (std::size_t b = 0; b < some.size(); ++b) {
+      definite.push_back(b == 1 ? Matrix(n * n, 0.0) : gram(n, 2 * n, 0.1, random));
+      right.push_back(random_matrix(n, m, random));
+    }
+    const std::vector<Factor> factors = cholesky(k, definite, right, n, m);
+    for (std::size_t count = 1; count <= some.size(); ++count) {
+      Matrix matrices, systems, sides, values(count * n), found(count * n * n), x(count * n * m);
+      for (std::size_t b = 0; b < count; ++b) {
+        matrices.insert(matrices.end(), some[b].begin(), some[b].end());
+        systems.insert(systems.end(), definite[b].begin(), definite[b].end());
+        sides.insert(sides.end(), right[b].begin(), right[b].end());
+      }
+      Aligned work = aligned(k.eigen_batch_work(n)), other = aligned(k.cholesky_batch_work(n, m));
+      k.eigen_batch(matrices.data(), n, count, values.data(), found.data(), work.get());
+      k.cholesky_solve_batch(systems.data(), sides.data(), n, m, count, x.data(), other.get());
+      for (std::size_t b = 0; b < count; ++b) {
+        const Matrix w(values.begin() + b * n, values.begin() + (b + 1) * n);
+        const Matrix v(found.begin() + b * n * n, found.begin() + (b + 1) * n * n);
+        const Matrix y(x.begin() + b * n * m, x.begin() + (b + 1) * n * m);
+        checks.that(same_numbers(w, vectors[b].values) && same_numbers(v, vectors[b].vectors),
+                    "eigenproblem %zu of %zu differs from that in lanes, n = %zu", b, count, n);
+        if (b == 1)
+          checks.that(std::isnan(y[0]) && std::isnan(y[n * m - 1]),
+                      "a singular system has a solution, n = %zu", n);
+        else
+          checks.that(same_numbers(y, factors[b].solution),
+                      "solution %zu of %zu differs from that in lanes, n = %zu", b, count, n);
+      }
+    }
+  }
+}
+
+// A tridiagonal matrix that is one already, whose sweeps meet cosines and pivots of any size.
+void eigen_hard(Checks& checks, const Kernels& k) {
+  for (std::size_t n : {2, 3, 8, 16, 31, 64}) {
+    Random random(checks.seed() + n);
+    std::vector<Matrix> batch;
+    for (int b = 0; b < 64; ++b) {
+      Matrix a(n * n, 0.0);
+      for (std::size_t i = 0; i < n; ++i) {
+        const double size = std::pow(10, -20 * random.uniform() * random.uniform());
+        a[i * n + i] = b % 4 == 0 ? 0 : b % 4 == 1 ? (double)(i % 2) : size;
+        if (i > 0) a[i * n + i - 1] = a[(i - 1) * n + i] = b % 3 == 0 ? 1 : size;
+      }
+      batch.push_back(a);
+    }
+    const std::vector<Eigen> found = eigen(k, batch, n);
+    for (std::size_t b = 0; b < batch.size(); ++b) {
+      const std::vector<long double> w = jacobi(batch[b], n);
+      const double norm = std::fmax(std::fabs((double)w[0]), std::fabs((double)w[n - 1]));
+      double error = 0, residual = 0, orthogonality = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        error = std::fmax(error, std::fabs((double)(found[b].values[i] - w[i])));
+        for (std::size_t j = 0; j < n; ++j) {
+          long double av = 0, vv = 0;
+          for (std::size_t p = 0; p < n; ++p) {
+            av += (long double)batch[b][j * n + p] * found[b].vectors[i * n + p];
+            vv += (long double)found[b].vectors[j * n + p] * found[b].vectors[i * n + p];
+          }
+          residual =
+              std::fmax(residual, std::fabs((double)(av - found[b].values[i] * found[b].vectors[i * n + j])));
+          orthogonality = std::fmax(orthogonality, std::fabs((double)(vv - (i == j))));
+        }
+      }
+      const std::string where = " of tridiagonal matrix " + std::to_string(b) + ", n = " + std::to_string(n);
+      checks.below(error / norm, 4 * n * EPS, "eigenvalue error" + where);
+      checks.below(residual / norm, 4 * n * EPS, "residual" + where);
+      checks.below(orthogonality, 8 * n * EPS, "orthogonality error" + where);
+    }
+  }
+}
+
 void cholesky_properties(Checks& checks, const Kernels& k) {
   for (std::size_t n = 1; n <= 64; ++n)
     for (std::size_t m : {std::size_t{1}, 2 + n % 7, std::size_t{8}, std::size_t{17}}) {
@@ -512,6 +601,11 @@ inline vec fma(vec a, vec b, vec c) { return a * b + c; }
 inline vec fnma(vec a, vec b, vec c) { return c - a * b; }
 inline vec sqrt(vec a) { return vec{__builtin_sqrt(a[0]), __builtin_sqrt(a[1])}; }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
+inline void transpose(vec (&tile)[LANES]) {
+  const vec first = tile[0], second = tile[1];
+  tile[0] = vec{first[0], second[0]};
+  tile[1] = vec{first[1], second[1]};
+}
 // The order matters:
 // clang-format off
 #include "kernels/vec-inl.h"
@@ -563,6 +657,8 @@ int main(int argc, char** argv) {
     const std::string isa = std::string(k->name) + ": ";
     checks.run(isa + "eigen: descending, orthonormal, small residual", [&] { eigen_properties(checks, *k); });
     checks.run(isa + "eigen: values against Jacobi in long double", [&] { eigen_values(checks, *k); });
+    checks.run(isa + "eigen: tridiagonal matrices of every size", [&] { eigen_hard(checks, *k); });
+    checks.run(isa + "problems in the caller's order", [&] { batches(checks, *k); });
     checks.run(isa + "eigen: lanes do not influence each other", [&] { eigen_neighbours(checks, *k); });
     checks.run(isa + "eigen: what is dropped stays dropped", [&] { eigen_limits(checks, *k); });
     checks.run(isa + "eigen: non-finite input", [&] { eigen_nonfinite(checks, *k); });

@@ -17,6 +17,18 @@ inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)_mm256_fmadd_ps((__m256)a
 inline vec fnma(vec a, vec b, vec c) { return (vec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 inline vec sqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
 inline bool any(mask m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+// tile[i][j] <-> tile[j][i].
+inline void transpose(vec (&tile)[LANES]) {
+  __m256d pair[4];
+  for (int i = 0; i < 4; i += 2) {
+    pair[i] = _mm256_unpacklo_pd((__m256d)tile[i], (__m256d)tile[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_pd((__m256d)tile[i], (__m256d)tile[i + 1]);
+  }
+  for (int j = 0; j < 2; ++j) {
+    tile[j] = (vec)_mm256_permute2f128_pd(pair[j], pair[j + 2], 0x20);
+    tile[j + 2] = (vec)_mm256_permute2f128_pd(pair[j], pair[j + 2], 0x31);
+  }
+}
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (veci)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 #include "kernels/kernels-inl.h"

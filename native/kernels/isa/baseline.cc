@@ -15,6 +15,12 @@ inline vecf fma(vecf a, vecf b, vecf c) { return a * b + c; }
 inline vec fnma(vec a, vec b, vec c) { return c - a * b; }
 inline vec sqrt(vec a) { return vec{__builtin_sqrt(a[0]), __builtin_sqrt(a[1])}; }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
+// tile[i][j] <-> tile[j][i].
+inline void transpose(vec (&tile)[LANES]) {
+  const vec first = tile[0], second = tile[1];
+  tile[0] = vec{first[0], second[0]};
+  tile[1] = vec{first[1], second[1]};
+}
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
 #include "kernels/kernels-inl.h"
