@@ -89,7 +89,7 @@ export function choleskySolve(native: Backend, reference: Backend, n: number, m:
     unit: 'system',
     operations: n ** 3 / 3 + 2 * n * n * m,
     contenders: [
-      contender('native', 2048, through(native)),
+      contender('native', 1024, through(native)),
       contender('reference', 512, through(reference)),
       contender('ml-matrix', 256, mlMatrix),
     ],

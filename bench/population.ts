@@ -1,7 +1,7 @@
-import { type Backend, PARAMETERS, POPULATION_METRICS, type PopulationRequest } from '../lib/backend.js';
-import { resolveObjective } from '../lib/objectives.js';
-import { RELATIVE_TOLERANCE, type Solution, solveBatch } from '../lib/solve.js';
-import { createWorld, fullMixing, parameterColumn, type World, type WorldSpec } from '../lib/world.js';
+import type { Backend } from '../lib/backend.js';
+import { solveColumns } from '../lib/columns.js';
+import { type Solution, solveBatch } from '../lib/solve.js';
+import { createWorld, fullMixing, type World, type WorldSpec } from '../lib/world.js';
 import { type Call, type Case, call } from './case.js';
 import { closedForm } from './closed-form.js';
 
@@ -21,49 +21,22 @@ const FULL: WorldSpec = {
 const exogenousScaleOf = (item: number): number => 0.5 + ((item * 0.618034) % 1) * 1.5;
 
 /** `count` configurations as columns, which is how they travel: no object for each. */
-function columns(world: World, count: number): PopulationRequest {
-  const objective = resolveObjective({ kind: 'reconstruction' });
-  const basis = world.mixing.rows;
-  const parameters = new Float64Array(PARAMETERS.length * count);
-  parameterColumn(world, world.spec.observationDim - basis).forEach((value, p) => {
-    for (let i = 0; i < count; i++)
-      parameters[p * count + i] = PARAMETERS[p] === 'exogenousScale' ? exogenousScaleOf(i) : value;
-  });
-  return {
-    count,
-    basis,
-    endogenousDim: world.spec.endogenousDim,
-    exogenousDim: world.spec.exogenousDim,
-    actionDim: world.spec.actionDim,
-    projectionDim: 0,
-    latentDims: Int32Array.of(LATENT_DIM),
-    objective: objective.rows,
-    parameters,
-    coefficients: new Float64Array(0),
-    matrixIndex: new Int32Array(count),
-    mixing: world.mixing.data,
-    actionEffect: world.actionEffect.data,
-    stateFeedback: world.stateFeedback.data,
-    exogenousFeedback: world.exogenousFeedback.data,
-    projection: new Float64Array(0),
-    relativeTolerance: RELATIVE_TOLERANCE,
-    encoder: false,
-  };
-}
-
-function throughColumns(world: World, backend: Backend, threads: number) {
+function throughColumns(world: WorldSpec, backend: Backend, threads: number) {
   return (count: number): Call => {
-    const request = columns(world, count);
-    const [action, future] = (['actionError', 'futureLeakage'] as const).map((m) =>
-      POPULATION_METRICS.indexOf(m),
-    );
+    const exogenousScale = Float64Array.from({ length: count }, (_, i) => exogenousScaleOf(i));
+    const question = {
+      world,
+      objective: { kind: 'reconstruction' },
+      latentDims: [LATENT_DIM],
+      columns: { exogenousScale },
+    } as const;
     return call(
-      () => backend.solvePopulation(request, { threads }),
+      () => solveColumns(question, { backend, threads, spectrum: true }),
       ({ loss, metrics }) =>
         Array.from({ length: count }, (_, i) => [
           loss[i],
-          metrics[action * count + i],
-          metrics[future * count + i],
+          metrics.actionError?.[i] ?? Number.NaN,
+          metrics.futureLeakage?.[i] ?? Number.NaN,
         ]).flat(),
     );
   };
@@ -85,20 +58,19 @@ function throughMlMatrix(world: World, reduced: boolean) {
 
 /** A world, an objective and a latent dimension in; loss, spectrum and all metrics out. */
 export function configurations(native: Backend, reference: Backend): Case[] {
-  const plain = createWorld(PLAIN);
   const full = createWorld(FULL);
-  const backends = (world: World) => [
-    { name: 'native' as const, threads: 1, items: 4096, prepare: throughColumns(world, native, 1) },
-    { name: 'native' as const, threads: 2, items: 4096, prepare: throughColumns(world, native, 2) },
+  const backends = (world: WorldSpec) => [
+    { name: 'native' as const, threads: 1, items: 8192, prepare: throughColumns(world, native, 1) },
+    { name: 'native' as const, threads: 2, items: 8192, prepare: throughColumns(world, native, 2) },
     { name: 'reference' as const, threads: 1, items: 32, prepare: throughColumns(world, reference, 1) },
   ];
   return [
-    { name: 'configuration to metrics', unit: 'configuration', contenders: backends(plain) },
+    { name: 'configuration to metrics', unit: 'configuration', contenders: backends(PLAIN) },
     {
       name: 'configuration to metrics, every effect',
       unit: 'configuration',
       contenders: [
-        ...backends(full),
+        ...backends(FULL),
         { name: 'ml-matrix', threads: 1, items: 1, prepare: throughMlMatrix(full, false) },
         { name: 'ml-matrix, reduced', threads: 1, items: 8, prepare: throughMlMatrix(full, true) },
       ],

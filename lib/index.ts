@@ -2,6 +2,13 @@
 export { type Analysis, type AnalyzeOptions, analyze, type DataMetrics, type LatentRow } from './analyze.js';
 export type { Backend, BackendInfo, Control } from './backend.js';
 export {
+  type ColumnsOptions,
+  type ColumnsSolution,
+  type Configurations,
+  solveColumns,
+  type WorldParameter,
+} from './columns.js';
+export {
   type Critical,
   type CriticalOptions,
   criticalConsistencyWeight,

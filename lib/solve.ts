@@ -76,7 +76,8 @@ export async function solve(question: Case, options: SolveOptions = {}): Promise
   return solution as Solution;
 }
 
-interface Prepared {
+/** A case, checked, with what a backend needs of it. */
+export interface Prepared {
   readonly world: World;
   readonly objective: ResolvedObjective;
   readonly latentDim: number;
@@ -85,7 +86,8 @@ interface Prepared {
   readonly basis: () => Matrix;
 }
 
-function prepare(question: Case, what: string): Prepared {
+/** Checks one case and makes its world; `what` is what messages call it. */
+export function prepare(question: Case, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what);
   const world = createWorld(checked.world as WorldSpec, named('world'));
@@ -162,7 +164,8 @@ export async function solveBatch(
   return solutions;
 }
 
-function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
+/** Cases of one shape and one kind of objective as one request. */
+export function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
   const [first] = group as [Prepared];
   const count = group.length;
   const stack = (pick: (p: Prepared) => Matrix) => {

@@ -1,0 +1,191 @@
+import { type Backend, type Control, PARAMETERS, POPULATION_METRICS } from './backend.js';
+import { ExolamError } from './errors.js';
+import type { ObjectiveSpec } from './objectives.js';
+import { defaultBackend } from './select-backend.js';
+import { type PopulationMetric, type Prepared, prepare, requestOf } from './solve.js';
+import { parse } from './validate.js';
+import { type WorldSpec, worldSchema } from './world.js';
+
+/** What may differ from configuration to configuration: every scalar of a world but its dimensions, mixing and seed. */
+const VARYING = PARAMETERS.filter((name) => name !== 'complementDim');
+export type WorldParameter = Exclude<(typeof PARAMETERS)[number], 'complementDim'>;
+
+/** Configurations of one call to the backend: enough to keep every core busy, few enough to stay out of the way. */
+const CHUNK = 1 << 15;
+
+/** Many configurations of one world under one objective: what they share, and a column for each parameter that differs. */
+export interface Configurations {
+  /** Dimensions, mixing, seed (and so the matrices), and every parameter that has no column. */
+  readonly world?: WorldSpec;
+  readonly objective: ObjectiveSpec;
+  /** Ascending; one answer for each, from one solve. */
+  readonly latentDims: readonly number[];
+  /** One value a configuration; all of one length. */
+  readonly columns: Readonly<Partial<Record<WorldParameter, Float64Array>>>;
+}
+
+export interface ColumnsOptions extends Control {
+  /** Also return the leading eigenvalues. Default false. */
+  readonly spectrum?: boolean;
+  /** The metrics to return. Default: all. */
+  readonly metrics?: readonly PopulationMetric[];
+  readonly backend?: Backend;
+}
+
+/** The exact answers, as columns; K: the number of latentDims. */
+export interface ColumnsSolution {
+  readonly count: number;
+  readonly latentDims: readonly number[];
+  /** (count, K): minimum of the objective. */
+  readonly loss: Float64Array;
+  /** (count, K) each, docs/theory.md section 4: NaN where a metric is not defined (0 / 0), Infinity where exact. */
+  readonly metrics: Readonly<Partial<Record<PopulationMetric, Float64Array>>>;
+  /** (count): numerical rank of M; latents beyond it carry nothing. */
+  readonly rank: Int32Array;
+  /** (count, largest latentDim), descending; empty unless asked for. */
+  readonly spectrum: Float64Array;
+  /** (count): 0 where solved. Elsewhere (a value too large for the arithmetic) loss and metrics are NaN. */
+  readonly status: Uint8Array;
+}
+
+/**
+ * Solves many configurations of one shape with no object for any of them: typed-array columns in, columns out, in memory that
+ * grows by the answer alone. The same bits as {@link solveBatch} of the same cases. Throws {@link ExolamError}.
+ */
+export async function solveColumns(
+  questions: Configurations,
+  options: ColumnsOptions = {},
+): Promise<ColumnsSolution> {
+  const { count, varying } = checkColumns(questions.columns);
+  const latentDims = checkLatentDims(questions.latentDims);
+  const widest = latentDims[latentDims.length - 1] as number;
+  const prepared = latentDims.map((latentDim) =>
+    prepare({ world: representative(questions, varying), objective: questions.objective, latentDim }, ''),
+  );
+  const shared = requestOf([prepared[prepared.length - 1] as Prepared], false);
+  const wanted = options.metrics ?? POPULATION_METRICS;
+  for (const name of wanted) {
+    if (!POPULATION_METRICS.includes(name)) {
+      throw new ExolamError(
+        'input',
+        `metrics: expected some of ${POPULATION_METRICS.join(', ')} but received ${JSON.stringify(name)}`,
+      );
+    }
+  }
+  const width = latentDims.length;
+  const answer = {
+    count,
+    latentDims,
+    loss: new Float64Array(count * width),
+    metrics: Object.fromEntries(wanted.map((name) => [name, new Float64Array(count * width)])) as Partial<
+      Record<PopulationMetric, Float64Array>
+    >,
+    rank: new Int32Array(count),
+    spectrum: new Float64Array(options.spectrum ? count * widest : 0),
+    status: new Uint8Array(count),
+  };
+  const backend = options.backend ?? defaultBackend();
+  for (let first = 0; first < count; first += CHUNK) {
+    const size = Math.min(CHUNK, count - first);
+    const parameters = new Float64Array(PARAMETERS.length * size);
+    PARAMETERS.forEach((name, p) => {
+      const column = name === 'complementDim' ? undefined : questions.columns[name];
+      if (column) parameters.set(column.subarray(first, first + size), p * size);
+      else parameters.fill(shared.parameters[p] as number, p * size, (p + 1) * size);
+    });
+    const coefficients = new Float64Array(shared.coefficients.length * size);
+    shared.coefficients.forEach((value, c) => {
+      coefficients.fill(value, c * size, (c + 1) * size);
+    });
+    const part = await backend.solvePopulation(
+      {
+        ...shared,
+        count: size,
+        latentDims: Int32Array.from(latentDims),
+        parameters,
+        coefficients,
+        matrixIndex: new Int32Array(size),
+      },
+      {
+        ...options,
+        onProgress: options.onProgress
+          ? (done, total) => options.onProgress?.(first + (size * done) / total, count)
+          : undefined,
+      },
+    );
+    for (let i = 0; i < part.loss.length; i++) {
+      // A sum of squares: below zero only by rounding.
+      answer.loss[first * width + i] = part.status[Math.floor(i / width)]
+        ? Number.NaN
+        : Math.max(0, part.loss[i] as number);
+    }
+    for (const name of wanted) {
+      const from = POPULATION_METRICS.indexOf(name) * size * width;
+      answer.metrics[name]?.set(part.metrics.subarray(from, from + size * width), first * width);
+    }
+    answer.rank.set(part.rank, first);
+    answer.status.set(part.status, first);
+    if (options.spectrum) answer.spectrum.set(part.spectrum, first * widest);
+  }
+  return answer;
+}
+
+function checkColumns(columns: Configurations['columns']): { count: number; varying: WorldParameter[] } {
+  const names = Object.keys(columns);
+  if (names.length === 0) {
+    throw new ExolamError('input', `columns: expected at least one of ${VARYING.join(', ')}`);
+  }
+  let count = -1;
+  for (const name of names) {
+    const field = `columns.${name}`;
+    if (!(VARYING as readonly string[]).includes(name)) {
+      throw new ExolamError('input', `${field}: expected one of ${VARYING.join(', ')}`);
+    }
+    const column = columns[name as WorldParameter];
+    if (!(column instanceof Float64Array)) {
+      throw new ExolamError('input', `${field}: expected a Float64Array but received ${typeof column}`);
+    }
+    if (count < 0) count = column.length;
+    if (column.length !== count || count === 0) {
+      throw new ExolamError(
+        'input',
+        `${field}: expected ${count > 0 ? `${count} values, as in columns.${names[0]},` : 'at least one value'} but received ${column.length}`,
+      );
+    }
+    checkRange(column, name as WorldParameter, field);
+  }
+  return { count, varying: names as WorldParameter[] };
+}
+
+/** What is accepted is an interval: the column is in it when its least and its greatest value are. */
+function checkRange(column: Float64Array, name: WorldParameter, field: string): void {
+  let [least, greatest] = [0, 0];
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i] as number;
+    if (!Number.isFinite(value)) {
+      throw new ExolamError('input', `${field}[${i}]: expected a finite number but received ${value}`);
+    }
+    if (value < (column[least] as number)) least = i;
+    if (value > (column[greatest] as number)) greatest = i;
+  }
+  for (const i of [least, greatest]) parse(worldSchema.shape[name], column[i], `${field}[${i}]`);
+}
+
+function checkLatentDims(latentDims: readonly number[]): readonly number[] {
+  const ascending = latentDims.every(
+    (k, i) => Number.isSafeInteger(k) && k >= 1 && (i === 0 || k > (latentDims[i - 1] as number)),
+  );
+  if (latentDims.length === 0 || !ascending) {
+    throw new ExolamError(
+      'input',
+      `latentDims: expected ascending integers from 1 but received ${JSON.stringify(latentDims)}`,
+    );
+  }
+  return [...latentDims];
+}
+
+/** The shared world as it is where most is asked of it: a column that is not all zero stands for what is not zero. */
+function representative({ world, columns }: Configurations, varying: readonly WorldParameter[]): WorldSpec {
+  const values = varying.map((name) => [name, columns[name]?.find((v) => v !== 0) ?? 0]);
+  return { ...world, ...Object.fromEntries(values) };
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+
+import { type Configurations, solveBatch, solveColumns } from '../lib/index.js';
+import { referenceBackend } from '../lib/reference/index.js';
+import { defaultBackend } from '../lib/select-backend.js';
+
+const WORLD = {
+  observationDim: 20,
+  endogenousDim: 4,
+  exogenousDim: 3,
+  actionDim: 2,
+  mixing: 'gaussian',
+  sensorNoise: 0.1,
+  seed: 5,
+} as const;
+
+function questions(count: number): Configurations {
+  return {
+    world: WORLD,
+    objective: { kind: 'action-supervised', weight: 0.5 },
+    latentDims: [2, 3, 6],
+    columns: {
+      exogenousScale: Float64Array.from({ length: count }, (_, i) => 0.3 + (i % 7) / 3),
+      policyNoise: Float64Array.from({ length: count }, (_, i) => 0.5 + (i % 5) / 4),
+      exogenousFeedback: Float64Array.from({ length: count }, (_, i) => (i % 3) / 10),
+    },
+  };
+}
+
+describe.each([defaultBackend(), referenceBackend].map((b) => [b.info().name, b] as const))(
+  'solveColumns, %s',
+  (_, backend) => {
+    it('has the bits of solveBatch for the same cases', async () => {
+      const count = 23;
+      const asked = questions(count);
+      const answer = await solveColumns(asked, { backend, spectrum: true });
+      expect(answer.count).toBe(count);
+      for (const [k, latentDim] of asked.latentDims.entries()) {
+        const cases = Array.from({ length: count }, (_, i) => ({
+          world: {
+            ...WORLD,
+            exogenousScale: asked.columns.exogenousScale?.[i] as number,
+            policyNoise: asked.columns.policyNoise?.[i] as number,
+            exogenousFeedback: asked.columns.exogenousFeedback?.[i] as number,
+          },
+          objective: asked.objective,
+          latentDim,
+        }));
+        const solutions = await solveBatch(cases, { backend });
+        solutions.forEach((s, i) => {
+          expect(answer.loss[i * 3 + k]).toBeCloseTo(s.loss, 12);
+          expect(answer.rank[i]).toBe(s.rank);
+          expect(answer.status[i]).toBe(0);
+          for (const [name, values] of Object.entries(answer.metrics)) {
+            const value = values[i * 3 + k] as number;
+            const expected = s.metrics[name as keyof typeof s.metrics];
+            if (expected === undefined) expect(value).toBeNaN();
+            else expect(value).toBeCloseTo(expected, 9);
+          }
+          if (latentDim === 6) {
+            for (let j = 0; j < 6; j++)
+              expect(answer.spectrum[i * 6 + j]).toBeCloseTo(s.spectrum[j] as number, 12);
+          }
+        });
+      }
+    });
+  },
+);
+
+describe('solveColumns', () => {
+  it('has the same bits for every number of threads, across the seams of its chunks', async () => {
+    const count = (1 << 15) + 9;
+    const asked = { ...questions(count), latentDims: [2] };
+    const one = await solveColumns(asked, { threads: 1 });
+    const two = await solveColumns(asked, { threads: 2 });
+    expect(two.loss).toEqual(one.loss);
+    expect(two.metrics).toEqual(one.metrics);
+    // 105 = 7 * 5 * 3 is the period of the columns.
+    for (const i of [0, 1, 44, 104]) {
+      for (let j = i; j < count; j += 105) {
+        if (one.loss[j] !== one.loss[i]) throw new Error(`configuration ${j} differs from ${i}`);
+      }
+    }
+  });
+
+  it('reports progress over all of them, and stops when told to', async () => {
+    const asked = { ...questions(3 << 15), latentDims: [2] };
+    const seen: number[] = [];
+    await solveColumns(asked, { onProgress: (done, total) => seen.push(done / total) });
+    expect(seen.at(-1)).toBe(1);
+    expect(seen.every((v, i) => i === 0 || v >= (seen[i - 1] as number))).toBe(true);
+    const controller = new AbortController();
+    const run = solveColumns(asked, { signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(run).rejects.toMatchObject({ kind: 'cancelled' });
+  });
+
+  it('returns the metrics and the spectrum that are asked for, no more', async () => {
+    const { metrics, spectrum } = await solveColumns(questions(4), { metrics: ['futureLeakage'] });
+    expect(Object.keys(metrics)).toEqual(['futureLeakage']);
+    expect(spectrum).toHaveLength(0);
+  });
+
+  it('marks what the arithmetic cannot hold, and solves the rest', async () => {
+    const asked = {
+      objective: { kind: 'reconstruction' },
+      latentDims: [1],
+      columns: { exogenousScale: Float64Array.of(1, 1e200, 1) },
+    } as const;
+    const { loss, status } = await solveColumns(asked);
+    expect(status[0]).toBe(0);
+    expect(status[1]).not.toBe(0);
+    expect(loss[1]).toBeNaN();
+    expect(loss[2]).toBe(loss[0]);
+  });
+
+  it.each([
+    [{}, /^columns: expected at least one of endogenousDecay/],
+    [{ seed: Float64Array.of(1) }, /^columns.seed: expected one of/],
+    [{ policyNoise: [1] }, /^columns.policyNoise: expected a Float64Array/],
+    [{ policyNoise: new Float64Array(0) }, /^columns.policyNoise: expected at least one value/],
+    [
+      { policyNoise: Float64Array.of(1), sensorNoise: Float64Array.of(1, 2) },
+      /^columns.sensorNoise: expected 1 values, as in columns.policyNoise, but received 2/,
+    ],
+    [{ policyNoise: Float64Array.of(1, Number.NaN) }, /^columns.policyNoise\[1\]: .*NaN/],
+    [{ policyNoise: Float64Array.of(1, 2, -1) }, /^columns.policyNoise\[2\]: .*0.*-1/],
+    [{ actionExogenousCorrelation: Float64Array.of(0, 1) }, /^columns.actionExogenousCorrelation\[1\]: .*1/],
+  ])('refuses %o', async (columns, message) => {
+    const asked = { objective: { kind: 'reconstruction' }, latentDims: [1], columns } as never;
+    await expect(solveColumns(asked)).rejects.toMatchObject({
+      kind: 'input',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it.each([[[]], [[0]], [[2, 1]], [[1.5]]])('refuses the latent dimensions %o', async (latentDims) => {
+    await expect(solveColumns({ ...questions(1), latentDims })).rejects.toThrow(
+      /^latentDims: expected ascending/,
+    );
+  });
+
+  it('refuses what has no closed form in any of the configurations', async () => {
+    const asked = { ...questions(3), latentDims: [1] };
+    await expect(solveColumns(asked)).rejects.toMatchObject({ kind: 'unsupported' });
+  });
+
+  it('refuses a metric that is none', async () => {
+    await expect(solveColumns(questions(1), { metrics: ['leak' as never] })).rejects.toThrow(
+      /^metrics: expected/,
+    );
+  });
+});
