@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+import { packageRoot } from '../lib/native.js';
+
+const root = packageRoot();
+
+/** A process of its own, so that nothing but what is measured is in its memory; returns its output. */
+function node(args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status, stdout).toBe(0);
+  return stdout;
+}
+
+describe('memory', () => {
+  it('does not grow with the number of calls', { timeout: 60_000 }, () => {
+    expect(node(['scripts/soak.mjs', '0.1'])).toMatch(/flat$/m);
+  });
+
+  it('a million configurations in one call stay below 300 MB', { timeout: 60_000 }, () => {
+    const index = pathToFileURL(join(root, 'dist/index.mjs')).href;
+    const script = `
+      import { solveColumns } from ${JSON.stringify(index)};
+      const exogenousScale = Float64Array.from({ length: 1e6 }, (_, i) => 0.5 + (i % 1000) / 1000);
+      const { loss } = await solveColumns(
+        { objective: { kind: 'reconstruction' }, latentDims: [8], columns: { exogenousScale } },
+        { spectrum: true },
+      );
+      console.log(JSON.stringify({ last: loss[999999], first: loss[999], peak: process.resourceUsage().maxRSS * 1024 }));`;
+    const { first, last, peak } = JSON.parse(node(['--input-type=module', '--eval', script])) as Record<
+      string,
+      number
+    >;
+    expect(last).toBe(first);
+    expect(peak).toBeLessThan(300e6);
+  });
+});
