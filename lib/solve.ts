@@ -12,6 +12,7 @@ import {
   type ObjectiveSpec,
   objectiveSchema,
   type ResolvedObjective,
+  requireProjection,
   resolveObjective,
 } from './objectives.js';
 import { defaultBackend } from './select-backend.js';
@@ -76,7 +77,8 @@ export async function solve(question: Case, options: SolveOptions = {}): Promise
   return solution as Solution;
 }
 
-interface Prepared {
+/** A case that has been checked, in the coordinates that a backend works in. */
+export interface Prepared {
   readonly world: World;
   readonly objective: ResolvedObjective;
   readonly latentDim: number;
@@ -85,12 +87,13 @@ interface Prepared {
   readonly basis: () => Matrix;
 }
 
-function prepare(question: Case, what: string): Prepared {
+export function prepare(question: Case, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what);
   const world = createWorld(checked.world as WorldSpec, named('world'));
   const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
   const { observationDim, actionDim } = world.spec;
+  requireProjection(objective, observationDim, named('objective'));
   const field = named('latentDim');
   if (checked.latentDim > observationDim) {
     throw new ExolamError(
@@ -162,7 +165,7 @@ export async function solveBatch(
   return solutions;
 }
 
-function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
+export function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
   const [first] = group as [Prepared];
   const count = group.length;
   const stack = (pick: (p: Prepared) => Matrix) => {
