@@ -32,7 +32,7 @@ export interface FitLinearLamOptions extends Control {
   /** The state gauge of the latents. Default: the objective's own (docs/theory.md). */
   readonly gauge?: 'innovation' | 'difference';
   /** Shape of one observation, kept with the model, e.g. [15, 20, 3]. Default [observationDim]. */
-  readonly observationShape?: readonly number[];
+  readonly observationShape?: readonly number[] | undefined;
   readonly backend?: Backend;
 }
 
