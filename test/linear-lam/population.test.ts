@@ -152,7 +152,8 @@ describe.each(backends)('a linear LAM fitted to a world (%s)', (_, backend) => {
     });
 
     it('changes gauge without changing what it predicts', async () => {
-      const at = setting(objective, 6, 3);
+      // Wide enough for latents outside the span of the states.
+      const at = setting(objective, 6, 7, 0.3);
       const lam = await fitLinearLam(at.question, { backend });
       if (objective.kind === 'cross-exogenous') {
         expect(() => lam.withGauge('difference')).toThrow(/another view/);
@@ -172,7 +173,7 @@ describe.each(backends)('a linear LAM fitted to a world (%s)', (_, backend) => {
         expect(Math.max(...after.map((x, i) => Math.abs(x - before[i])))).toBeLessThan(1e-12);
         // D is untouched, and z has moved by (C' - C) o exactly.
         expect(other.encoder.D).toBe(lam.encoder.D);
-        const moved = Matrix.from1DArray(50, 3, z).sub(Matrix.from1DArray(50, 3, lam.encode(now, next)));
+        const moved = Matrix.from1DArray(50, 7, z).sub(Matrix.from1DArray(50, 7, lam.encode(now, next)));
         const by = m(other.encoder.C).sub(m(lam.encoder.C));
         const o = Matrix.from1DArray(50, 9, now);
         expect(largest(moved.sub(o.mmul(by.transpose())))).toBeLessThan(1e-12);
