@@ -6,7 +6,7 @@
  */
 import type { Block, MomentsRequest, ObjectiveRows, PopulationRequest } from './backend.js';
 import { type Matrix, matrix } from './matrix.js';
-import { givenOnSides, residual } from './reference/conditioning.js';
+import { given, givenOnSides, residual } from './reference/conditioning.js';
 import {
   addProduct,
   addScaled,
@@ -163,8 +163,7 @@ export function populationDecoder(
   const { y, f, e } = stacksOf(rows);
   const loadings = (stack: readonly Block[]) => sides.map((side) => compose(stack, side, coefficients));
   const onF = givenOnSides(loadings(f), tolerance);
-  const onO = givenOnSides(loadings([O]), tolerance);
-  const [targets, sources, nexts] = [loadings(y), loadings(e), loadings([NEXT])];
+  const [targets, sources] = [loadings(y), loadings(e)];
   const regressed = sides.map((_, i) => {
     const target = residual(targets[i], onF[i]);
     const source = residual(sources[i], onF[i]);
@@ -172,10 +171,12 @@ export function populationDecoder(
       yOnF: multiply(target.onBasis, onF[i].whiten),
       eOnF: multiply(source.onBasis, onF[i].whiten),
       cross: multiplyTransposed(target.loadings, source.loadings),
-      nextOnO: multiply(multiplyTransposed(nexts[i], onO[i].basis), onO[i].whiten),
     };
   });
   const [within, beyond] = regressed;
+  const onO = given(compose([O], world, coefficients), tolerance);
+  const next = residual(compose([NEXT], world, coefficients), onO);
+  const nextOnO = multiply(next.onBasis, onO.whiten);
 
   const [c, d] = [multiply(encoder.C, basis), multiply(encoder.D, basis)];
   const g = weightsOf({ C: c, D: d }, rows);
@@ -185,10 +186,11 @@ export function populationDecoder(
     yOnF: lift(liftRows(within.yOnF)),
     zOnF: lift(multiply(g, within.eOnF)),
     cross: liftRows(multiplyTransposed(within.cross, g)),
-    nextOnO: scaled(multiplyTransposed(multiply(d, within.nextOnO), basis), -1),
+    nextOnO: scaled(multiplyTransposed(multiply(d, nextOnO), basis), -1),
   };
   if (beyond) {
     const [restC, restD] = [outside(encoder.C, c, basis), outside(encoder.D, d, basis)];
+    // The sensor noise of o tells nothing of that of o': nextOnO has no part out here.
     // One weight for each block of e: o' alone, or o and then o'.
     const rests = rows.e.length === 1 ? [restD] : [restC, restD];
     rests.forEach((rest, b) => {
@@ -199,7 +201,6 @@ export function populationDecoder(
       const one = oneOf(basis.rows, null);
       addScaled(found.yOnF, beyond.yOnF.data[0], outside(one, basis, basis));
     }
-    addScaled(found.nextOnO, -beyond.nextOnO.data[0], restD);
   }
   const p = projected ? multiplyTransposed(world.projection, basis) : null;
   return decoderOf(rows, found, encoder, p, lambda);
