@@ -197,7 +197,10 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
   const columns = NAMES.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
-  const cell = (v: number | undefined) => (v === undefined ? '' : Number.isFinite(v) ? v.toFixed(3) : '∞');
+  const cell = (v: number | undefined) => {
+    if (v === undefined) return '';
+    return Number.isFinite(v) ? v.toFixed(3).replace(/^-(?=0\.000$)/, '') : '∞';
+  };
   return objectives
     .map(
       ({ name, rows }) =>
