@@ -1,18 +1,18 @@
 import type { Backend, Control, MomentsAnswer } from './backend.js';
 import type { Transitions } from './data/transitions.js';
 import { ExolamError } from './errors.js';
-import { type Matrix, matrix } from './matrix.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from './moments.js';
 import {
   type ObjectiveSpec,
   type ResolvedObjective,
+  requireProjection,
   resolveObjective,
-  throughProjection,
 } from './objectives.js';
 import { defaultBackend } from './select-backend.js';
 import { RELATIVE_TOLERANCE } from './solve.js';
 import { requireOk } from './status.js';
 import { recommend } from './verdict.js';
+import { seenThrough } from './whitening.js';
 
 export interface AnalyzeOptions extends Control {
   /** Ascending latent dimensions to report. Default 1 to 16, as far as the observation is wide. */
@@ -73,14 +73,15 @@ export const DEFAULT_HELD_OUT = 0.3;
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
 
-interface Split {
+/** Which transitions are fitted and which are held out for the metrics. */
+export interface Split {
   readonly train: Int32Array;
   readonly heldOut: Int32Array;
   readonly heldOutEpisodes: number;
 }
 
 /** Whole episodes, evenly spread, are held out; a single episode is cut once in time, with a gap of one stride. */
-function splitOf(t: Transitions, share: number): Split {
+export function splitOf(t: Transitions, share: number): Split {
   const episodes = [...new Set(t.episode)];
   if (episodes.length === 1) {
     const cut = Math.floor(t.count * (1 - share));
@@ -104,35 +105,21 @@ function splitOf(t: Transitions, share: number): Split {
   };
 }
 
-function block(s: Float64Array, width: number, row: number, rows: number, col: number, cols: number): Matrix {
-  const m = matrix(rows, cols);
-  for (let i = 0; i < rows; i++)
-    m.data.set(s.subarray((row + i) * width + col, (row + i) * width + col + cols), i * cols);
-  return m;
-}
-
 function traceOf(s: Float64Array, width: number, begin: number, cols: number): number {
   let sum = 0;
   for (let i = begin; i < begin + cols; i++) sum += s[i * width + i] as number;
   return sum;
 }
 
-/** P with cov(P o) = I on the directions of o whose variance is above the tolerance. */
-async function whitening(moments: Float64Array, v: Variables, backend: Backend): Promise<Matrix> {
-  const d = v.layout.observationDim;
-  const s = block(moments, v.width, v.layout.observation, d, v.layout.observation, d);
-  const { values, vectors } = await backend.symmetricEigen(s.data, d, 1);
-  const kept = [...values].filter((w) => w > RELATIVE_TOLERANCE * (values[0] as number)).length;
-  const p = matrix(kept, d);
-  for (let i = 0; i < kept; i++)
-    for (let j = 0; j < d; j++)
-      p.data[i * d + j] = (vectors[i * d + j] as number) / Math.sqrt(values[i] as number);
-  return p;
+const fail = (field: string, accepted: string, value: unknown) =>
+  new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
+
+export function checkedRidge(ridge: number = DEFAULT_RIDGE): number {
+  if (ridge >= 0 && Number.isFinite(ridge)) return ridge;
+  throw fail('ridge', 'a finite number of at least 0', ridge);
 }
 
 function checkOptions(t: Transitions, options: AnalyzeOptions) {
-  const fail = (field: string, accepted: string, value: unknown) =>
-    new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
   const latentDims =
     options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
   if (latentDims.length === 0) throw fail('latentDims', 'at least one latent dimension', 'none');
@@ -143,9 +130,7 @@ function checkOptions(t: Transitions, options: AnalyzeOptions) {
   }
   const heldOut = options.heldOut ?? DEFAULT_HELD_OUT;
   if (!(heldOut > 0 && heldOut < 1)) throw fail('heldOut', 'a share between 0 and 1', heldOut);
-  const ridge = options.ridge ?? DEFAULT_RIDGE;
-  if (!(ridge >= 0 && Number.isFinite(ridge))) throw fail('ridge', 'a finite number of at least 0', ridge);
-  return { latentDims: sorted, heldOut, ridge };
+  return { latentDims: sorted, heldOut, ridge: checkedRidge(options.ridge) };
 }
 
 /** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
@@ -182,13 +167,13 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const held = await secondMoments(t, split.heldOut, mean, backend, within(0.2));
 
   const specs = options.objectives ?? (await defaultObjectives(train, variables, ridge, backend));
-  const projection = whiten ? await whitening(train, variables, backend) : null;
   const latent: LatentRow[] = [];
   let spectrum: number[] | undefined;
   const part = 0.5 / specs.length;
   for (const spec of specs) {
     const objective = resolveObjective(spec);
     requireVariables(objective, t);
+    const seen = await seenThrough(objective, whiten, train, variables, backend);
     const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
     if (usable.length < latentDims.length) {
       notes.push(
@@ -203,10 +188,10 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
         width,
         moments: train,
         layout,
-        objective: projection ? throughProjection(objective.rows) : objective.rows,
+        objective: seen.rows,
         coefficients: Float64Array.from(objective.coefficients),
-        projection: projection?.data ?? new Float64Array(0),
-        projectionDim: projection?.rows ?? 0,
+        projection: seen.projection?.data ?? new Float64Array(0),
+        projectionDim: seen.projection?.rows ?? 0,
         latentDim: k,
         ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
@@ -266,7 +251,7 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   return { ...analysis, recommendation: recommend(analysis) };
 }
 
-function requireVariables(objective: ResolvedObjective, t: Transitions): void {
+export function requireVariables(objective: ResolvedObjective, t: Transitions): void {
   const lacks = (what: string) =>
     new ExolamError(
       'input',
@@ -274,6 +259,7 @@ function requireVariables(objective: ResolvedObjective, t: Transitions): void {
     );
   if (objective.needsAction && !t.action) throw lacks('actions');
   if (objective.needsPair && !t.pairObservation) throw lacks('paired views');
+  requireProjection(objective, t.observationDim);
 }
 
 /** Reconstruction, and action supervision with a weight that makes the actions count as much as stated at SUPERVISION. */

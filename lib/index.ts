@@ -18,7 +18,9 @@ export {
 export { type DataOptions, openData } from './data/open.js';
 export type { Transitions } from './data/transitions.js';
 export { type ErrorKind, ExolamError } from './errors.js';
+export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './fit-linear-lam.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions, writeSamples } from './generate.js';
+export { type Batch, type FitSource, LinearLam, type StateGauge } from './linear-lam.js';
 export type { Matrix } from './matrix.js';
 export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
 export { referenceBackend } from './reference/index.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Block, ObjectiveRows, Term, Variable } from './backend.js';
-
+import { ExolamError } from './errors.js';
 import { fromRows, type Matrix } from './matrix.js';
 import { parse } from './validate.js';
 
@@ -132,6 +132,22 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
         coefficients: [spec.encoderNoise, spec.decoderNoise],
       };
   }
+}
+
+/** A projection P reads whole observations: (m, observationDim). */
+export function requireProjection(
+  objective: ResolvedObjective,
+  observationDim: number,
+  what = 'objective',
+): void {
+  if (objective.spec.kind !== 'representation') return;
+  objective.spec.projection.forEach((row, i) => {
+    if (row.length === observationDim) return;
+    throw new ExolamError(
+      'input',
+      `${what}.projection[${i}]: expected observationDim (${observationDim}) numbers but received ${row.length}`,
+    );
+  });
 }
 
 /** The same objective in the representation h = P o: every observation is seen through P. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LinearLam } from '../lib/linear-lam.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'exolam-cli-'));
@@ -164,6 +165,41 @@ describe('exolam solve', () => {
   });
 });
 
+describe('exolam solve --save', () => {
+  it('writes the model of the case, whose encoder is the one it prints', async () => {
+    const path = file('saved.json', {
+      world: { seed: 2, sensorNoise: 0.1 },
+      objective: reconstruction,
+      latentDim: 5,
+    });
+    const saved = join(folder, 'solve.safetensors');
+    const { code, stdout, stderr } = await exolam('solve', path, '--encoder', '--save', saved);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toBe('');
+    const { C, D, loss, gauge } = JSON.parse(stdout);
+    const lam = await LinearLam.load(saved);
+    expect([...lam.encoder.C.data]).toEqual(C.flat());
+    expect([...lam.encoder.D.data]).toEqual(D.flat());
+    expect({ loss: lam.loss, gauge: lam.gauge }).toEqual({ loss, gauge });
+    await expectRefused(
+      ['solve', path, path, '--save', saved],
+      /--save: expected one case file but received 2/,
+    );
+    await expectRefused(
+      ['solve', path, '--save', join(folder, 'no/where')],
+      /where cannot be written: its folder/,
+    );
+  });
+
+  it('refuses a projection that is not as wide as the observation', async () => {
+    const objective = { kind: 'representation', projection: [Array(24).fill(1), [1]] };
+    await expectRefused(
+      ['solve', file('narrow.json', { objective, latentDim: 1 })],
+      /narrow\.json: objective\.projection\[1\]: expected observationDim \(24\) numbers but received 1/,
+    );
+  });
+});
+
 describe('exolam info', () => {
   it('prints one JSON document', async () => {
     const { code, stdout } = await exolam('info', '--json');
@@ -231,6 +267,67 @@ describe('exolam generate and analyze', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/latentDim\s+loss\s+action error\s+future leakage/);
     expect(stdout).toMatch(/Verdict: Reconstruction leaks/);
+  });
+
+  it('saves the model that it printed the metrics of', async () => {
+    const data = join(folder, 'data.npz');
+    const saved = join(folder, 'analyze.safetensors');
+    const { code, stdout, stderr } = await exolam(
+      'analyze',
+      data,
+      '--latent-dim',
+      '4',
+      '--json',
+      '--save',
+      saved,
+    );
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /analyze\.safetensors: reconstruction, latentDim 4, fitted to the \d+ transitions/,
+    );
+    const row = JSON.parse(stdout).latent[0];
+    const lam = await LinearLam.load(saved);
+    expect(lam.objective).toEqual(row.objective);
+    expect(lam.latentDim).toBe(4);
+    expect(lam.loss).toBe(row.loss);
+    await expectRefused(
+      ['analyze', data, '--save', saved],
+      /--save: expected one latent dimension.*received none/,
+    );
+    await expectRefused(
+      ['analyze', data, '--save', saved, '--latent-dim', '1:3'],
+      /--save: .* received 3 of them/,
+    );
+    const two = ['--objective', 'reconstruction', '--objective', 'cross-exogenous'];
+    await expectRefused(
+      ['analyze', data, '--save', saved, '--latent-dim', '3', ...two],
+      /--save: expected one --objective but received 2/,
+    );
+  });
+
+  it('sees the data through the projection of a representation', async () => {
+    const rows = [0, 1, 2].map((i) => Array.from({ length: 12 }, (_, j) => (j === i ? 1 : 0)));
+    const flag = JSON.stringify({ kind: 'representation', projection: rows });
+    const data = join(folder, 'data.npz');
+    const { code, stdout, stderr } = await exolam(
+      'analyze',
+      data,
+      '--latent-dim',
+      '5',
+      '--json',
+      '--objective',
+      flag,
+    );
+    expect(code, stderr).toBe(0);
+    const analysis = JSON.parse(stdout);
+    expect(analysis.spectrum).toHaveLength(3);
+    expect(analysis.latent[0].rank).toBe(3);
+    expect(analysis.latent[0].loss).toBeLessThan(1e-9);
+    const narrow = JSON.stringify({ kind: 'representation', projection: [[1, 0]] });
+    await expectRefused(
+      ['analyze', data, '--latent-dim', '2', '--objective', narrow],
+      /objective\.projection\[0\]: expected observationDim \(12\) numbers but received 2/,
+    );
   });
 
   it('refuses bad flags', async () => {

@@ -7,10 +7,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const model = readFileSync(join(root, 'docs/linear-lam.md'), 'utf8');
 
 /** The code blocks of one language, in order. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+function blocks(language: string, page = readme): string[] {
+  return [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
     (m) => m[1] as string,
   );
 }
@@ -29,20 +30,31 @@ function consumer(): string {
   return folder;
 }
 
+/** What a program prints where `exolam` is installed. */
+function printedBy(program: string): string {
+  const folder = consumer();
+  const script = join(folder, 'example.mts');
+  writeFileSync(script, program);
+  return execFileSync(
+    process.execPath,
+    ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), script],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  );
+}
+
+describe('docs/linear-lam.md', () => {
+  it('has an example that prints what the page says, and that lies in examples/', () => {
+    expect(blocks('ts', model)[0]).toBe(readFileSync(join(root, 'examples/linear-lam.ts'), 'utf8'));
+    expect(printedBy(blocks('ts', model)[0] as string)).toBe(blocks('text', model)[0]);
+  });
+});
+
 describe('README', () => {
   it('has a library example that prints what the README says', () => {
-    const folder = consumer();
-    const script = join(folder, 'example.mts');
-    writeFileSync(script, blocks('ts')[0] as string);
-    const printed = execFileSync(
-      process.execPath,
-      ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), script],
-      {
-        cwd: folder,
-        encoding: 'utf8',
-      },
-    );
-    expect(printed).toBe(blocks('text')[0]);
+    expect(printedBy(blocks('ts')[0] as string)).toBe(blocks('text')[0]);
   });
 
   it('shows the example that lies in examples/', () => {

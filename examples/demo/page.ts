@@ -140,7 +140,10 @@ async function weightFigure({ both }: Demo): Promise<string> {
 function numbers({ arm, both }: Demo): string {
   const [alone, plain, labelled] = [rowsOf(arm), rowsOf(both), rowsOf(both, WEIGHT)];
   const cell = (rows: ReturnType<typeof rowsOf>, k: number, name: keyof DataMetrics) =>
-    rows.find((row) => row.latentDim === k)?.metrics[name]?.toFixed(3) ?? '';
+    rows
+      .find((row) => row.latentDim === k)
+      ?.metrics[name]?.toFixed(3)
+      .replace(/^-(?=0\.000$)/, '') ?? '';
   const tables = (
     [
       ['Action missed (actionError)', 'actionError'],
@@ -154,7 +157,7 @@ function numbers({ arm, both }: Demo): string {
     ]);
     return `<div style="flex:1 1 15rem"><b>${title}</b>${tableHtml(['k', 'alone', 'pendulum', 'labels'], rows)}</div>`;
   });
-  return `<div class="row">${tables.join('')}</div>`;
+  return `<div class="row" style="align-items:end">${tables.join('')}</div>`;
 }
 
 /** The page of one run: every number in it comes from `demo`. */

@@ -1,6 +1,8 @@
-import { type Analysis, analyze, type DataMetrics } from '../analyze.js';
+import { type Analysis, analyze, type DataMetrics, DEFAULT_HELD_OUT } from '../analyze.js';
 import { openData } from '../data/open.js';
+import type { Transitions } from '../data/transitions.js';
 import { ExolamError } from '../errors.js';
+import { fitLinearLam } from '../fit-linear-lam.js';
 import type { ObjectiveSpec } from '../objectives.js';
 import { toJson } from './json.js';
 import { Progress } from './progress.js';
@@ -19,6 +21,7 @@ export interface AnalyzeFlags {
   readonly ridge?: number;
   readonly heldOut?: number;
   readonly objective?: string[];
+  readonly save?: string;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -61,17 +64,41 @@ function frameSize(text: string): { width: number; height: number } {
   return { width, height };
 }
 
+/** The one model that `--save` writes, or an error where the other options ask for several. */
+function modelToSave(dims: readonly number[] | undefined, objectives: readonly ObjectiveSpec[] | undefined) {
+  const [latentDim, ...others] = dims ?? [];
+  if (latentDim === undefined || others.length > 0)
+    throw new ExolamError(
+      'input',
+      `--save: expected one latent dimension, such as --latent-dim 4, but received ${dims ? `${dims.length} of them` : 'none'}`,
+    );
+  if (objectives && objectives.length > 1)
+    throw new ExolamError('input', `--save: expected one --objective but received ${objectives.length}`);
+  return { latentDim, objective: objectives?.[0] ?? ({ kind: 'reconstruction' } as const) };
+}
+
+/** Rows, columns and colours of video frames; another observation is a vector. */
+function frameShape(data: Transitions, resize: { width: number; height: number } | undefined) {
+  if (!resize) return undefined;
+  const { width, height } = resize;
+  const channels = data.observationDim / (width * height);
+  if (channels === 1) return [height, width];
+  return channels === 3 ? [height, width, 3] : undefined;
+}
+
 /** `exolam analyze DATA`: the verdict on a user's own transitions. */
 export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
   const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
   const objectives = flags.objective?.map(objective);
+  const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
+  const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
   const progress = new Progress(shell);
   const data = await openData(
     path,
     {
       observation: flags.observation,
       action: flags.action,
-      resize: flags.resize === undefined ? undefined : frameSize(flags.resize),
+      resize,
       color: flags.color,
       stride: flags.stride,
       distractor: flags.distractor,
@@ -90,6 +117,29 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     onProgress: progress.of('solving'),
   });
   progress.end();
+  if (model && flags.save !== undefined) {
+    // The model that the metrics are about: fitted to the transitions that are not held out.
+    const lam = await fitLinearLam(
+      {
+        data,
+        ...model,
+        heldOut: flags.heldOut ?? DEFAULT_HELD_OUT,
+        ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
+        whiten: flags.whiten ?? false,
+      },
+      {
+        observationShape: frameShape(data, resize),
+        threads: flags.threads,
+        signal: shell.signal,
+        onProgress: progress.of('saving'),
+      },
+    );
+    progress.end();
+    await lam.save(flags.save);
+    shell.note(
+      `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to the ${analysis.split.train} transitions that are not held out`,
+    );
+  }
   if (flags.json) return shell.out(`${toJson(analysis)}\n`);
   for (const note of analysis.notes) shell.note(note);
   shell.out(render(analysis));

@@ -51,6 +51,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .description('exact solutions: a world, an objective, a latent dimension; one JSON document a line')
     .argument('<case...>', 'case files (JSON)')
     .option('--encoder', "add the encoder's matrices C and D")
+    .option('--save <file>', 'write the model of the one case as .safetensors')
     .option('--json', 'print JSON (solve always does)')
     .addOption(threads())
     .action((files: string[], flags: SolveFlags) => solveCommand(files, flags, shell));
@@ -88,6 +89,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
       ).argParser(number(0, 1)),
     )
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
+    .option(
+      '--save <file>',
+      'write the model of one latent dimension as .safetensors (of reconstruction, unless --objective is given)',
+    )
     .option('--json', 'print one JSON document')
     .addOption(threads())
     .action((path: string, flags: AnalyzeFlags) => analyzeCommand(path, flags, shell));

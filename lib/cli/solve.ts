@@ -1,4 +1,5 @@
 import { ExolamError } from '../errors.js';
+import { fitLinearLam } from '../fit-linear-lam.js';
 import { type Case, solveBatch } from '../solve.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
@@ -6,6 +7,7 @@ import type { Shell } from './run.js';
 
 export interface SolveFlags {
   readonly encoder?: boolean;
+  readonly save?: string;
   readonly threads?: number;
 }
 
@@ -14,8 +16,10 @@ function rowsOf(m: { rows: number; cols: number; data: Float64Array }): number[]
   return Array.from({ length: m.rows }, (_, i) => Array.from(m.data.subarray(i * m.cols, (i + 1) * m.cols)));
 }
 
-/** `exolam solve CASE.json...`: one JSON document a line, in the order of the files. */
+/** `exolam solve CASE.json...`: one JSON document a line, in the order of the files; of one case also the model. */
 export async function solveCommand(files: readonly string[], flags: SolveFlags, shell: Shell): Promise<void> {
+  if (flags.save !== undefined && files.length !== 1)
+    throw new ExolamError('input', `--save: expected one case file but received ${files.length}`);
   const cases = await Promise.all(files.map(readJson));
   const progress = new Progress(shell);
   const solutions = await solveBatch(cases as Case[], {
@@ -25,6 +29,10 @@ export async function solveCommand(files: readonly string[], flags: SolveFlags, 
     onProgress: progress.of('solving'),
     names: files,
   });
+  if (flags.save !== undefined) {
+    const lam = await fitLinearLam(cases[0] as Case, { threads: flags.threads, signal: shell.signal });
+    await lam.save(flags.save);
+  }
   progress.end();
   solutions.forEach((s, i) => {
     const { encoder, ...rest } = s;

@@ -110,7 +110,8 @@ export function rowsOf(batch: TransitionBatch, arrays: readonly ArraySpec[]): nu
   return batch[key].length / dim;
 }
 
-function cannotWrite(path: string, error: unknown): unknown {
+/** The sentence for a file that cannot be written. */
+export function cannotWrite(path: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof ExolamError || code === undefined) return error;
   const why: Readonly<Record<string, string>> = {

@@ -49,6 +49,13 @@ export function given(loadings: Matrix, tolerance: number): Given {
   return givenFrom(loadings, e, tolerance * largestOf(e));
 }
 
+/** Conditioning on one regressor, side by side: its pseudo-inverse is cut relative to the largest eigenvalue of all sides. */
+export function givenOnSides(loadings: readonly Matrix[], tolerance: number): Given[] {
+  const spectra = loadings.map(eigenOfCovariance);
+  const cut = tolerance * Math.max(...spectra.map(largestOf));
+  return loadings.map((l, i) => givenFrom(l, spectra[i], cut));
+}
+
 export interface Residual {
   /** Loadings of v - E[v | f]. */
   readonly loadings: Matrix;

@@ -70,7 +70,7 @@ export function residualCovariance(suv: Matrix, u: Regression, v: Regression): M
 }
 
 /** Covariances of stacks of blocks under one joint moment matrix. */
-class Moments {
+export class Moments {
   readonly widths: Widths;
   readonly projection: Matrix;
   readonly coefficients: Float64Array;

@@ -8,15 +8,7 @@ import {
 } from '../backend.js';
 import { ExolamError } from '../errors.js';
 import { type Matrix, matrix } from '../matrix.js';
-import {
-  eigenOfCovariance,
-  type Given,
-  given,
-  givenFrom,
-  largestOf,
-  type Residual,
-  residual,
-} from './conditioning.js';
+import { type Given, given, givenOnSides, largestOf, type Residual, residual } from './conditioning.js';
 import {
   addScaled,
   countAbove,
@@ -56,13 +48,6 @@ interface Part {
 interface Side {
   readonly rows: ObjectiveRows;
   readonly variables: Variables;
-}
-
-/** Conditioning on one regressor, side by side: its pseudo-inverse is cut relative to the largest eigenvalue of all sides. */
-function givenOnSides(loadings: readonly Matrix[], tolerance: number): Given[] {
-  const spectra = loadings.map(eigenOfCovariance);
-  const cut = tolerance * Math.max(...spectra.map(largestOf));
-  return loadings.map((l, i) => givenFrom(l, spectra[i], cut));
 }
 
 function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: number): Part[] {

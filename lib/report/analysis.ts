@@ -76,6 +76,16 @@ export function readAnalysis(value: unknown, what: string): Analysis {
   };
 }
 
+/** Ticks of a log axis: powers of ten, and their two- and fivefold where there are few. */
+function decades([low, high]: readonly [number, number]): number[] {
+  const first = Math.floor(Math.log10(low));
+  const powers = Array.from({ length: Math.ceil(Math.log10(high)) - first + 1 }, (_, i) => 10 ** (first + i));
+  const inside = (ticks: number[]) => ticks.filter((v) => v >= low && v <= high);
+  const coarse = inside(powers);
+  if (coarse.length >= 3) return coarse.filter((_, i) => i % Math.ceil(coarse.length / 8) === 0);
+  return inside(powers.flatMap((v) => [v, 2 * v, 5 * v]));
+}
+
 function nameOf(objective: Analysis['latent'][number]['objective']): string {
   const { kind, ...rest } = objective as Record<string, unknown> & { kind: string };
   const settings = Object.entries(rest)
@@ -141,16 +151,24 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
       key: [],
       panels: [
         lineChart(
-          `the ${spectrum.length} strongest of ${a.spectrum.length} modes`,
+          spectrum.length < a.spectrum.length
+            ? `the ${spectrum.length} strongest of ${a.spectrum.length} modes`
+            : `all ${spectrum.length} modes`,
           { field: 'x', title: 'mode, strongest first', domain: [0.5, spectrum.length + 0.5] },
-          { field: 'y', title: 'variance (observation units squared)', log: true, domain: ends },
+          {
+            field: 'y',
+            title: 'variance (observation units squared)',
+            log: true,
+            domain: ends,
+            ticks: decades(ends),
+          },
           [
             { rows: values, colour },
             { rows: values, colour, mark: 'point' },
           ],
         ),
       ],
-      caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective (${objectives[0]?.name ?? ''}). A latent dimension of k keeps the k modes on the left, whoever moves them.`,
+      caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective, ${objectives[0]?.name ?? ''}. A latent dimension of k keeps the k modes on the left, whoever moves them.`,
     };
     sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
   }
@@ -179,7 +197,10 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
   const columns = NAMES.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
-  const cell = (v: number | undefined) => (v === undefined ? '' : Number.isFinite(v) ? v.toFixed(3) : '∞');
+  const cell = (v: number | undefined) => {
+    if (v === undefined) return '';
+    return Number.isFinite(v) ? v.toFixed(3).replace(/^-(?=0\.000$)/, '') : '∞';
+  };
   return objectives
     .map(
       ({ name, rows }) =>

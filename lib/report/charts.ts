@@ -113,6 +113,9 @@ export function lineChart(
 /** From dark to light in even steps of lightness, told apart by colour-blind readers and in print. */
 export const RAMP = ['#14305c', '#3b4a6d', '#5f6570', '#828176', '#a89e72', '#d0bd62', '#f7de4b'] as const;
 
+/** What a field's white boundary lies on, so that it shows on every shade. */
+export const BOUNDARY_CASING = '#000';
+
 /** A field of cells (rows: xLow, xHigh, yLow, yHigh, value in 0 .. 1) with a boundary drawn over it. */
 export function fieldChart(
   title: string,
@@ -147,8 +150,7 @@ export function fieldChart(
           },
         },
       },
-      // Dark under light: the line shows on every shade of the field.
-      line('#000', 4, []),
+      line(BOUNDARY_CASING, 4, []),
       line('#fff', 2, dashed ? [5, 4] : []),
     ],
   };

@@ -8,6 +8,8 @@ export type KeyEntry =
       readonly label: string;
       readonly colour: string;
       readonly dash?: readonly number[];
+      /** Colour of a wider line below it. */
+      readonly casing?: string;
     }
   | { readonly kind: 'point' | 'band'; readonly label: string; readonly colour: string }
   | {
@@ -103,7 +105,9 @@ function swatch(entry: KeyEntry, x: number, y: number, alone: boolean): string {
     switch (entry.kind) {
       case 'line': {
         const dash = entry.dash?.length ? ` stroke-dasharray="${entry.dash.join(' ')}"` : '';
-        return `<line x1="0" x2="${width}" y1="${middle}" y2="${middle}" stroke="${entry.colour}" stroke-width="2.5"${dash}/>`;
+        const line = (stroke: string, thickness: number, rest: string) =>
+          `<line x1="0" x2="${width}" y1="${middle}" y2="${middle}" stroke="${stroke}" stroke-width="${thickness}"${rest}/>`;
+        return `${entry.casing ? line(entry.casing, 6, '') : ''}${line(entry.colour, 2.5, dash)}`;
       }
       case 'point':
         return `<circle cx="${width / 2}" cy="${middle}" r="4.5" fill="${entry.colour}"/>`;

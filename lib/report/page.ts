@@ -64,9 +64,9 @@ ${footer ? `<footer>${escapeHtml(footer)}</footer>` : ''}
 
 /** The page's colours by name, light and dark: what a drawing needs to stand alone. */
 export const SCHEME = `
-:root { --text: #1c2024; --soft: #60646c; --line: #8b8d98; --grid: #e3e4e8; --back: #fff; --panel: #f6f6f8; }
+:root { --text: #1c2024; --soft: #60646c; --line: #8b8d98; --grid: #e3e4e8; --back: #fff; --panel: #f6f6f8; --hot: #a3260c; }
 @media (prefers-color-scheme: dark) {
-  :root { --text: #edeef0; --soft: #b0b4ba; --line: #777b84; --grid: #33363c; --back: #16181b; --panel: #202327; }
+  :root { --text: #edeef0; --soft: #b0b4ba; --line: #777b84; --grid: #33363c; --back: #16181b; --panel: #202327; --hot: #f4573b; }
 }
 `;
 
@@ -76,6 +76,7 @@ body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.55 s
 main { max-width: 860px; margin: 0 auto; padding: 24px 16px 48px; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4em; }
 h2 { font-size: 1.2rem; margin: 2em 0 .5em; }
+h3 { font-size: 1.05rem; margin: 2em 0 .2em; }
 .lead { font-size: 1.08rem; color: var(--soft); margin-top: 0; }
 .verdict { background: var(--panel); border-left: 4px solid #e8590c; padding: 12px 16px; border-radius: 4px; }
 figure { margin: 1.2em 0; }
@@ -87,6 +88,11 @@ figcaption { color: var(--soft); font-size: .92rem; margin-top: .4em; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--grid); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+th { white-space: normal; vertical-align: bottom; }
+@media (max-width: 600px) {
+  th, td { padding: 4px 6px; }
+  td:first-child { white-space: normal; }
+}
 pre { background: var(--panel); padding: 12px; overflow-x: auto; font-size: .85rem; border-radius: 4px; }
 footer { margin-top: 3em; color: var(--soft); font-size: .9rem; }
 `;

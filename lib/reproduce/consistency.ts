@@ -115,7 +115,7 @@ export const consistency: Study = {
     const powers = (metric: string) =>
       IDS.map((id) => `${power(id, metric)} (${remedy(id).name})`).join(' and ');
     return {
-      sentence: `In overlapping worlds, at the greatest strengths, futureLeakage goes as strength to the power ${powers('futureLeakage')}, where exolam's T4 and T6 predict −2; consistencyError goes as ${powers('consistencyError')}.`,
+      sentence: `In overlapping worlds, at the greatest strengths, the future leakage goes as strength to the power ${powers('futureLeakage')}, where exolam's T4 and T6 predict −2; the consistency error goes as ${powers('consistencyError')}.`,
       drawings: [
         {
           name: 'consistency',

@@ -195,7 +195,7 @@ export const order: Study = {
       ...found.map((r) => Math.abs((r['halfTime'] as number) / (r['predicted'] as number) - 1)),
     );
     return {
-      sentence: `With β = ${ratio} α the exogenous directions are half learned by time ${halfTime(start, ratio).toFixed(2)}, the action by ${halfTime(start, 1).toFixed(2)}; over ${found.length} modes of overlapping worlds the measured half-time differs from the predicted one by at most a share of ${worst.toExponential(0)}.`,
+      sentence: `With β = ${ratio} α the exogenous directions are half learned by training time ${halfTime(start, ratio).toFixed(2)}, the action by ${halfTime(start, 1).toFixed(2)}; over ${found.length} modes of overlapping worlds the measured half-time differs from the predicted one by at most a share of ${worst.toExponential(0)}.`,
       drawings: [
         {
           name: 'order',

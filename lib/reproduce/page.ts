@@ -115,7 +115,8 @@ function scaleTable({ tables, spec }: Reproduction): string {
   );
   const cell = (row: (typeof rows)[number], metric: string) => {
     const [mean, low, high] = [metric, `${metric}Least`, `${metric}Greatest`].map((name) => share(row[name]));
-    return low === high ? (mean as string) : `${mean} (${low} to ${high})`;
+    // A range does not break within.
+    return low === high ? (mean as string) : `${mean} (${low}\u00a0to\u00a0${high})`;
   };
   const body = REMEDIES.flatMap((remedy) =>
     MIXINGS.flatMap((mixing) =>
@@ -139,7 +140,7 @@ function scaleTable({ tables, spec }: Reproduction): string {
     'action error',
     'consistency error',
   ];
-  return `<details><summary>The numbers at three exogenous scales: shares of variance, mean over worlds (least to greatest)</summary>${tableHtml(header, body)}</details>`;
+  return `<details><summary>The numbers at three exogenous scales: shares of variance, mean over worlds (least to greatest)</summary><div class="scale">${tableHtml(header, body)}</div></details>`;
 }
 
 function short(value: Cell | undefined): string {
@@ -169,12 +170,14 @@ function settings({ spec, versions, tables }: Reproduction): string {
 }
 
 const STYLE = `
-h3 { font-size: 1.05rem; margin: 2em 0 .2em; }
 blockquote { margin: 0 0 .6em; padding-left: 12px; border-left: 3px solid var(--line); font-style: italic; }
 .serves { color: var(--soft); font-size: .85rem; margin: 0 0 .5em; }
 details { margin: 1em 0; }
 summary { cursor: pointer; }
-.statements td:first-child { white-space: normal; min-width: 15rem; }
+/* A range may stand below its mean. */
+.scale td:first-child { white-space: normal; }
+.scale td:nth-child(n + 4) { white-space: normal; min-width: 7.4rem; }
+.statements td:first-child { white-space: normal; min-width: min(15rem, 40vw); }
 .scroll :is(td, th):nth-child(2) { text-align: left; }
-.files td:nth-child(2) { white-space: normal; min-width: 14rem; }
+.files td:nth-child(2) { white-space: normal; min-width: min(14rem, 40vw); }
 `;

@@ -1,4 +1,4 @@
-import { fieldChart, RAMP } from '../report/charts.js';
+import { BOUNDARY_CASING, fieldChart, RAMP } from '../report/charts.js';
 import type { Case } from '../solve.js';
 import { REMEDIES, type Remedy, type Strength } from './remedies.js';
 import { cellsOf, geometric, MIXING_NAMES, MIXINGS, type Mixing, type ReproduceSpec } from './spec.js';
@@ -144,12 +144,13 @@ function phase(remedy: Tunable): Study {
               { kind: 'ramp', from: 'future leakage 0', to: '1 (share of variance)', colours: RAMP },
               {
                 kind: 'line',
-                label: `predicted boundary ${strength.symbol} (white; dashed where it is only a guide)`,
-                colour: 'var(--text)',
+                label: `predicted boundary ${strength.symbol} (dashed where it is only a guide)`,
+                colour: '#fff',
+                casing: BOUNDARY_CASING,
               },
             ],
             panels,
-            caption: `Each cell is an exact solution. Colour: share of the exogenous innovation that z carries, dark for none. To the right the exogenous state varies more and more, the action's variance staying the same; ${strength.safe === 'below' ? 'downwards the representation dims the exogenous part more' : 'upwards the remedy weighs more'}. The white line is the boundary of exolam's ${remedy.theorem}: leakage vanishes ${strength.safe} it. It is exact for orthonormal mixing; where the two states overlap in the observation it is dashed, as a guide: there leakage fades gradually. Latent dimension ${spec.latentDim}, no noise.`,
+            caption: `Each cell is an exact solution. Colour: share of the exogenous innovation that z carries, dark for none. To the right the exogenous state varies more and more, the action's variance staying the same; ${strength.safe === 'below' ? 'downwards the representation dims the exogenous part more' : 'upwards the remedy weighs more'}. The white line is the boundary of exolam's ${remedy.theorem}: leakage vanishes ${strength.safe} it. It is exact for orthonormal mixing; where the two states overlap in the observation it is dashed, as a guide: there leakage fades gradually.${strength.edges === 'weight' ? ' policyNoise² is the variance of the action given the observation.' : ''} Latent dimension ${spec.latentDim}, no noise.`,
           },
         ],
       };

@@ -10,7 +10,7 @@ import { geometric } from './spec.js';
 import { breathe, need, percent, type Run, type Study } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
 
-const COLOURS = ['#0b6bcb', '#3fa0d8', '#86b6c9', '#d9a066', '#d4672a', '#a3260c'] as const;
+const COLOURS = ['#0b6bcb', '#3fa0d8', '#86b6c9', '#d9a066', '#d4672a', 'var(--hot)'] as const;
 /** Half-width of a 95 % interval, in standard deviations. */
 const INTERVAL = 1.96;
 

@@ -125,7 +125,7 @@ export const sensor: Study = {
             panel('futureLeakage', 'future leakage', 1e-15, 4),
             panel('actionError', 'action error', 1e-6, 2),
           ],
-          caption: `The encoder sees one view, the target is another view of the same state and action with the exogenous state drawn again. Without sensor noise nothing leaks and z fixes the action, whatever the exogenous scale (exolam's T5). With it leakage stays of fourth order, while the action, now seen through noise, is lost at second order. Both axes are logarithmic; lines are means of ${spec.worlds} worlds, bands run from the least to the greatest. With orthonormal mixing noise lets in nothing at all.`,
+          caption: `The encoder sees one view, the target is another view of the same state and action with the exogenous state drawn again. Without sensor noise nothing leaks and z fixes the action, whatever the exogenous scale (exolam's T5). With it leakage stays of fourth order, while the action, now seen through noise, is lost at second order. Both axes are logarithmic; lines are means of ${spec.worlds} worlds, bands run from the least to the greatest, as far as they stay within the chart. With orthonormal mixing noise lets in nothing at all.`,
         },
       ],
     };
