@@ -34,8 +34,9 @@ struct WorldShape {
 
 // Composed rows: dense loadings and, block by block, the noise scalars.
 struct Rows {
-  const double* dense;  // (rows, cols)
-  std::size_t rows, cols;
+  const double* dense;           // (rows, cols)
+  std::size_t rows, cols, from;  // nothing left of column `from`
+  bool noisy;                    // some block has noise scalars
   std::int32_t blocks;
   std::size_t begin[MAX_BLOCKS], width[MAX_BLOCKS];
   bool through[MAX_BLOCKS], observed[MAX_BLOCKS];
@@ -45,11 +46,11 @@ struct Rows {
 struct World {
   WorldShape shape;
   double* variable[VARIABLE_COUNT];  // dense loadings (rows, cols), null where absent or pure noise
-  std::size_t cols[VARIABLE_COUNT];
-  double* exogenous_next;    // (dx, at_ws)
-  double* exogenous_mixing;  // (qe, dx)
-  double* projection;        // (projected, qe)
-  double* projection_gram;   // (projected, projected)
+  std::size_t cols[VARIABLE_COUNT], from[VARIABLE_COUNT];  // loadings fill the columns [from, cols)
+  double* exogenous_next;                                  // (dx, at_ws)
+  double* exogenous_mixing;                                // (qe, dx)
+  double* projection;                                      // (projected, qe)
+  double* projection_gram;                                 // (projected, projected)
   vec sensor, one;
 };
 
@@ -122,6 +123,15 @@ static double* gather_matrix(const PopulationBatch& batch, std::size_t first, st
                              std::size_t padded_cols, Arena& arena) {
   double* out = arena.take(padded_rows, padded_cols);
   if (padded_rows != rows || padded_cols != cols) clear_lanes(out, padded_rows * padded_cols);
+  const std::int32_t common = batch.matrix_index[first];
+  bool shared = true;
+  for (std::size_t l = 1; l < count; ++l) shared &= batch.matrix_index[first + l] == common;
+  if (shared) {
+    const double* from = stack + static_cast<std::size_t>(common) * rows * cols;
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < cols; ++j) put(out, i * padded_cols + j, splat(from[i * cols + j]));
+    return out;
+  }
   for (std::size_t l = 0; l < LANES; ++l) {
     const std::size_t problem = first + (l < count ? l : count - 1);
     const double* from = stack + static_cast<std::size_t>(batch.matrix_index[problem]) * rows * cols;
@@ -227,6 +237,7 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   };
   for (double*& v : w.variable) v = nullptr;
   for (std::size_t& c : w.cols) c = 0;
+  for (std::size_t& c : w.from) c = 0;
   const auto have = [&](Variable v, double* loadings, std::size_t cols) {
     w.variable[v] = loadings;
     w.cols[v] = cols;
@@ -235,6 +246,7 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   have(OBSERVATION, const_cast<double*>(mixing), qs);
   have(OBSERVATION_NEXT, observe_next(false), s.at_x2);
   have(ACTION, a, acts);
+  w.from[ACTION] = s.feedback ? 0 : s.at_u;
   if (s.pair) {
     const std::size_t cols = s.at_x2 + s.dx;
     double* o = arena.take(s.qe, cols);
@@ -269,10 +281,14 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
   r.rows = stack_rows(s, stack);
   r.blocks = stack.count;
   r.cols = 0;
+  r.from = s.pd;
+  r.noisy = false;
   for (std::int32_t b = 0; b < stack.count; ++b)
     for (std::int32_t t = 0; t < stack.blocks[b].count; ++t) {
-      const std::size_t cols = w.cols[stack.blocks[b].terms[t].variable];
-      r.cols = cols > r.cols ? cols : r.cols;
+      const std::int32_t v = stack.blocks[b].terms[t].variable;
+      r.cols = w.cols[v] > r.cols ? w.cols[v] : r.cols;
+      r.from = w.from[v] < r.from ? w.from[v] : r.from;
+      r.noisy |= s.noise && v != ACTION;
     }
   // One variable as it is needs no copy.
   const Term& first = stack.blocks[0].terms[0];
@@ -320,7 +336,7 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
 
 // out (a.rows, b.rows) += covariance of the noise of two stacks.
 static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, double* out) {
-  if (!w.shape.noise) return;
+  if (!a.noisy || !b.noisy) return;
   for (std::int32_t i = 0; i < a.blocks; ++i)
     for (std::int32_t j = 0; j < b.blocks; ++j) {
       if (!a.observed[i] || !b.observed[j]) continue;
@@ -352,37 +368,41 @@ static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, d
     }
 }
 
-// out (n,n) = a a^T for a (n,k): the lower triangle in tiles, then mirrored.
-static void gram_lanes(double* out, const double* a, std::size_t n, std::size_t k) {
+// out (n,n) = a a^T for a (n,k) with rows `ld` apart: the lower triangle in tiles, then mirrored.
+static void gram_lanes(double* out, const double* a, std::size_t ld, std::size_t n, std::size_t k) {
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     std::size_t j = 0;
     for (; j + 3 <= i + 4; j += 3)
-      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
-                            false);
+      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
+                            ld, k, false);
     for (; j < i + 4; ++j)
-      gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
-                            false);
+      gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
+                            ld, k, false);
   }
   for (; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j)
-      gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * k * LANES, k, 1, a + j * k * LANES, 1, k, k,
-                            false);
+      gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
+                            ld, k, false);
   for (i = 0; i < n; ++i)
     for (std::size_t j = i + 1; j < n; ++j) put(out, i * n + j, at(out, j * n + i));
 }
 
-// a b^T for loadings (m,a_cols) and (n,b_cols): what only one of them has columns for adds nothing.
+// a b^T for loadings (m,a_cols) and (n,b_cols), either of which is zero left of `from`: what only one of them
+// has columns for adds nothing.
 static void loadings_product(double* out, const double* a, std::size_t a_cols, std::size_t m, const double* b,
-                             std::size_t b_cols, std::size_t n) {
-  if (a == b && m == n) return gram_lanes(out, a, n, a_cols);
-  const std::size_t k = a_cols < b_cols ? a_cols : b_cols;
-  gemm_strided_lanes(out, a, a_cols, 1, b, 1, b_cols, m, n, k, false);
+                             std::size_t b_cols, std::size_t n, std::size_t from) {
+  const std::size_t end = a_cols < b_cols ? a_cols : b_cols, k = end > from ? end - from : 0;
+  const double *left = a + from * LANES, *right = b + from * LANES;
+  if (a == b && m == n) return gram_lanes(out, left, a_cols, n, k);
+  gemm_strided_lanes(out, left, a_cols, 1, right, 1, b_cols, m, n, k, false);
 }
+
+inline std::size_t later(std::size_t a, std::size_t b) { return a > b ? a : b; }
 
 static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& arena) {
   double* out = arena.take(a.rows, b.rows);
-  loadings_product(out, a.dense, a.cols, a.rows, b.dense, b.cols, b.rows);
+  loadings_product(out, a.dense, a.cols, a.rows, b.dense, b.cols, b.rows, later(a.from, b.from));
   add_noise_covariance(w, a, b, out);
   return out;
 }
@@ -468,15 +488,17 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
 
 struct Residual {
   const Rows* v;
-  double* gamma;        // (f.rows, v.rows): Gamma_v transposed
+  double* gamma;        // (f.rows, v.rows): Gamma_v transposed; null where it is zero
   const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
-  std::size_t cols;
+  std::size_t cols, from;
 };
 
 static Residual residual(const World& w, const Given& g, const Rows& v, Arena& arena) {
-  if (g.f->rows == 0) return {&v, nullptr, v.dense, v.cols};
+  // What shares neither sources nor noise with f is its own residual: an action by a policy that does not
+  // react.
+  if (g.f->rows == 0 || (v.from >= g.f->cols && !v.noisy)) return {&v, nullptr, v.dense, v.cols, v.from};
   const std::size_t f_cols = g.f->cols, cols = v.cols > f_cols ? v.cols : f_cols;
-  Residual r{&v, covariance(w, *g.f, v, arena), nullptr, cols};
+  Residual r{&v, covariance(w, *g.f, v, arena), nullptr, cols, 0};
   const std::size_t nf = g.f->rows, n = v.rows;
   double *careful = nullptr, *seen = nullptr;
   if (g.whitening) {
@@ -509,28 +531,30 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
                                    Arena& arena) {
   const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
   double* out = arena.take(na, nb);
-  loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb);
+  loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb, later(a.from, b.from));
   if (!w.shape.noise) return out;
   add_noise_covariance(w, *a.v, *b.v, out);
   if (nf == 0) return out;
   Arena local = arena;
-  double* n_fa = local.take(nf, na);
-  double* n_fb = local.take(nf, nb);
-  clear_lanes(n_fa, nf * na);
-  clear_lanes(n_fb, nf * nb);
-  add_noise_covariance(w, *g.f, *a.v, n_fa);
-  add_noise_covariance(w, *g.f, *b.v, n_fb);
-  double* product = local.take(na, nb);
-  const auto subtract = [&]() {
+  // out -= left^T right for the noise that f shares with one of the two.
+  const auto subtract = [&](const double* left, const double* right) {
+    double* product = local.take(na, nb);
+    gemm_tn_lanes(product, left, right, na, nb, nf, false);
     for (std::size_t i = 0; i < na * nb; ++i) put(out, i, at(out, i) - at(product, i));
   };
-  gemm_tn_lanes(product, a.gamma, n_fb, na, nb, nf, false);
-  subtract();
-  gemm_tn_lanes(product, n_fa, b.gamma, na, nb, nf, false);
-  subtract();
-  double* weighted = local.take(nf, nb);
-  gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
-  gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
+  const auto shared = [&](const Rows& v) {
+    double* with_f = local.take(nf, v.rows);
+    clear_lanes(with_f, nf * v.rows);
+    add_noise_covariance(w, *g.f, v, with_f);
+    return with_f;
+  };
+  if (a.gamma && b.v->noisy) subtract(a.gamma, shared(*b.v));
+  if (b.gamma && a.v->noisy) subtract(shared(*a.v), b.gamma);
+  if (a.gamma && b.gamma) {
+    double* weighted = local.take(nf, nb);
+    gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
+    gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
+  }
   return out;
 }
 
@@ -570,6 +594,7 @@ static Rows exogenous_next_rows(const World& w, Arena& arena) {
   r.dense = w.exogenous_next;
   r.rows = w.shape.dx;
   r.cols = w.shape.at_ws;
+  r.from = w.shape.ds;
   r.blocks = 1;
   r.begin[0] = 0;
   r.width[0] = w.shape.dx;
@@ -907,10 +932,16 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   double* s_aa = residual_covariance(w, on_o, r_a, r_a, arena);
   double* s_xx = residual_covariance(w, on_o, r_x, r_x, arena);
 
-  double* dr = arena.take(rows, s.qe);
-  gemm_nn_lanes(dr, d, s_rr, rows, s.qe, s.qe, false);
   double* s_zz = arena.take(rows, rows);
-  gemm_nt_lanes(s_zz, dr, d, rows, rows, s.qe, false);
+  if (reconstructs && e_is_next && objective.innovation && !s.noise) {
+    // Latents that are principal components of the innovation.
+    clear_lanes(s_zz, rows * rows);
+    for (std::size_t i = 0; i < rows; ++i) put(s_zz, i * rows + i, at(kept, i) * at(lambda, i));
+  } else {
+    double* dr = arena.take(rows, s.qe);
+    gemm_nn_lanes(dr, d, s_rr, rows, s.qe, s.qe, false);
+    gemm_nt_lanes(s_zz, dr, d, rows, rows, s.qe, false);
+  }
   double* s_za = arena.take(rows, s.da);
   gemm_nn_lanes(s_za, d, s_ra, rows, s.da, s.qe, false);
   double* s_zx = arena.take(rows, s.dx);
