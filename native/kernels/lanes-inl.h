@@ -39,18 +39,22 @@ inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::
                             std::size_t k, bool accumulate) {
   vec sum[ROWS][COLS];
   for (int i = 0; i < ROWS; ++i)
-    for (int j = 0; j < COLS; ++j) sum[i][j] = accumulate ? lane_load(c, i * c_row + j) : vec{};
+    for (int j = 0; j < COLS; ++j) sum[i][j] = vec{};
   for (std::size_t p = 0; p < k; ++p) {
     vec right[COLS];
     for (int j = 0; j < COLS; ++j) right[j] = lane_load(b, p * b_row + j * b_col);
     for (int i = 0; i < ROWS; ++i) {
-      const vec left = lane_load(a, i * a_row + p * a_col);
+      const vec left = held(lane_load(a, i * a_row + p * a_col));
       for (int j = 0; j < COLS; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
     }
   }
   for (int i = 0; i < ROWS; ++i)
-    for (int j = 0; j < COLS; ++j) lane_store(c, i * c_row + j, sum[i][j]);
+    for (int j = 0; j < COLS; ++j)
+      lane_store(c, i * c_row + j, accumulate ? lane_load(c, i * c_row + j) + sum[i][j] : sum[i][j]);
 }
+
+// Columns of a tile of four rows: what the registers hold.
+constexpr int LANE_TILE = LANES == 8 ? 4 : 3;
 
 // ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in
 // the bits.
@@ -59,9 +63,9 @@ inline void gemm_rows_lanes(double* c, const double* a, std::size_t a_row, std::
                             std::size_t b_row, std::size_t b_col, std::size_t n, std::size_t k,
                             bool accumulate) {
   std::size_t j = 0;
-  for (; j + 3 <= n; j += 3)
-    gemm_tile_lanes<ROWS, 3>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
-                             accumulate);
+  for (; j + LANE_TILE <= n; j += LANE_TILE)
+    gemm_tile_lanes<ROWS, LANE_TILE>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col,
+                                     k, accumulate);
   for (; j < n; ++j)
     gemm_tile_lanes<ROWS, 1>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
                              accumulate);
@@ -114,7 +118,7 @@ inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::si
   for (std::size_t k = 0; k < j; ++k) {
     const vec y0 = lane_load(top0, k), y1 = lane_load(top1, k);
     for (int r = 0; r < ROWS; ++r) {
-      const vec l = lane_load(rows, r * n + k);
+      const vec l = held(lane_load(rows, r * n + k));
       x0[r] = fnma(l, y0, x0[r]);
       x1[r] = fnma(l, y1, x1[r]);
     }
@@ -176,7 +180,7 @@ inline void solve_tile_lanes(const double* t, std::size_t row, std::size_t colum
     vec y[COLS];
     for (int c = 0; c < COLS; ++c) y[c] = lane_load(x, k * m + c);
     for (int r = 0; r < ROWS; ++r) {
-      const vec f = lane_load(t, (i + r) * row + k * column);
+      const vec f = held(lane_load(t, (i + r) * row + k * column));
       for (int c = 0; c < COLS; ++c) s[r][c] = fnma(f, y[c], s[r][c]);
     }
   }
@@ -804,22 +808,25 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
 
 // ---- problems one after another, as callers have them ----
 
-// Rows [from, from + count) of up to LANES problems, `size` numbers apart, into lanes: vector i holds number
-// i of every problem. Lanes beyond the last problem repeat it.
-inline void interleave_lanes(const double* problems, std::size_t size, std::size_t present, std::size_t from,
-                             std::size_t count, double* to) {
-  const double* problem[LANES];
-  for (std::size_t l = 0; l < LANES; ++l)
-    problem[l] = problems + (l < present ? l : present - 1) * size + from;
-  std::size_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    vec tile[LANES];
-    for (std::size_t l = 0; l < LANES; ++l) tile[l] = load(problem[l] + i);
-    transpose(tile);
-    for (std::size_t l = 0; l < LANES; ++l) lane_store(to, from + i + l, tile[l]);
+// Where up to LANES problems begin, `size` numbers apart. Lanes beyond the last problem repeat it.
+struct ProblemLanes {
+  const double* at[LANES];
+  ProblemLanes(const double* problems, std::size_t size, std::size_t present) {
+    for (std::size_t l = 0; l < LANES; ++l) at[l] = problems + (l < present ? l : present - 1) * size;
   }
-  for (; i < count; ++i)
-    for (std::size_t l = 0; l < LANES; ++l) to[(from + i) * LANES + l] = problem[l][i];
+};
+
+// Numbers [from, to) of every problem into lanes: vector i holds number i of each.
+inline void interleave_lanes(const ProblemLanes& problems, std::size_t from, std::size_t to, double* out) {
+  std::size_t i = from;
+  for (; i + LANES <= to; i += LANES) {
+    vec tile[LANES];
+    for (std::size_t l = 0; l < LANES; ++l) tile[l] = load(problems.at[l] + i);
+    transpose(tile);
+    for (std::size_t l = 0; l < LANES; ++l) lane_store(out, i + l, tile[l]);
+  }
+  for (; i < to; ++i)
+    for (std::size_t l = 0; l < LANES; ++l) out[i * LANES + l] = problems.at[l][i];
 }
 
 // The other way: `size` vectors to `present` problems.
@@ -836,10 +843,10 @@ inline void deinterleave_lanes(const double* from, std::size_t size, std::size_t
 }
 
 // The lower triangles of problems (n,n); what is right of them is left as it was, or not.
-inline void interleave_lower_lanes(const double* problems, std::size_t n, std::size_t present, double* to) {
+inline void interleave_lower_lanes(const ProblemLanes& problems, std::size_t n, double* out) {
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t whole = (i + LANES) / LANES * LANES;
-    interleave_lanes(problems, n * n, present, i * n, whole < n ? whole : n, to);
+    interleave_lanes(problems, i * n, i * n + (whole < n ? whole : n), out);
   }
 }
 
@@ -878,7 +885,7 @@ inline void eigen_groups_lanes(const double* matrices, std::size_t n, std::size_
   for (int g = 0; g < GROUPS; ++g) {
     const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
     x[g] = eigen_arrays_lanes(work + g * share, n, work + g * share + nn * LANES);
-    interleave_lower_lanes(matrices + first * nn, n, present, x[g].a);
+    interleave_lower_lanes(ProblemLanes(matrices + first * nn, nn, present), n, x[g].a);
     eigen_reduce_lanes(x[g], n);
   }
   implicit_ql_lanes<GROUPS>(x, eigen_stride_lanes(n), n);
@@ -915,8 +922,8 @@ inline void cholesky_solve_batch(const double* matrices, const double* right_sid
   double *a = work, *x = a + n * n * LANES, *pivot = x + n * m * LANES;
   for (std::size_t first = 0; first < count; first += LANES) {
     const std::size_t present = count - first < LANES ? count - first : LANES;
-    interleave_lower_lanes(matrices + first * n * n, n, present, a);
-    interleave_lanes(right_sides + first * n * m, n * m, present, 0, n * m, x);
+    interleave_lower_lanes(ProblemLanes(matrices + first * n * n, n * n, present), n, a);
+    interleave_lanes(ProblemLanes(right_sides + first * n * m, n * m, present), 0, n * m, x);
     cholesky_lanes(a, n, pivot);
     cholesky_solve_lanes(a, x, n, m);
     const vec failed = select((mask)(load(pivot) > vec{}), vec{}, splat(__builtin_nan("")));

@@ -373,9 +373,9 @@ static void gram_lanes(double* out, const double* a, std::size_t ld, std::size_t
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     std::size_t j = 0;
-    for (; j + 3 <= i + 4; j += 3)
-      gemm_tile_lanes<4, 3>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
-                            ld, k, false);
+    for (; j + LANE_TILE <= i + 4; j += LANE_TILE)
+      gemm_tile_lanes<4, LANE_TILE>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1,
+                                    a + j * ld * LANES, 1, ld, k, false);
     for (; j < i + 4; ++j)
       gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
                             ld, k, false);

@@ -24,3 +24,12 @@ inline mask less_equal(vec a, vec b) { return (mask)(a <= b); }
 inline mask equal(vec a, vec b) { return (mask)(a == b); }
 inline void store_where(mask m, double* p, vec v) { store(p, select(m, v, load(p))); }
 #endif
+
+// v in a register. A compiler may load the same vector anew for every multiply-add that uses it: loads are
+// what a product of small matrices then waits for.
+inline vec held(vec v) {
+#ifdef EXO_REGISTER
+  __asm__("" : "+" EXO_REGISTER(v));
+#endif
+  return v;
+}

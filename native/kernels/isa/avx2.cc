@@ -31,6 +31,7 @@ inline void transpose(vec (&tile)[LANES]) {
 }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (veci)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+#define EXO_REGISTER "x"  // the class of vector registers in inline assembly
 #include "kernels/kernels-inl.h"
 }  // namespace
 }  // namespace exo

@@ -52,6 +52,7 @@ inline void store_where(lanes m, double* p, vec v) { _mm512_mask_storeu_pd(p, m.
 // macro.
 #define EXO_RSQRT_ESTIMATE
 inline vec rsqrt_estimate(vec a) { return (vec)_mm512_rsqrt14_pd((__m512d)a); }
+#define EXO_REGISTER "v"  // the class of vector registers in inline assembly
 #include "kernels/kernels-inl.h"
 }  // namespace
 }  // namespace exo

@@ -29,6 +29,7 @@ inline void transpose(vec (&tile)[LANES]) {
 }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
+#define EXO_REGISTER "w"  // the class of vector registers in inline assembly
 #include "kernels/kernels-inl.h"
 }  // namespace
 const Kernels* neon_kernels() { return &TABLE; }
