@@ -465,7 +465,7 @@ inline vec inverse_length_lanes(const double* z, std::size_t ld, std::size_t i) 
     s0 = fma(lane_load(row, j), lane_load(row, j), s0);
     s1 = fma(lane_load(row, j + 1), lane_load(row, j + 1), s1);
   }
-  return splat(1) / sqrt(s0 + s1);
+  return inverse_root_lanes(s0 + s1, splat(1) / (s0 + s1));
 }
 
 // Applies the first `count` delayed sweeps, count even, to z. The sweeps of a pair reach over the same rows.
@@ -653,14 +653,13 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     x[g].front = FrontLanes{};
     advance_lanes(x[g].front, 0, n, x[g].d, x[g].f, x[g].g, x[g].floor);
   }
-  std::size_t delayed = 0;
+  std::size_t delayed = 0, bottom = 0;  // no front is below row `bottom`
   for (std::size_t sweep = 0; sweep < 40 * n; ++sweep) {
     vec first = x[0].front.l;
     for (int g = 1; g < GROUPS; ++g) first = min(first, x[g].front.l);
-    double low = first[0];
-    for (std::size_t lane = 1; lane < LANES; ++lane) low = first[lane] < low ? first[lane] : low;
-    if (!(low < (double)n)) break;
-    const std::size_t bottom = (std::size_t)low, offset = delayed * n * LANES;
+    while (bottom < n && !any(less_equal(first, splat(bottom)))) ++bottom;
+    if (bottom == n) break;
+    const std::size_t offset = delayed * n * LANES;
 
     SweepLanes s[GROUPS];
     std::uint64_t small[GROUPS];
