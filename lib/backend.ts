@@ -268,6 +268,23 @@ export interface SampleAnswer {
   readonly endogenousNext: Float64Array;
 }
 
+/**
+ * Second moments of `degrees` independent rows of a normal distribution of covariance loadings loadings^T and mean 0, drawn
+ * without the rows: loadings W loadings^T / degrees with W a Wishart matrix of so many degrees of freedom, at a cost that does
+ * not depend on them. Draw n depends on seed, sources, degrees and n alone.
+ */
+export interface WishartRequest {
+  /** Draws first .. first + count. */
+  readonly first: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly degrees: number;
+  readonly width: number;
+  readonly sources: number;
+  /** (width, sources) */
+  readonly loadings: Float64Array;
+}
+
 export interface BackendInfo {
   readonly name: 'native' | 'reference';
   /** Instruction set in use, and those compiled in that this CPU has. */
@@ -284,6 +301,8 @@ export interface Backend {
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   sample(request: SampleRequest, control?: Control): Promise<SampleAnswer>;
+  /** (count, width, width), symmetric */
+  wishart(request: WishartRequest, control?: Control): Promise<Float64Array>;
   /** Elements first .. first + count of the N(0, 1) stream (seed, stream). */
   normals(seed: number, stream: number, first: number, count: number): Float64Array;
   /** `count` symmetric n x n matrices -> eigenvalues descending (count, n), eigenvectors as rows (count, n, n). */

@@ -17,6 +17,7 @@ export interface Addon {
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   sample(request: object): Promise<void>;
+  wishart(request: object): Promise<void>;
   normals(request: object): void;
   symmetricEigen(request: object): Promise<void>;
   choleskySolve(request: object): Promise<void>;
@@ -175,6 +176,12 @@ export function nativeBackend(addon: Addon): Backend {
       };
       await run(addon.sample, { ...r, ...answer }, control);
       return answer;
+    },
+
+    async wishart(r, control) {
+      const moments = new Float64Array(r.count * r.width * r.width);
+      await run(addon.wishart, { ...r, moments }, control);
+      return moments;
     },
 
     normals(seed, stream, first, count) {

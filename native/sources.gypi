@@ -16,7 +16,8 @@
       "native/core/population.cc",
       "native/core/probe.cc",
       "native/core/regression.cc",
-      "native/core/sampling.cc"
+      "native/core/sampling.cc",
+      "native/core/wishart.cc"
     ],
     "addon_sources": [
       "native/addon/addon.cc"

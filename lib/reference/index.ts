@@ -9,6 +9,7 @@ import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { normals } from './random.js';
 import { sample } from './sampling.js';
+import { wishart } from './wishart.js';
 
 export const referenceBackend: Backend = {
   info: () => ({ name: 'reference', isa: 'javascript', isas: ['javascript'], threads: 1 }),
@@ -17,6 +18,7 @@ export const referenceBackend: Backend = {
   probe,
   accumulate,
   sample: async (request) => sample(request),
+  wishart: async (request) => wishart(request),
   normals,
   symmetricEigen,
   choleskySolve,

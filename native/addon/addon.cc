@@ -9,6 +9,7 @@
 #include "core/dispatch.h"
 #include "core/sampling.h"
 #include "core/stages.h"
+#include "core/wishart.h"
 
 namespace exo {
 namespace {
@@ -222,6 +223,22 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { sample(kernels, b, job); });
 }
 
+// wishart(request: WishartRequest & { moments }): Promise<void>
+Napi::Value wishart_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  WishartBatch b{};
+  b.first = r.size("first");
+  b.seed = r.size("seed");
+  b.degrees = r.size("degrees");
+  b.count = r.size("count");
+  b.width = r.size("width");
+  b.sources = r.size("sources");
+  check(r, b.degrees > 0 && b.width > 0 && b.sources > 0, "degrees, width, sources: expected at least one");
+  b.loadings = r.array<double>("loadings", b.width * b.sources);
+  b.moments = r.array<double>("moments", b.count * b.width * b.width);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { wishart(kernels, b, job); });
+}
+
 // normals(request: { seed, stream, first, out }): void
 Napi::Value normals_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -281,6 +298,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call));
+  exports.Set("wishart", Napi::Function::New(env, wishart_call));
   exports.Set("normals", Napi::Function::New(env, normals_call));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
