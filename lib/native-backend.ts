@@ -19,6 +19,7 @@ export interface Addon {
   sample(request: object): Promise<void>;
   wishart(request: object): Promise<void>;
   normals(request: object): void;
+  normalsF32(request: object): void;
   symmetricEigen(request: object): Promise<void>;
   choleskySolve(request: object): Promise<void>;
   /** For benchmarks: floating-point operations done by `rounds` of multiply-adds that never leave the registers. */
@@ -187,6 +188,12 @@ export function nativeBackend(addon: Addon): Backend {
     normals(seed, stream, first, count) {
       const out = new Float64Array(count);
       addon.normals({ seed, stream, first, out });
+      return out;
+    },
+
+    normalsF32(seed, stream, first, count) {
+      const out = new Float32Array(count);
+      addon.normalsF32({ seed, stream, first, out });
       return out;
     },
 

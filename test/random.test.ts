@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { sampleTransitions } from '../lib/generate.js';
-import { normals, philox } from '../lib/reference/random.js';
+import { normals, normalsF32, philox } from '../lib/reference/random.js';
 import { createWorld, fullMixing } from '../lib/world.js';
-import { native, reference } from './support/backends.js';
+import { backends, native, reference } from './support/backends.js';
 
 describe('random streams', () => {
   // The known answers of Random123 for Philox4x32-10.
@@ -40,7 +40,39 @@ describe('random streams', () => {
     });
   });
 
+  it.each([
+    [0, 0, 0],
+    [2 ** 53 - 1, 2 ** 52 + 7, 2 ** 45 + 1],
+    [12345, 1003, 7],
+  ])('in f32 are those of f64 arithmetic to 1e-6: seed %d, stream %d, first %d', (seed, stream, first) => {
+    const a = native.normalsF32(seed, stream, first, 1_000_001);
+    const b = reference.normalsF32(seed, stream, first, 1_000_001);
+    let most = 0;
+    a.forEach((v, i) => {
+      most = Math.max(most, Math.abs(v - (b[i] as number)));
+    });
+    expect(most).toBeLessThan(1e-6);
+    expect(most).toBeGreaterThan(0);
+  });
+
+  it.each(backends)('in f32 have the moments of N(0, 1): %s', (_, backend) => {
+    const count = 500_000;
+    const x = backend.normalsF32(3, 4, 5, count);
+    const moment = (power: number) => x.reduce((sum, v) => sum + v ** power, 0) / count;
+    // Five deviations of each mean.
+    for (const [power, expected, variance] of [
+      [1, 0, 1],
+      [2, 1, 2],
+      [3, 0, 15],
+      [4, 3, 96],
+    ] as const)
+      expect(Math.abs(moment(power) - expected)).toBeLessThan(5 * Math.sqrt(variance / count));
+  });
+
   it('depend on the index alone', () => {
+    const narrow = normalsF32(1, 2, 10, 100);
+    expect(normalsF32(1, 2, 13, 50)).toEqual(narrow.slice(3, 53));
+    expect(normalsF32(1, 3, 10, 100)).not.toEqual(narrow);
     const whole = normals(1, 2, 10, 100);
     expect(normals(1, 2, 13, 50)).toEqual(whole.slice(3, 53));
     expect(normals(1, 3, 10, 100)).not.toEqual(whole);

@@ -7,7 +7,7 @@ import { accumulate, choleskySolve, symmetricEigen } from './dense.js';
 import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
-import { normals } from './random.js';
+import { normals, normalsF32 } from './random.js';
 import { sample } from './sampling.js';
 import { wishart } from './wishart.js';
 
@@ -20,6 +20,7 @@ export const referenceBackend: Backend = {
   sample: async (request) => sample(request),
   wishart: async (request) => wishart(request),
   normals,
+  normalsF32,
   symmetricEigen,
   choleskySolve,
 };

@@ -69,3 +69,30 @@ export function normals(seed: number, stream: number, first: number, count: numb
   }
   return out;
 }
+
+/**
+ * The f32 stream (seed, stream): elements 4 b .. 4 b + 3 are two pairs from block b, of words (x0, x1) and (x2, x3). In each,
+ * u = (floor(x / 2) + 1/2) 2^-31, rounded to f32 before and after the half is added, and v = x' 2^-32; then Box-Muller in f64,
+ * rounded to f32 once.
+ */
+export function normalsF32(seed: number, stream: number, first: number, count: number): Float32Array {
+  const out = new Float32Array(count);
+  const x = new Uint32Array(4);
+  for (let i = -(first % 4); i < count; i += 4) {
+    const block = (first + i) / 4;
+    x[0] = block % WORD;
+    x[1] = Math.floor(block / WORD);
+    x[2] = stream % WORD;
+    x[3] = Math.floor(stream / WORD);
+    philox(x, seed % WORD, Math.floor(seed / WORD));
+    for (let pair = 0; pair < 4; pair += 2) {
+      const u = Math.fround(Math.fround((x[pair] as number) >>> 1) * 2 ** -31 + 2 ** -32);
+      const radius = Math.sqrt(-2 * Math.log(u));
+      const angle = 2 * Math.PI * ((x[pair + 1] as number) / WORD);
+      const at = i + pair;
+      if (at >= 0 && at < count) out[at] = radius * Math.cos(angle);
+      if (at + 1 >= 0 && at + 1 < count) out[at + 1] = radius * Math.sin(angle);
+    }
+  }
+  return out;
+}

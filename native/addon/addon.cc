@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <thread>
+#include <type_traits>
 
 #include "addon/arrays.h"
 #include "addon/objective.h"
@@ -239,13 +240,20 @@ Napi::Value wishart_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { wishart(kernels, b, job); });
 }
 
-// normals(request: { seed, stream, first, out }): void
+// normals, normalsF32(request: { seed, stream, first, out }): void
+template <class T>
 Napi::Value normals_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const KernelChoice& choice = chosen_kernels();
   if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
-  const auto out = r.array<double>("out");
-  choice.table->normals(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+  const auto out = r.array<T>("out");
+  const auto fill = [&](auto kernel) {
+    kernel(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+  };
+  if constexpr (std::is_same_v<T, float>)
+    fill(choice.table->normals_f32);
+  else
+    fill(choice.table->normals);
   return call.Env().Undefined();
 }
 
@@ -299,7 +307,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call));
   exports.Set("wishart", Napi::Function::New(env, wishart_call));
-  exports.Set("normals", Napi::Function::New(env, normals_call));
+  exports.Set("normals", Napi::Function::New(env, normals_call<double>));
+  exports.Set("normalsF32", Napi::Function::New(env, normals_call<float>));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));

@@ -11,13 +11,13 @@
 // clang-format on
 
 constexpr Kernels TABLE = {
-    ISA_NAME,        LANES,
-    cholesky_lanes,  cholesky_solve_lanes,
-    eigen_lanes,     eigen_lanes_work,
-    gemm<double>,    gemm<float>,
-    syrk_accumulate, cholesky,
-    cholesky_solve,  eigen,
-    eigen_work,      normals,
-    population,      population_scratch,
-    fma_peak,
+    ISA_NAME,           LANES,
+    cholesky_lanes,     cholesky_solve_lanes,
+    eigen_lanes,        eigen_lanes_work,
+    gemm<double>,       gemm<float>,
+    syrk_accumulate,    cholesky,
+    cholesky_solve,     eigen,
+    eigen_work,         normals<double>,
+    normals<float>,     population,
+    population_scratch, fma_peak,
 };

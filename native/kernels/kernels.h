@@ -61,6 +61,9 @@ struct Kernels {
   // of a range gives the same bits.
   void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
                   std::size_t count);
+  // The f32 stream of that name: numbers of its own, not those of the f64 stream rounded.
+  void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+                      std::size_t count);
 
   // ---- the population path (population-inl.h)
   // ---------------------------------------------------------------------- Solves problems [first, first +

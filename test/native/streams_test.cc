@@ -20,8 +20,16 @@ Numbers draw(const Kernels& k, std::uint64_t seed, std::uint64_t stream, std::ui
   return out;
 }
 
-bool same_bits(const double* a, const double* b, std::size_t n) {
-  return std::memcmp(a, b, n * sizeof(double)) == 0;
+std::vector<float> draw_f32(const Kernels& k, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+                            std::size_t count) {
+  std::vector<float> out(count, NAN);
+  k.normals_f32(out.data(), seed, stream, first, count);
+  return out;
+}
+
+template <class T>
+bool same_bits(const T* a, const T* b, std::size_t n) {
+  return std::memcmp(a, b, n * sizeof(T)) == 0;
 }
 
 // Philox4x32-10 of a zero key and counter is 6627e8d5 e169c58d bc57ac4c 9b00dbd8 (Random123): the two normals
@@ -35,21 +43,39 @@ void known_answer(Checks& checks, const Kernels& k) {
   checks.below(std::fabs(got[1] - radius * std::sin(angle)), 1e-14, "second");
 }
 
-void splits(Checks& checks, const Kernels& k) {
+// The same words as four numbers of the f32 stream.
+void known_answer_f32(Checks& checks, const Kernels& k) {
+  const std::uint32_t x[4] = {0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u};
+  const std::vector<float> got = draw_f32(k, 0, 0, 0, 4);
+  for (int i = 0; i < 4; i += 2) {
+    const double u = static_cast<float>((x[i] >> 1) + 0.5) * 0x1p-31, v = x[i + 1] * 0x1p-32;
+    const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::acos(-1.0) * v;
+    checks.below(std::fabs(got[i] - radius * std::cos(angle)), 3e-7, "even");
+    checks.below(std::fabs(got[i + 1] - radius * std::sin(angle)), 3e-7, "odd");
+  }
+}
+
+template <class Draw>
+void splits(Checks& checks, const Kernels& k, Draw draw) {
   Random random(checks.seed());
   const std::uint64_t first = (std::uint64_t{1} << 40) + 3;
-  const Numbers whole = draw(k, 5, 6, first, 500);
+  const auto whole = draw(k, 5, 6, first, 500);
   for (int trial = 0; trial < 200; ++trial) {
     const std::size_t begin = random.bits() % 500, count = random.bits() % (500 - begin) + 1;
-    const Numbers part = draw(k, 5, 6, first + begin, count);
+    const auto part = draw(k, 5, 6, first + begin, count);
     checks.that(same_bits(part.data(), whole.data() + begin, count), "elements %zu .. %zu differ", begin,
                 begin + count);
   }
 }
 
-void distribution(Checks& checks, const Kernels& k) {
+template <class Draw>
+void distribution(Checks& checks, const Kernels& k, Draw draw) {
   constexpr std::size_t n = 200000;
-  Numbers x = draw(k, checks.seed(), 1, 0, n), y = draw(k, checks.seed(), 2, 0, n);
+  const auto of_stream = [&](std::uint64_t stream) {
+    const auto drawn = draw(k, checks.seed(), stream, 0, n);
+    return Numbers(drawn.begin(), drawn.end());
+  };
+  Numbers x = of_stream(1), y = of_stream(2);
   double mean = 0, square = 0, fourth = 0, cross = 0, pairs = 0;
   for (std::size_t i = 0; i < n; ++i) {
     mean += x[i] / n;
@@ -72,6 +98,28 @@ void distribution(Checks& checks, const Kernels& k) {
                          std::fabs(below - static_cast<double>(i + 1) / n)});
   }
   checks.below(distance, 2.2 * deviation, "Kolmogorov-Smirnov distance");  // exceeded once in 10,000
+}
+
+// How many of 2e7 numbers lie beyond 3, 4 and 5, against the normal distribution: five deviations of a count.
+void tails_f32(Checks& checks, const Kernels& k) {
+  constexpr std::size_t n = 20000000, chunk = 1 << 16;
+  double beyond[3] = {0, 0, 0}, greatest = 0;
+  std::vector<float> part(chunk);
+  for (std::size_t first = 0; first < n; first += chunk) {
+    k.normals_f32(part.data(), checks.seed(), 3, first, chunk);
+    for (const float v : part) {
+      const double a = std::fabs(static_cast<double>(v));
+      for (int i = 0; i < 3; ++i) beyond[i] += a > 3 + i;
+      greatest = std::max(greatest, a);
+    }
+  }
+  const double drawn = static_cast<double>((n + chunk - 1) / chunk * chunk);
+  for (int i = 0; i < 3; ++i) {
+    const double expected = drawn * std::erfc((3 + i) / std::sqrt(2.0));
+    checks.below(std::fabs(beyond[i] - expected), 5 * std::sqrt(expected), "count of a tail - expected");
+  }
+  checks.below(5.1, greatest, "5.1 against the greatest");  // fails for a right answer once in 1000
+  checks.below(greatest, std::sqrt(64 * std::log(2.0)) * (1 + 1e-6), "the greatest");
 }
 
 // Rows do not depend on the batch they are drawn in, nor on threads.
@@ -133,13 +181,24 @@ int main(int argc, char** argv) {
   for (const Kernels* k : exo::test::tables()) {
     const std::string isa = std::string(" ") + k->name;
     checks.run("known answer" + isa, [&] { known_answer(checks, *k); });
-    checks.run("splits" + isa, [&] { splits(checks, *k); });
-    checks.run("distribution" + isa, [&] { distribution(checks, *k); });
+    checks.run("known answer f32" + isa, [&] { known_answer_f32(checks, *k); });
+    checks.run("splits" + isa, [&] { splits(checks, *k, draw); });
+    checks.run("splits f32" + isa, [&] { splits(checks, *k, draw_f32); });
+    checks.run("distribution" + isa, [&] { distribution(checks, *k, draw); });
+    checks.run("distribution f32" + isa, [&] { distribution(checks, *k, draw_f32); });
+    checks.run("tails f32" + isa, [&] { tails_f32(checks, *k); });
     checks.run("rows" + isa, [&] { rows(checks, *k); });
     checks.run("agreement" + isa, [&] {
       const Numbers a = draw(*exo::baseline_kernels(), 3, 4, 1, 20001), b = draw(*k, 3, 4, 1, 20001);
       for (std::size_t i = 0; i < a.size(); ++i)
         checks.below(std::fabs(a[i] - b[i]), 2e-14, "against baseline");
+    });
+    checks.run("agreement f32" + isa, [&] {
+      const auto a = draw_f32(*exo::baseline_kernels(), 3, 4, 1, 2000001), b = draw_f32(*k, 3, 4, 1, 2000001);
+      double most = 0;
+      for (std::size_t i = 0; i < a.size(); ++i)
+        most = std::max(most, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+      checks.below(most, 1e-6, "against baseline");
     });
   }
   return checks.finish();

@@ -20,9 +20,11 @@ inline vec fnma(vec a, vec b, vec c) {
   return (vec)vfmsq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 }
 inline vec sqrt(vec a) { return (vec)vsqrtq_f64((float64x2_t)a); }
+inline vecf sqrt(vecf a) { return (vecf)vsqrtq_f32((float32x4_t)a); }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
+inline veci xor3(veci a, veci b, veci c) { return a ^ b ^ c; }
 #include "kernels/kernels-inl.h"
 }  // namespace
 const Kernels* neon_kernels() { return &TABLE; }
