@@ -300,7 +300,8 @@ export interface Backend {
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
-  sample(request: SampleRequest, control?: Control): Promise<SampleAnswer>;
+  /** `into`: an earlier answer of the same sizes, whose arrays this one may take over: fresh memory costs time. */
+  sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
   /** (count, width, width), symmetric */
   wishart(request: WishartRequest, control?: Control): Promise<Float64Array>;
   /** Elements first .. first + count of the N(0, 1) stream (seed, stream). */

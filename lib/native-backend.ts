@@ -161,10 +161,10 @@ export function nativeBackend(addon: Addon): Backend {
       return moments;
     },
 
-    async sample(r, control) {
+    async sample(r, control, into) {
       const rows = (width: number) => new Float64Array(r.count * width);
       const pair = r.pair ? r.observationDim : 0;
-      const answer = {
+      const answer = into ?? {
         observation: rows(r.observationDim),
         observationNext: rows(r.observationDim),
         pairObservation: rows(pair),

@@ -116,6 +116,20 @@ describe('sampling', () => {
     expect((await collect(native, 77)).sort()).toEqual((await collect(native, 300)).sort());
   });
 
+  it('writes batches over one another where that is asked for', async () => {
+    const options = { samples: 700, batch: 300, pairs: true, backend: native };
+    const fresh: number[][] = [];
+    for await (const b of sampleTransitions(spec, options))
+      fresh.push([...b.pairObservationNext, ...b.action]);
+    const memory = new Set<ArrayBufferLike>();
+    for await (const b of sampleTransitions(spec, { ...options, reuse: true })) {
+      expect([...b.pairObservationNext, ...b.action]).toEqual(fresh.shift());
+      memory.add(b.observation.buffer);
+    }
+    expect(fresh).toEqual([]);
+    expect(memory.size).toBe(1);
+  });
+
   it('has the moments of its world, on every sample', async () => {
     const samples = 200_000;
     const world = createWorld(spec);

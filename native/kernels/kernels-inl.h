@@ -6,18 +6,20 @@
 #include "kernels/lanes-inl.h"
 #include "kernels/dense-inl.h"
 #include "kernels/streams-inl.h"
+#include "kernels/mixing-inl.h"
 #include "kernels/population-inl.h"
 #include "kernels/peak-inl.h"
 // clang-format on
 
 constexpr Kernels TABLE = {
-    ISA_NAME,           LANES,
-    cholesky_lanes,     cholesky_solve_lanes,
-    eigen_lanes,        eigen_lanes_work,
-    gemm<double>,       gemm<float>,
-    syrk_accumulate,    cholesky,
-    cholesky_solve,     eigen,
-    eigen_work,         normals<double>,
-    normals<float>,     population,
-    population_scratch, fma_peak,
+    ISA_NAME,        LANES,
+    cholesky_lanes,  cholesky_solve_lanes,
+    eigen_lanes,     eigen_lanes_work,
+    gemm<double>,    gemm<float>,
+    syrk_accumulate, cholesky,
+    cholesky_solve,  eigen,
+    eigen_work,      normals<double>,
+    normals<float>,  mix,
+    population,      population_scratch,
+    fma_peak,
 };

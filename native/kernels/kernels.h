@@ -65,6 +65,14 @@ struct Kernels {
   void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
                       std::size_t count);
 
+  // ---- observations (mixing-inl.h)
+  // ------------------------------------------------------------------------------- out (rows,width) = [s x]
+  // mixing^T + noise out for s (rows,ds), x (rows,dx), mixing (width,ds+dx); noise 0 overwrites out whatever
+  // it holds. packed: mixing by vectors of columns, element (i, p) at [(i / L * (ds + dx) + p) * L + i % L],
+  // zeros beyond width.
+  void (*mix)(std::size_t rows, std::size_t width, const double* packed, const double* s, std::size_t ds,
+              const double* x, std::size_t dx, double noise, double* out);
+
   // ---- the population path (population-inl.h)
   // ---------------------------------------------------------------------- Solves problems [first, first +
   // count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.
