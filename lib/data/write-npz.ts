@@ -39,13 +39,19 @@ export async function writeNpz(
   try {
     for (const entry of entries) await writeFully(file, entry.npy, entry.begin - entry.npy.length);
     for await (const batch of batches) {
-      for (const entry of entries) {
-        const { buffer, byteOffset, byteLength } = batch[entry.spec.key];
-        const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-        entry.crc = crc32(bytes, entry.crc);
-        await writeFully(file, bytes, entry.begin + entry.written);
-        entry.written += byteLength;
-      }
+      const bytes = entries.map(({ spec }) => {
+        const { buffer, byteOffset, byteLength } = batch[spec.key];
+        return new Uint8Array(buffer, byteOffset, byteLength);
+      });
+      // The system takes the bytes on other threads while their checksums are computed on this one.
+      const written = Promise.all(
+        entries.map((entry, i) => writeFully(file, bytes[i] as Uint8Array, entry.begin + entry.written)),
+      );
+      entries.forEach((entry, i) => {
+        entry.crc = crc32(bytes[i] as Uint8Array, entry.crc);
+        entry.written += (bytes[i] as Uint8Array).length;
+      });
+      await written;
     }
     // Checksums are known now: headers, then the directory.
     for (const entry of entries) await writeFully(file, localHeader(entry), entry.offset);
