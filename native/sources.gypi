@@ -11,6 +11,7 @@
       "native/core/accumulate.cc",
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
+      "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/pool.cc",
       "native/core/population.cc",

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/memory.h"
 #include "core/pool.h"
 
 namespace exo {
@@ -128,6 +129,8 @@ class Sampler {
 }  // namespace
 
 void sample(const Kernels& kernels, const SampleBatch& batch, Job& job) {
+  prefer_large_pages(batch.observation, batch.count * batch.observation_dim);
+  prefer_large_pages(batch.observation_next, batch.count * batch.observation_dim);
   const Sampler sampler(kernels, batch);
   std::vector<Sampler::Scratch> scratch(job.threads);
   const std::size_t tasks = (batch.count + ROWS - 1) / ROWS;

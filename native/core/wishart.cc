@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/matrix.h"
+#include "core/memory.h"
 #include "core/pool.h"
 
 // Bartlett's decomposition (Proc. R. Soc. Edinburgh 53, 1933): W = T T^T for a lower trapezoidal T (n, m), m
@@ -101,6 +102,7 @@ class Draws {
 }  // namespace
 
 void wishart(const Kernels& kernels, const WishartBatch& batch, Job& job) {
+  prefer_large_pages(batch.moments, batch.count * batch.width * batch.width);
   const Draws draws(kernels, batch);
   const std::size_t numbers = batch.sources * batch.sources + batch.width * batch.width;
   const std::size_t each = std::max<std::size_t>(1, TASK_NUMBERS / numbers);
