@@ -304,10 +304,10 @@ export interface Backend {
   sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
   /** (count, width, width), symmetric */
   wishart(request: WishartRequest, control?: Control): Promise<Float64Array>;
-  /** Elements first .. first + count of the N(0, 1) stream (seed, stream). */
-  normals(seed: number, stream: number, first: number, count: number): Float64Array;
+  /** Elements first .. first + count of the N(0, 1) stream (seed, stream); into (count), where given. */
+  normals(seed: number, stream: number, first: number, count: number, into?: Float64Array): Float64Array;
   /** The same of the f32 stream (seed, stream): other numbers, at less than half the time. To 1e-6 between backends. */
-  normalsF32(seed: number, stream: number, first: number, count: number): Float32Array;
+  normalsF32(seed: number, stream: number, first: number, count: number, into?: Float32Array): Float32Array;
   /** `count` symmetric n x n matrices -> eigenvalues descending (count, n), eigenvectors as rows (count, n, n). */
   symmetricEigen(
     matrices: Float64Array,

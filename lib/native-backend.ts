@@ -185,14 +185,14 @@ export function nativeBackend(addon: Addon): Backend {
       return moments;
     },
 
-    normals(seed, stream, first, count) {
-      const out = new Float64Array(count);
+    normals(seed, stream, first, count, into) {
+      const out = into ?? new Float64Array(count);
       addon.normals({ seed, stream, first, out });
       return out;
     },
 
-    normalsF32(seed, stream, first, count) {
-      const out = new Float32Array(count);
+    normalsF32(seed, stream, first, count, into) {
+      const out = into ?? new Float32Array(count);
       addon.normalsF32({ seed, stream, first, out });
       return out;
     },

@@ -75,6 +75,9 @@ describe('exolam bench --quick', () => {
       'configuration to metrics',
       'solveBatch: cases to solutions',
       'normals, f64',
+      'normals, f32',
+      'moments of 1e3 transitions, width 55',
+      'moments of 1e9 transitions, width 55',
       'transitions, observationDim 128',
       'transitions, observationDim 128, sensor noise',
     ];

@@ -75,6 +75,9 @@ describe('random streams', () => {
     expect(normalsF32(1, 3, 10, 100)).not.toEqual(narrow);
     const whole = normals(1, 2, 10, 100);
     expect(normals(1, 2, 13, 50)).toEqual(whole.slice(3, 53));
+    const memory = new Float64Array(50);
+    expect(native.normals(1, 2, 13, 50, memory)).toBe(memory);
+    expect(memory).toEqual(native.normals(1, 2, 10, 100).slice(3, 53));
     expect(normals(1, 3, 10, 100)).not.toEqual(whole);
     expect(normals(2, 2, 10, 100)).not.toEqual(whole);
   });

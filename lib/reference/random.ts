@@ -50,8 +50,13 @@ const fraction = (high: number, low: number) => (high * 2 ** 20 + (low >>> 12)) 
  * Elements first .. first + count of the N(0, 1) stream (seed, stream), all safe non-negative integers. Elements 2 b and 2 b + 1
  * come from block b: sqrt(-2 ln u) times cos and sin of 2 pi v, with u = 1 - fraction(x1, x0) and v = fraction(x3, x2).
  */
-export function normals(seed: number, stream: number, first: number, count: number): Float64Array {
-  const out = new Float64Array(count);
+export function normals(
+  seed: number,
+  stream: number,
+  first: number,
+  count: number,
+  out = new Float64Array(count),
+): Float64Array {
   const x = new Uint32Array(4);
   const key0 = seed % WORD;
   const key1 = Math.floor(seed / WORD);
@@ -75,8 +80,13 @@ export function normals(seed: number, stream: number, first: number, count: numb
  * u = (floor(x / 2) + 1/2) 2^-31, rounded to f32 before and after the half is added, and v = x' 2^-32; then Box-Muller in f64,
  * rounded to f32 once.
  */
-export function normalsF32(seed: number, stream: number, first: number, count: number): Float32Array {
-  const out = new Float32Array(count);
+export function normalsF32(
+  seed: number,
+  stream: number,
+  first: number,
+  count: number,
+  out = new Float32Array(count),
+): Float32Array {
   const x = new Uint32Array(4);
   for (let i = -(first % 4); i < count; i += 4) {
     const block = (first + i) / 4;
