@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "core/sampling.h"
+#include "core/wishart.h"
 #include "tables.h"
 
 using exo::Kernels;
@@ -174,6 +175,35 @@ void rows(Checks& checks, const Kernels& k) {
   for (const double v : whole) checks.that(std::isfinite(v), "a sample is %g", v);
 }
 
+// Draws depend neither on the batch nor on threads; their diagonal has the mean of the loadings' squares.
+void wishart(Checks& checks, const Kernels& k, std::uint64_t degrees) {
+  constexpr std::size_t n = 13, width = 9, count = 400, size = width * width;
+  Random random(checks.seed());
+  Numbers loadings(width * n);
+  for (double& v : loadings) v = random.uniform();
+  const auto draw = [&](std::uint64_t first, std::size_t draws, std::size_t threads) {
+    Numbers out(draws * size, NAN);
+    std::int32_t control[3] = {0, 0, 0};
+    exo::Job job(control, threads);
+    exo::wishart(k, {first, checks.seed(), degrees, draws, width, n, loadings.data(), out.data()}, job);
+    return out;
+  };
+  const Numbers whole = draw(70, count, 1), threaded = draw(70, count, 3), part = draw(100, 50, 2);
+  checks.that(same_bits(whole.data(), threaded.data(), whole.size()), "three threads differ from one");
+  checks.that(same_bits(part.data(), whole.data() + 30 * size, part.size()), "a part differs");
+  for (std::size_t i = 0; i < width; ++i) {
+    double mean = 0, expected = 0;
+    for (std::size_t d = 0; d < count; ++d) {
+      mean += whole[d * size + i * width + i] / count;
+      for (std::size_t j = 0; j < i; ++j)
+        checks.that(whole[d * size + i * width + j] == whole[d * size + j * width + i], "not symmetric");
+    }
+    for (std::size_t p = 0; p < n; ++p) expected += loadings[i * n + p] * loadings[i * n + p];
+    const double deviation = std::sqrt(2.0 / (static_cast<double>(degrees) * count));
+    checks.below(std::fabs(mean / expected - 1), 5 * deviation + 1e-14, "mean of the diagonal");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -187,6 +217,9 @@ int main(int argc, char** argv) {
     checks.run("distribution" + isa, [&] { distribution(checks, *k, draw); });
     checks.run("distribution f32" + isa, [&] { distribution(checks, *k, draw_f32); });
     checks.run("tails f32" + isa, [&] { tails_f32(checks, *k); });
+    for (const std::uint64_t degrees :
+         {std::uint64_t{1}, std::uint64_t{5}, std::uint64_t{40}, std::uint64_t{1} << 40})
+      checks.run("wishart of " + std::to_string(degrees) + isa, [&] { wishart(checks, *k, degrees); });
     checks.run("rows" + isa, [&] { rows(checks, *k); });
     checks.run("agreement" + isa, [&] {
       const Numbers a = draw(*exo::baseline_kernels(), 3, 4, 1, 20001), b = draw(*k, 3, 4, 1, 20001);
