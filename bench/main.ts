@@ -55,6 +55,8 @@ async function main(): Promise<void> {
     wishart(native, referenceBackend, 1e9),
     transitions(native, referenceBackend, 0),
     transitions(native, referenceBackend, 0.1),
+    transitions(native, referenceBackend, 0, 'f32'),
+    transitions(native, referenceBackend, 0.1, 'f32'),
   ];
   const chosen = all.filter(({ name }) => name.includes(flags.only ?? ''));
   if (chosen.length === 0) {

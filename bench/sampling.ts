@@ -1,4 +1,4 @@
-import type { Backend, SampleAnswer } from '../lib/backend.js';
+import type { Backend, Control, SampleAnswer, SampleRequest } from '../lib/backend.js';
 import { drawMoments } from '../lib/draw-moments.js';
 import { createWorld, fullMixing, parameterColumn } from '../lib/world.js';
 import { type Case, call } from './case.js';
@@ -57,7 +57,12 @@ export function wishart(native: Backend, reference: Backend, transitions: number
 }
 
 /** Whole transitions: observations, actions and both states, written to memory once. */
-export function transitions(native: Backend, reference: Backend, sensorNoise: number): Case {
+export function transitions(
+  native: Backend,
+  reference: Backend,
+  sensorNoise: number,
+  precision: 'f64' | 'f32' = 'f64',
+): Case {
   const dims = { observationDim: 128, endogenousDim: 8, exogenousDim: 8, actionDim: 8 };
   const world = createWorld({ ...dims, sensorNoise });
   const request = {
@@ -73,20 +78,34 @@ export function transitions(native: Backend, reference: Backend, sensorNoise: nu
   };
   // Into memory that is in use already.
   const through = (backend: Backend) => (count: number) => {
-    let answer: SampleAnswer | undefined;
-    return call(
-      async () => {
-        answer = await backend.sample({ ...request, count }, { threads: 1 }, answer);
-        return answer;
-      },
-      ({ observationNext }) => observationNext,
-    );
+    const again = <Observation extends ArrayLike<number>>(
+      sample: (
+        asked: SampleRequest,
+        control: Control,
+        into?: SampleAnswer<Observation>,
+      ) => Promise<SampleAnswer<Observation>>,
+    ) => {
+      let answer: SampleAnswer<Observation> | undefined;
+      return call(
+        async () => {
+          answer = await sample({ ...request, count }, { threads: 1 }, answer);
+          return answer;
+        },
+        ({ observationNext }) => observationNext,
+      );
+    };
+    return precision === 'f32' ? again(backend.sampleF32) : again(backend.sample);
   };
   return {
-    name: `transitions, observationDim 128${sensorNoise > 0 ? ', sensor noise' : ''}`,
+    name: `transitions, observationDim 128${sensorNoise > 0 ? ', sensor noise' : ''}${precision === 'f32' ? ', f32' : ''}`,
+    ...(precision === 'f32' && { tolerance: 1e-5 }),
     unit: 'transition',
-    operations: 4 * dims.observationDim * (dims.endogenousDim + dims.exogenousDim),
-    bytes: 8 * (2 * dims.observationDim + dims.actionDim + 2 * dims.endogenousDim + 2 * dims.exogenousDim),
+    // The measured peak is that of f64; f32 has twice as many lanes.
+    operations:
+      (precision === 'f32' ? 2 : 4) * dims.observationDim * (dims.endogenousDim + dims.exogenousDim),
+    bytes:
+      (precision === 'f32' ? 8 : 16) * dims.observationDim +
+      8 * (dims.actionDim + 2 * dims.endogenousDim + 2 * dims.exogenousDim),
     contenders: [
       { name: 'native', threads: 1, items: 16_384, prepare: through(native) },
       { name: 'reference', threads: 1, items: 512, prepare: through(reference) },

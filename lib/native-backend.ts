@@ -5,6 +5,8 @@ import {
   type ObjectiveRows,
   PARAMETERS,
   POPULATION_METRICS,
+  type SampleAnswer,
+  type SampleRequest,
   VARIABLES,
 } from './backend.js';
 import { ExolamError } from './errors.js';
@@ -17,6 +19,7 @@ export interface Addon {
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   sample(request: object): Promise<void>;
+  sampleF32(request: object): Promise<void>;
   wishart(request: object): Promise<void>;
   normals(request: object): void;
   normalsF32(request: object): void;
@@ -60,6 +63,25 @@ function bottleneckWidth(
   const width = (b: Block) =>
     b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
   return rows.e.reduce((sum, b) => sum + width(b), 0);
+}
+
+function sampleArrays<Observation>(
+  r: SampleRequest,
+  observations: (length: number) => Observation,
+): SampleAnswer<Observation> {
+  const rows = (width: number) => new Float64Array(r.count * width);
+  const views = r.count * r.observationDim;
+  return {
+    observation: observations(views),
+    observationNext: observations(views),
+    pairObservation: observations(r.pair ? views : 0),
+    pairObservationNext: observations(r.pair ? views : 0),
+    action: rows(r.actionDim),
+    exogenous: rows(r.exogenousDim),
+    exogenousNext: rows(r.exogenousDim),
+    endogenous: rows(r.endogenousDim),
+    endogenousNext: rows(r.endogenousDim),
+  };
 }
 
 /** The backend that runs in the addon. */
@@ -162,20 +184,14 @@ export function nativeBackend(addon: Addon): Backend {
     },
 
     async sample(r, control, into) {
-      const rows = (width: number) => new Float64Array(r.count * width);
-      const pair = r.pair ? r.observationDim : 0;
-      const answer = into ?? {
-        observation: rows(r.observationDim),
-        observationNext: rows(r.observationDim),
-        pairObservation: rows(pair),
-        pairObservationNext: rows(pair),
-        action: rows(r.actionDim),
-        exogenous: rows(r.exogenousDim),
-        exogenousNext: rows(r.exogenousDim),
-        endogenous: rows(r.endogenousDim),
-        endogenousNext: rows(r.endogenousDim),
-      };
+      const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
       await run(addon.sample, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async sampleF32(r, control, into) {
+      const answer = into ?? sampleArrays(r, (length) => new Float32Array(length));
+      await run(addon.sampleF32, { ...r, ...answer }, control);
       return answer;
     },
 

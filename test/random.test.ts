@@ -119,6 +119,54 @@ describe('sampling', () => {
     expect((await collect(native, 77)).sort()).toEqual((await collect(native, 300)).sort());
   });
 
+  it('in f32 has the states of f64, the mixing to rounding and sensor noise of its own', async () => {
+    const quiet = { ...spec, sensorNoise: 0 };
+    const first = async <T>(batches: AsyncIterable<T>): Promise<T> => {
+      for await (const batch of batches) return batch;
+      throw new Error('no batch');
+    };
+    const draw = (world: typeof spec, backend: typeof native) => {
+      const options = { samples: 700, pairs: true, backend };
+      return Promise.all([
+        first(sampleTransitions(world, options)),
+        first(sampleTransitions(world, { ...options, precision: 'f32' })),
+      ]);
+    };
+    const views = ['observation', 'observationNext', 'pairObservation', 'pairObservationNext'] as const;
+    const states = ['action', 'exogenous', 'exogenousNext', 'endogenous', 'endogenousNext'] as const;
+    for (const backend of [native, reference]) {
+      const [wide, narrow] = await draw(quiet, backend);
+      for (const name of states) expect(narrow[name]).toEqual(wide[name]);
+      for (const name of views) {
+        expect(narrow[name]).toBeInstanceOf(Float32Array);
+        narrow[name].forEach((v, i) => {
+          expect(Math.abs(v - (wide[name][i] as number)), name).toBeLessThan(3e-6);
+        });
+      }
+    }
+    const [[, a], [, b]] = [await draw(spec, native), await draw(spec, reference)];
+    for (const name of views)
+      a[name].forEach((v, i) => {
+        expect(Math.abs(v - (b[name][i] as number)), name).toBeLessThan(3e-6);
+      });
+    // The noise alone, over its scale: 700 x 9 numbers of unit variance, five standard deviations.
+    const [, silent] = await draw(quiet, native);
+    const noise = Array.from(
+      a.observation,
+      (v, i) => (v - (silent.observation[i] as number)) / spec.sensorNoise,
+    );
+    const variance = noise.reduce((sum, v) => sum + v * v, 0) / noise.length;
+    expect(Math.abs(variance - 1)).toBeLessThan(5 * Math.sqrt(2 / noise.length));
+    const from = native.normalsF32(spec.seed, 8, 0, noise.length);
+    noise.forEach((v, i) => {
+      expect(Math.abs(v - (from[i] as number))).toBeLessThan(3e-5);
+    });
+    const wrong = { samples: 5, precision: 'f16' } as unknown as { samples: number };
+    await expect(first(sampleTransitions(spec, wrong))).rejects.toThrow(
+      'precision: expected "f64" or "f32" but received "f16"',
+    );
+  });
+
   it('writes batches over one another where that is asked for', async () => {
     const options = { samples: 700, batch: 300, pairs: true, backend: native };
     const fresh: number[][] = [];

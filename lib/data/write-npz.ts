@@ -67,9 +67,9 @@ function layOut(count: number, arrays: readonly ArraySpec[]): Entry[] {
   let offset = 0;
   return arrays.map((spec) => {
     const name = Buffer.from(`${ARRAYS[spec.key]}.npy`);
-    const npy = npyHeader(count, spec.dim);
+    const npy = npyHeader(count, spec.dim, spec.bytes);
     const begin = offset + 30 + name.length + ZIP64_EXTRA + npy.length;
-    const size = npy.length + count * spec.dim * 8;
+    const size = npy.length + count * spec.dim * spec.bytes;
     const entry: Entry = { spec, name, npy, offset, begin, size, crc: crc32(npy), written: 0 };
     offset = begin - npy.length + size;
     return entry;

@@ -8,7 +8,7 @@ import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { normals, normalsF32 } from './random.js';
-import { sample } from './sampling.js';
+import { sample, sampleF32 } from './sampling.js';
 import { wishart } from './wishart.js';
 
 export const referenceBackend: Backend = {
@@ -18,6 +18,7 @@ export const referenceBackend: Backend = {
   probe,
   accumulate,
   sample: async (request) => sample(request),
+  sampleF32: async (request) => sampleF32(request),
   wishart: async (request) => wishart(request),
   normals,
   normalsF32,

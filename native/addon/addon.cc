@@ -194,10 +194,11 @@ Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
       r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
 }
 
-// sample(request: SampleRequest & SampleAnswer): Promise<void>
+// sample, sampleF32(request: SampleRequest & SampleAnswer): Promise<void>
+template <class T>
 Napi::Value sample_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
-  SampleBatch b{};
+  SampleBatch<T> b{};
   b.first = r.size("first");
   b.seed = r.size("seed");
   b.count = r.size("count");
@@ -212,16 +213,16 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   b.action_effect = r.array<double>("actionEffect", ds * da);
   b.state_feedback = r.array<double>("stateFeedback", da * ds);
   b.exogenous_feedback = r.array<double>("exogenousFeedback", da * dx);
-  b.observation = r.array<double>("observation", b.count * d);
-  b.observation_next = r.array<double>("observationNext", b.count * d);
-  b.pair_observation = r.array<double>("pairObservation", b.pair ? b.count * d : 0);
-  b.pair_observation_next = r.array<double>("pairObservationNext", b.pair ? b.count * d : 0);
+  b.observation = r.array<T>("observation", b.count * d);
+  b.observation_next = r.array<T>("observationNext", b.count * d);
+  b.pair_observation = r.array<T>("pairObservation", b.pair ? b.count * d : 0);
+  b.pair_observation_next = r.array<T>("pairObservationNext", b.pair ? b.count * d : 0);
   b.action = r.array<double>("action", b.count * da);
   b.exogenous = r.array<double>("exogenous", b.count * dx);
   b.exogenous_next = r.array<double>("exogenousNext", b.count * dx);
   b.endogenous = r.array<double>("endogenous", b.count * ds);
   b.endogenous_next = r.array<double>("endogenousNext", b.count * ds);
-  return Task::start(r, [b](const Kernels& kernels, Job& job) { sample(kernels, b, job); });
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { sample<T>(kernels, b, job); });
 }
 
 // wishart(request: WishartRequest & { moments }): Promise<void>
@@ -305,7 +306,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
-  exports.Set("sample", Napi::Function::New(env, sample_call));
+  exports.Set("sample", Napi::Function::New(env, sample_call<double>));
+  exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));
   exports.Set("wishart", Napi::Function::New(env, wishart_call));
   exports.Set("normals", Napi::Function::New(env, normals_call<double>));
   exports.Set("normalsF32", Napi::Function::New(env, normals_call<float>));

@@ -4,8 +4,8 @@
 
 namespace exo {
 
-// Asks the system for large pages under `count` doubles: of small ones each costs a fault of its own, which
+// Asks the system for large pages under so many bytes: of small ones each costs a fault of its own, which
 // for answers that are cheap to compute takes most of the time. Where it cannot be had, nothing happens.
-void prefer_large_pages(double* memory, std::size_t count);
+void prefer_large_pages(void* memory, std::size_t bytes);
 
 }  // namespace exo

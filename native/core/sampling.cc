@@ -18,30 +18,52 @@ constexpr std::size_t CACHED = 2048;
 
 using Numbers = std::vector<double>;
 
+void normals(const Kernels& k, double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+             std::size_t count) {
+  k.normals(out, seed, stream, first, count);
+}
+void normals(const Kernels& k, float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+             std::size_t count) {
+  k.normals_f32(out, seed, stream, first, count);
+}
+constexpr auto mix_of(const Kernels& k, double) { return k.mix; }
+constexpr auto mix_of(const Kernels& k, float) { return k.mix_f32; }
+
+// The same numbers as T, in `copy` where they have to be converted.
+const double* as(const double* from, std::size_t, std::vector<double>&) { return from; }
+const float* as(const double* from, std::size_t count, std::vector<float>& copy) {
+  copy.assign(from, from + count);
+  return copy.data();
+}
+
 void add(double* to, std::size_t count, double factor, const double* from) {
   for (std::size_t i = 0; i < count; ++i) to[i] += factor * from[i];
 }
 
 // The mixing matrix as Kernels::mix reads it.
-Numbers packed(const Kernels& kernels, const double* mixing, std::size_t width, std::size_t n) {
-  const std::size_t lanes = kernels.lanes;
-  Numbers to((width + lanes - 1) / lanes * lanes * n);
+template <class T>
+std::vector<T> packed(const Kernels& kernels, const double* mixing, std::size_t width, std::size_t n) {
+  const std::size_t lanes = kernels.lanes * sizeof(double) / sizeof(T);
+  std::vector<T> to((width + lanes - 1) / lanes * lanes * n);
   for (std::size_t i = 0; i < width; ++i)
-    for (std::size_t p = 0; p < n; ++p) to[(i / lanes * n + p) * lanes + i % lanes] = mixing[i * n + p];
+    for (std::size_t p = 0; p < n; ++p)
+      to[(i / lanes * n + p) * lanes + i % lanes] = static_cast<T>(mixing[i * n + p]);
   return to;
 }
 
+template <class T>
 class Sampler {
  public:
-  Sampler(const Kernels& kernels, const SampleBatch& batch)
+  Sampler(const Kernels& kernels, const SampleBatch<T>& batch)
       : k_(kernels),
         b_(batch),
-        mixing_(packed(kernels, batch.mixing, batch.observation_dim,
-                       batch.endogenous_dim + batch.exogenous_dim)) {}
+        mixing_(packed<T>(kernels, batch.mixing, batch.observation_dim,
+                          batch.endogenous_dim + batch.exogenous_dim)) {}
 
   // Memory of one worker.
   struct Scratch {
     Numbers u, w, x2, x2_next;
+    std::vector<T> s, x;
   };
 
   // States are drawn where the answer wants them, rows [begin, end) of the batch; then what follows from
@@ -72,14 +94,15 @@ class Sampler {
           w[r * dx + i] = rho * u[r * da + i] + std::sqrt(1 - rho * rho) * w[r * dx + i];
     advance(x_next, rows * dx, x, w);
 
-    observe(begin, rows, s, x, SOURCE_NOISE, b_.observation);
-    observe(begin, rows, s_next, x_next, SOURCE_NOISE_NEXT, b_.observation_next);
+    observe(begin, rows, s, x, SOURCE_NOISE, b_.observation, scratch);
+    observe(begin, rows, s_next, x_next, SOURCE_NOISE_NEXT, b_.observation_next, scratch);
     if (!b_.pair) return;
     const double* x2 = source(SOURCE_X2, begin, rows, dx, scratch.x2);
     scratch.x2_next.resize(rows * dx);
     advance(scratch.x2_next.data(), rows * dx, x2, source(SOURCE_WX2, begin, rows, dx, scratch.w));
-    observe(begin, rows, s, x2, SOURCE_PAIR_NOISE, b_.pair_observation);
-    observe(begin, rows, s_next, scratch.x2_next.data(), SOURCE_PAIR_NOISE_NEXT, b_.pair_observation_next);
+    observe(begin, rows, s, x2, SOURCE_PAIR_NOISE, b_.pair_observation, scratch);
+    observe(begin, rows, s_next, scratch.x2_next.data(), SOURCE_PAIR_NOISE_NEXT, b_.pair_observation_next,
+            scratch);
   }
 
  private:
@@ -109,35 +132,39 @@ class Sampler {
   }
 
   void observe(std::size_t begin, std::size_t rows, const double* s, const double* x, SourceStream noise,
-               double* to) const {
+               T* to, Scratch& scratch) const {
     const std::size_t d = b_.observation_dim, ds = b_.endogenous_dim, dx = b_.exogenous_dim;
-    const double eta = parameter(SENSOR_NOISE);
+    const T *inner = as(s, rows * ds, scratch.s), *outer = as(x, rows * dx, scratch.x);
+    const T eta = static_cast<T>(parameter(SENSOR_NOISE));
     const std::size_t part = eta == 0 ? rows : std::max<std::size_t>(8, CACHED / d / 8 * 8);
     for (std::size_t row = 0; row < rows; row += part) {
       const std::size_t count = std::min(part, rows - row);
-      double* out = to + (begin + row) * d;
-      if (eta != 0) normals(noise, begin + row, count, d, out);
-      k_.mix(count, d, mixing_.data(), s + row * ds, ds, x + row * dx, dx, eta, out);
+      T* out = to + (begin + row) * d;
+      if (eta != 0) exo::normals(k_, out, b_.seed, noise, (b_.first + begin + row) * d, count * d);
+      mix_of(k_, T{})(count, d, mixing_.data(), inner + row * ds, ds, outer + row * dx, dx, eta, out);
     }
   }
 
   const Kernels& k_;
-  const SampleBatch& b_;
-  const Numbers mixing_;
+  const SampleBatch<T>& b_;
+  const std::vector<T> mixing_;
 };
 
 }  // namespace
 
-void sample(const Kernels& kernels, const SampleBatch& batch, Job& job) {
-  prefer_large_pages(batch.observation, batch.count * batch.observation_dim);
-  prefer_large_pages(batch.observation_next, batch.count * batch.observation_dim);
-  const Sampler sampler(kernels, batch);
-  std::vector<Sampler::Scratch> scratch(job.threads);
+template <class T>
+void sample(const Kernels& kernels, const SampleBatch<T>& batch, Job& job) {
+  prefer_large_pages(batch.observation, batch.count * batch.observation_dim * sizeof(T));
+  prefer_large_pages(batch.observation_next, batch.count * batch.observation_dim * sizeof(T));
+  const Sampler<T> sampler(kernels, batch);
+  std::vector<typename Sampler<T>::Scratch> scratch(job.threads);
   const std::size_t tasks = (batch.count + ROWS - 1) / ROWS;
   job.expect(tasks);
   parallel_for(job, tasks, [&](std::size_t task, std::size_t worker) {
     sampler.draw(task * ROWS, std::min(batch.count, (task + 1) * ROWS), scratch[worker]);
   });
 }
+template void sample(const Kernels&, const SampleBatch<double>&, Job&);
+template void sample(const Kernels&, const SampleBatch<float>&, Job&);
 
 }  // namespace exo

@@ -102,7 +102,7 @@ class Draws {
 }  // namespace
 
 void wishart(const Kernels& kernels, const WishartBatch& batch, Job& job) {
-  prefer_large_pages(batch.moments, batch.count * batch.width * batch.width);
+  prefer_large_pages(batch.moments, batch.count * batch.width * batch.width * sizeof(double));
   const Draws draws(kernels, batch);
   const std::size_t numbers = batch.sources * batch.sources + batch.width * batch.width;
   const std::size_t each = std::max<std::size_t>(1, TASK_NUMBERS / numbers);

@@ -12,14 +12,8 @@
 // clang-format on
 
 constexpr Kernels TABLE = {
-    ISA_NAME,        LANES,
-    cholesky_lanes,  cholesky_solve_lanes,
-    eigen_lanes,     eigen_lanes_work,
-    gemm<double>,    gemm<float>,
-    syrk_accumulate, cholesky,
-    cholesky_solve,  eigen,
-    eigen_work,      normals<double>,
-    normals<float>,  mix,
-    population,      population_scratch,
-    fma_peak,
+    ISA_NAME,         LANES,        cholesky_lanes, cholesky_solve_lanes, eigen_lanes,
+    eigen_lanes_work, gemm<double>, gemm<float>,    syrk_accumulate,      cholesky,
+    cholesky_solve,   eigen,        eigen_work,     normals<double>,      normals<float>,
+    mix<double>,      mix<float>,   population,     population_scratch,   fma_peak,
 };

@@ -124,6 +124,7 @@ void tails_f32(Checks& checks, const Kernels& k) {
 }
 
 // Rows do not depend on the batch they are drawn in, nor on threads.
+template <class T>
 void rows(Checks& checks, const Kernels& k) {
   constexpr std::size_t d = 11, ds = 3, dx = 2, da = 2, n = 700;
   Random random(checks.seed());
@@ -132,14 +133,15 @@ void rows(Checks& checks, const Kernels& k) {
   for (Numbers* m : {&mixing, &effect, &gain_s, &gain_x})
     for (double& v : *m) v = random.uniform();
   const auto sample = [&](std::uint64_t first, std::size_t count, std::size_t threads) {
-    Numbers out(count * (4 * d + da + 2 * dx + 2 * ds), NAN);
-    double* next = out.data();
+    std::vector<T> out(count * 4 * d, NAN);
+    Numbers states(count * (da + 2 * dx + 2 * ds), NAN);
+    double* next = states.data();
     const auto take = [&](std::size_t width) {
       double* p = next;
       next += count * width;
       return p;
     };
-    exo::SampleBatch b{};
+    exo::SampleBatch<T> b{};
     b.first = first;
     b.seed = 9;
     b.count = count;
@@ -153,10 +155,10 @@ void rows(Checks& checks, const Kernels& k) {
     b.state_feedback = gain_s.data();
     b.exogenous_feedback = gain_x.data();
     b.pair = true;
-    b.observation = take(d);
-    b.observation_next = take(d);
-    b.pair_observation = take(d);
-    b.pair_observation_next = take(d);
+    b.observation = out.data();
+    b.observation_next = b.observation + count * d;
+    b.pair_observation = b.observation_next + count * d;
+    b.pair_observation_next = b.pair_observation + count * d;
     b.action = take(da);
     b.exogenous = take(dx);
     b.exogenous_next = take(dx);
@@ -165,14 +167,15 @@ void rows(Checks& checks, const Kernels& k) {
     std::int32_t control[3] = {0, 0, 0};
     exo::Job job(control, threads);
     exo::sample(k, b, job);
+    for (const double v : states) checks.that(std::isfinite(v), "a state is %g", v);
     return out;
   };
-  const Numbers whole = sample(1000, n, 1), threaded = sample(1000, n, 3), part = sample(1300, 200, 2);
+  const std::vector<T> whole = sample(1000, n, 1), threaded = sample(1000, n, 3), part = sample(1300, 200, 2);
   checks.that(same_bits(whole.data(), threaded.data(), whole.size()), "three threads differ from one");
   checks.that(same_bits(part.data(), whole.data() + 300 * d, 200 * d), "observations of a part differ");
   checks.that(same_bits(part.data() + 600 * d, whole.data() + 3 * n * d + 300 * d, 200 * d),
               "the pair's next differ");
-  for (const double v : whole) checks.that(std::isfinite(v), "a sample is %g", v);
+  for (const T v : whole) checks.that(std::isfinite(v), "a sample is %g", static_cast<double>(v));
 }
 
 // Draws depend neither on the batch nor on threads; their diagonal has the mean of the loadings' squares.
@@ -220,7 +223,8 @@ int main(int argc, char** argv) {
     for (const std::uint64_t degrees :
          {std::uint64_t{1}, std::uint64_t{5}, std::uint64_t{40}, std::uint64_t{1} << 40})
       checks.run("wishart of " + std::to_string(degrees) + isa, [&] { wishart(checks, *k, degrees); });
-    checks.run("rows" + isa, [&] { rows(checks, *k); });
+    checks.run("rows" + isa, [&] { rows<double>(checks, *k); });
+    checks.run("rows f32" + isa, [&] { rows<float>(checks, *k); });
     checks.run("agreement" + isa, [&] {
       const Numbers a = draw(*exo::baseline_kernels(), 3, 4, 1, 20001), b = draw(*k, 3, 4, 1, 20001);
       for (std::size_t i = 0; i < a.size(); ++i)
