@@ -7,6 +7,8 @@ export interface Case {
   readonly operations?: number;
   /** Bytes of one item that must be written to memory: with the memory's bandwidth, likewise. */
   readonly bytes?: number;
+  /** How far apart the contenders' figures may be, beside 1e-7 of their size. Default 1e-9. */
+  readonly tolerance?: number;
   readonly contenders: readonly Contender[];
 }
 

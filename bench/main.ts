@@ -15,7 +15,7 @@ import { machine } from './machine.js';
 import { measure } from './measure.js';
 import { cases, configurations } from './population.js';
 import { type CaseResult, type Results, resultOf } from './results.js';
-import { normals, transitions } from './sampling.js';
+import { normals, transitions, wishart } from './sampling.js';
 import { report } from './table.js';
 
 // stdout is for results; benny's running commentary is a note.
@@ -49,9 +49,14 @@ async function main(): Promise<void> {
     eigen(256, 1, 1),
     choleskySolve(native, referenceBackend, 16, 8),
     accumulation(native, referenceBackend, 256),
-    normals(native, referenceBackend),
+    normals(native, referenceBackend, 'f64'),
+    normals(native, referenceBackend, 'f32'),
+    wishart(native, referenceBackend, 1e3),
+    wishart(native, referenceBackend, 1e9),
     transitions(native, referenceBackend, 0),
     transitions(native, referenceBackend, 0.1),
+    transitions(native, referenceBackend, 0, 'f32'),
+    transitions(native, referenceBackend, 0.1, 'f32'),
   ];
   const chosen = all.filter(({ name }) => name.includes(flags.only ?? ''));
   if (chosen.length === 0) {

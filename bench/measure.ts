@@ -28,7 +28,7 @@ async function checkAgreement(subject: Case): Promise<void> {
     const found = await figures(other);
     for (let i = 0; i < expected.length || i < found.length; i++) {
       const error = Math.abs(found[i] - expected[i]);
-      if (!(error <= 1e-7 * Math.abs(expected[i]) + 1e-9))
+      if (!(error <= 1e-7 * Math.abs(expected[i]) + (subject.tolerance ?? 1e-9)))
         throw new Error(
           `${subject.name}: ${other.name} gives ${found[i]} for figure ${i} where ${first.name} gives ${expected[i]}`,
         );

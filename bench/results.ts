@@ -32,10 +32,13 @@ export function resultOf(subject: Case, contenders: readonly Measurement[], limi
     contenders,
     native: native.cpu,
     ratios: Object.fromEntries(others.map((c) => [c.name, c.cpu / native.cpu])),
-    limit: subject.operations
-      ? { seconds: subject.operations / limits.fma, by: 'fma' }
-      : subject.bytes
-        ? { seconds: subject.bytes / limits.write, by: 'write' }
-        : null,
+    limit: limitOf(subject, limits),
   };
+}
+
+/** The greater of the times that its operations and its bytes take at best. */
+function limitOf(subject: Case, limits: Limits): CaseResult['limit'] {
+  const [fma, write] = [(subject.operations ?? 0) / limits.fma, (subject.bytes ?? 0) / limits.write];
+  if (fma === 0 && write === 0) return null;
+  return fma >= write ? { seconds: fma, by: 'fma' } : { seconds: write, by: 'write' };
 }

@@ -252,12 +252,13 @@ export interface SampleRequest {
   readonly pair: boolean;
 }
 
-export interface SampleAnswer {
+/** Numbers of an observation: Float64Array, or Float32Array from sampleF32. */
+export interface SampleAnswer<Observation = Float64Array> {
   /** (count, observationDim) each; the pair's are empty unless asked for. */
-  readonly observation: Float64Array;
-  readonly observationNext: Float64Array;
-  readonly pairObservation: Float64Array;
-  readonly pairObservationNext: Float64Array;
+  readonly observation: Observation;
+  readonly observationNext: Observation;
+  readonly pairObservation: Observation;
+  readonly pairObservationNext: Observation;
   /** (count, actionDim) */
   readonly action: Float64Array;
   /** (count, exogenousDim) */
@@ -266,6 +267,23 @@ export interface SampleAnswer {
   /** (count, endogenousDim) */
   readonly endogenous: Float64Array;
   readonly endogenousNext: Float64Array;
+}
+
+/**
+ * Second moments of `degrees` independent rows of a normal distribution of covariance loadings loadings^T and mean 0, drawn
+ * without the rows: loadings W loadings^T / degrees with W a Wishart matrix of so many degrees of freedom, at a cost that does
+ * not depend on them. Draw n depends on seed, sources, degrees and n alone.
+ */
+export interface WishartRequest {
+  /** Draws first .. first + count. */
+  readonly first: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly degrees: number;
+  readonly width: number;
+  readonly sources: number;
+  /** (width, sources) */
+  readonly loadings: Float64Array;
 }
 
 export interface BackendInfo {
@@ -283,9 +301,23 @@ export interface Backend {
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
-  sample(request: SampleRequest, control?: Control): Promise<SampleAnswer>;
-  /** Elements first .. first + count of the N(0, 1) stream (seed, stream). */
-  normals(seed: number, stream: number, first: number, count: number): Float64Array;
+  /** `into`: an earlier answer of the same sizes, whose arrays this one may take over: fresh memory costs time. */
+  sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
+  /**
+   * The same transitions with observations in f32: states as in `sample`, mixed in f32, with sensor noise of the f32 streams (its
+   * own numbers). Less than half the time where there is sensor noise.
+   */
+  sampleF32(
+    request: SampleRequest,
+    control?: Control,
+    into?: SampleAnswer<Float32Array>,
+  ): Promise<SampleAnswer<Float32Array>>;
+  /** (count, width, width), symmetric */
+  wishart(request: WishartRequest, control?: Control): Promise<Float64Array>;
+  /** Elements first .. first + count of the N(0, 1) stream (seed, stream); into (count), where given. */
+  normals(seed: number, stream: number, first: number, count: number, into?: Float64Array): Float64Array;
+  /** The same of the f32 stream (seed, stream): other numbers, at less than half the time. To 1e-6 between backends. */
+  normalsF32(seed: number, stream: number, first: number, count: number, into?: Float32Array): Float32Array;
   /** `count` symmetric n x n matrices -> eigenvalues descending (count, n), eigenvectors as rows (count, n, n). */
   symmetricEigen(
     matrices: Float64Array,

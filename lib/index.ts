@@ -17,6 +17,7 @@ export {
 } from './critical.js';
 export { type DataOptions, openData } from './data/open.js';
 export type { Transitions } from './data/transitions.js';
+export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './draw-moments.js';
 export { type ErrorKind, ExolamError } from './errors.js';
 export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './fit-linear-lam.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions, writeSamples } from './generate.js';

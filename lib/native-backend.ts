@@ -5,6 +5,8 @@ import {
   type ObjectiveRows,
   PARAMETERS,
   POPULATION_METRICS,
+  type SampleAnswer,
+  type SampleRequest,
   VARIABLES,
 } from './backend.js';
 import { ExolamError } from './errors.js';
@@ -17,7 +19,10 @@ export interface Addon {
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   sample(request: object): Promise<void>;
+  sampleF32(request: object): Promise<void>;
+  wishart(request: object): Promise<void>;
   normals(request: object): void;
+  normalsF32(request: object): void;
   symmetricEigen(request: object): Promise<void>;
   choleskySolve(request: object): Promise<void>;
   /** For benchmarks: floating-point operations done by `rounds` of multiply-adds that never leave the registers. */
@@ -58,6 +63,25 @@ function bottleneckWidth(
   const width = (b: Block) =>
     b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
   return rows.e.reduce((sum, b) => sum + width(b), 0);
+}
+
+function sampleArrays<Observation>(
+  r: SampleRequest,
+  observations: (length: number) => Observation,
+): SampleAnswer<Observation> {
+  const rows = (width: number) => new Float64Array(r.count * width);
+  const views = r.count * r.observationDim;
+  return {
+    observation: observations(views),
+    observationNext: observations(views),
+    pairObservation: observations(r.pair ? views : 0),
+    pairObservationNext: observations(r.pair ? views : 0),
+    action: rows(r.actionDim),
+    exogenous: rows(r.exogenousDim),
+    exogenousNext: rows(r.exogenousDim),
+    endogenous: rows(r.endogenousDim),
+    endogenousNext: rows(r.endogenousDim),
+  };
 }
 
 /** The backend that runs in the addon. */
@@ -159,27 +183,33 @@ export function nativeBackend(addon: Addon): Backend {
       return moments;
     },
 
-    async sample(r, control) {
-      const rows = (width: number) => new Float64Array(r.count * width);
-      const pair = r.pair ? r.observationDim : 0;
-      const answer = {
-        observation: rows(r.observationDim),
-        observationNext: rows(r.observationDim),
-        pairObservation: rows(pair),
-        pairObservationNext: rows(pair),
-        action: rows(r.actionDim),
-        exogenous: rows(r.exogenousDim),
-        exogenousNext: rows(r.exogenousDim),
-        endogenous: rows(r.endogenousDim),
-        endogenousNext: rows(r.endogenousDim),
-      };
+    async sample(r, control, into) {
+      const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
       await run(addon.sample, { ...r, ...answer }, control);
       return answer;
     },
 
-    normals(seed, stream, first, count) {
-      const out = new Float64Array(count);
+    async sampleF32(r, control, into) {
+      const answer = into ?? sampleArrays(r, (length) => new Float32Array(length));
+      await run(addon.sampleF32, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async wishart(r, control) {
+      const moments = new Float64Array(r.count * r.width * r.width);
+      await run(addon.wishart, { ...r, moments }, control);
+      return moments;
+    },
+
+    normals(seed, stream, first, count, into) {
+      const out = into ?? new Float64Array(count);
       addon.normals({ seed, stream, first, out });
+      return out;
+    },
+
+    normalsF32(seed, stream, first, count, into) {
+      const out = into ?? new Float32Array(count);
+      addon.normalsF32({ seed, stream, first, out });
       return out;
     },
 

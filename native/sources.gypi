@@ -11,12 +11,14 @@
       "native/core/accumulate.cc",
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
+      "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/pool.cc",
       "native/core/population.cc",
       "native/core/probe.cc",
       "native/core/regression.cc",
-      "native/core/sampling.cc"
+      "native/core/sampling.cc",
+      "native/core/wishart.cc"
     ],
     "addon_sources": [
       "native/addon/addon.cc"

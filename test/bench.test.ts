@@ -75,8 +75,13 @@ describe('exolam bench --quick', () => {
       'configuration to metrics',
       'solveBatch: cases to solutions',
       'normals, f64',
+      'normals, f32',
+      'moments of 1e3 transitions, width 55',
+      'moments of 1e9 transitions, width 55',
       'transitions, observationDim 128',
       'transitions, observationDim 128, sensor noise',
+      'transitions, observationDim 128, f32',
+      'transitions, observationDim 128, sensor noise, f32',
     ];
     expect(results.cases.map((c) => c.name).sort()).toEqual([...withMlMatrix, ...without].sort());
     for (const found of results.cases) {

@@ -8,6 +8,7 @@ export interface GenerateFlags {
   readonly samples: number;
   readonly out: string;
   readonly pairs?: boolean;
+  readonly precision?: 'f64' | 'f32';
   readonly threads?: number;
 }
 
@@ -21,6 +22,7 @@ export async function generateCommand(file: string, flags: GenerateFlags, shell:
   await writeSamples(spec, flags.out, {
     samples: flags.samples,
     pairs: flags.pairs ?? false,
+    precision: flags.precision ?? 'f64',
     threads: flags.threads,
     signal: shell.signal,
     onProgress: progress.of('sampling'),

@@ -105,6 +105,11 @@ function program(shell: Shell, outcome: { code: number }): Command {
       new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory(),
     )
     .requiredOption('--out <file>', 'a .npz or .parquet file')
+    .addOption(
+      new Option('--precision <p>', 'of the observations; f32 takes half the space')
+        .choices(['f64', 'f32'])
+        .default('f64'),
+    )
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
     .addOption(threads())
     .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));

@@ -141,9 +141,9 @@ function half(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** Header of a little-endian (rows, dim) array of doubles, padded so that the numbers begin at a multiple of 64 bytes. */
-export function npyHeader(rows: number, dim: number): Buffer {
-  const text = `{'descr': '<f8', 'fortran_order': False, 'shape': (${rows}, ${dim}), }`;
+/** Header of a little-endian (rows, dim) array of doubles or, of 4 bytes, floats, padded so that the numbers begin at a multiple of 64 bytes. */
+export function npyHeader(rows: number, dim: number, bytes: 4 | 8): Buffer {
+  const text = `{'descr': '<f${bytes}', 'fortran_order': False, 'shape': (${rows}, ${dim}), }`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64;
   const header = Buffer.alloc(length, ' ');
   MAGIC.copy(header);

@@ -39,13 +39,19 @@ export async function writeNpz(
   try {
     for (const entry of entries) await writeFully(file, entry.npy, entry.begin - entry.npy.length);
     for await (const batch of batches) {
-      for (const entry of entries) {
-        const { buffer, byteOffset, byteLength } = batch[entry.spec.key];
-        const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-        entry.crc = crc32(bytes, entry.crc);
-        await writeFully(file, bytes, entry.begin + entry.written);
-        entry.written += byteLength;
-      }
+      const bytes = entries.map(({ spec }) => {
+        const { buffer, byteOffset, byteLength } = batch[spec.key];
+        return new Uint8Array(buffer, byteOffset, byteLength);
+      });
+      // The system takes the bytes on other threads while their checksums are computed on this one.
+      const written = Promise.all(
+        entries.map((entry, i) => writeFully(file, bytes[i] as Uint8Array, entry.begin + entry.written)),
+      );
+      entries.forEach((entry, i) => {
+        entry.crc = crc32(bytes[i] as Uint8Array, entry.crc);
+        entry.written += (bytes[i] as Uint8Array).length;
+      });
+      await written;
     }
     // Checksums are known now: headers, then the directory.
     for (const entry of entries) await writeFully(file, localHeader(entry), entry.offset);
@@ -61,9 +67,9 @@ function layOut(count: number, arrays: readonly ArraySpec[]): Entry[] {
   let offset = 0;
   return arrays.map((spec) => {
     const name = Buffer.from(`${ARRAYS[spec.key]}.npy`);
-    const npy = npyHeader(count, spec.dim);
+    const npy = npyHeader(count, spec.dim, spec.bytes);
     const begin = offset + 30 + name.length + ZIP64_EXTRA + npy.length;
-    const size = npy.length + count * spec.dim * 8;
+    const size = npy.length + count * spec.dim * spec.bytes;
     const entry: Entry = { spec, name, npy, offset, begin, size, crc: crc32(npy), written: 0 };
     offset = begin - npy.length + size;
     return entry;

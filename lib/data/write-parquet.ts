@@ -7,19 +7,25 @@ import { type ArraySpec, rowsOf, type TransitionBatch } from './write.js';
 /** Rows held until they are written as one row group, whatever the batches' sizes. */
 const ROW_GROUP = 16_384;
 
-/** Columns obs_0 .., next_0 .., act_0 .. and so on, doubles; a row group of them in memory at a time. */
+/** Columns obs_0 .., next_0 .., act_0 .. and so on, doubles or floats; a row group of them in memory at a time. */
 export async function writeParquet(
   path: string,
   _count: number,
   arrays: readonly ArraySpec[],
   batches: AsyncIterable<TransitionBatch>,
 ): Promise<void> {
-  const columns = arrays.flatMap(({ key, dim }) =>
-    Array.from({ length: dim }, (_, j) => COLUMNS[key].replace('*', String(j))),
+  const columns = arrays.flatMap(({ key, dim, bytes }) =>
+    Array.from({ length: dim }, (_, j) => ({ name: COLUMNS[key].replace('*', String(j)), bytes })),
   );
   const schema: SchemaElement[] = [
     { name: 'schema', num_children: columns.length },
-    ...columns.map((name): SchemaElement => ({ name, type: 'DOUBLE', repetition_type: 'REQUIRED' })),
+    ...columns.map(
+      ({ name, bytes }): SchemaElement => ({
+        name,
+        type: bytes === 8 ? 'DOUBLE' : 'FLOAT',
+        repetition_type: 'REQUIRED',
+      }),
+    ),
   ];
   const file = openSync(path, 'w');
   try {
@@ -31,14 +37,16 @@ export async function writeParquet(
       statistics: false,
       createdBy: 'exolam',
     });
-    const held = columns.map(() => new Float64Array(ROW_GROUP));
+    const held = columns.map(({ bytes }) =>
+      bytes === 8 ? new Float64Array(ROW_GROUP) : new Float32Array(ROW_GROUP),
+    );
     let rows = 0;
     const flush = async (): Promise<void> => {
       if (rows === 0) return;
       await writer.write({
-        columnData: columns.map((name, c) => ({
+        columnData: columns.map(({ name }, c) => ({
           name,
-          data: (held[c] as Float64Array).subarray(0, rows),
+          data: (held[c] as Float64Array | Float32Array).subarray(0, rows),
           encoding: 'PLAIN' as const,
           offsetIndex: false,
         })),
@@ -65,7 +73,7 @@ export async function writeParquet(
 
 /** Rows first .. first + count of a batch, turned into columns from row `at` on. */
 function hold(
-  held: readonly Float64Array[],
+  held: readonly (Float64Array | Float32Array)[],
   at: number,
   batch: TransitionBatch,
   arrays: readonly ArraySpec[],
@@ -76,7 +84,7 @@ function hold(
   for (const { key, dim } of arrays) {
     const source = batch[key];
     for (let j = 0; j < dim; j++, c++) {
-      const column = held[c] as Float64Array;
+      const column = held[c] as Float64Array | Float32Array;
       for (let row = 0; row < count; row++) column[at + row] = source[(first + row) * dim + j] as number;
     }
   }

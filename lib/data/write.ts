@@ -13,13 +13,15 @@ export interface TransitionDims {
   readonly pair: boolean;
 }
 
+type Numbers = Float64Array | Float32Array;
+
 /** Consecutive rows of every array; a backend's SampleAnswer is one. */
 export interface TransitionBatch {
   /** (rows, observationDim) each. */
-  readonly observation: Float64Array;
-  readonly observationNext: Float64Array;
-  readonly pairObservation: Float64Array;
-  readonly pairObservationNext: Float64Array;
+  readonly observation: Numbers;
+  readonly observationNext: Numbers;
+  readonly pairObservation: Numbers;
+  readonly pairObservationNext: Numbers;
   /** (rows, actionDim) */
   readonly action: Float64Array;
   /** (rows, exogenousDim) */
@@ -31,12 +33,14 @@ export type BatchKey = keyof TransitionBatch;
 export interface ArraySpec {
   readonly key: BatchKey;
   readonly dim: number;
+  /** Bytes of a number: 8, or 4 in f32. */
+  readonly bytes: 4 | 8;
 }
 
 /**
  * Writes `count` transitions that arrive in batches as `.npz` or `.parquet`, in the names that `openData` reads back. One
  * batch is in memory at a time. The file appears under its name when it is whole; before that, and after a failure or an
- * abort, there is none. Batches of any sizes give the same file.
+ * abort, there is none. Batches of any sizes give the same file. `precision` is that of the observations.
  */
 export async function writeTransitions(
   path: string,
@@ -44,17 +48,21 @@ export async function writeTransitions(
   dims: TransitionDims,
   batches: AsyncIterable<TransitionBatch>,
   control: Control = {},
+  precision: 'f64' | 'f32' = 'f64',
 ): Promise<void> {
   const write = writerOf(path);
   const { observationDim: d, actionDim, exogenousDim, pair } = dims;
-  const arrays: ArraySpec[] = [
-    { key: 'observation' as const, dim: d },
-    { key: 'observationNext' as const, dim: d },
-    { key: 'action' as const, dim: actionDim },
-    { key: 'exogenousNext' as const, dim: exogenousDim },
-    { key: 'pairObservation' as const, dim: pair ? d : 0 },
-    { key: 'pairObservationNext' as const, dim: pair ? d : 0 },
-  ].filter(({ dim }) => dim > 0);
+  const bytes: 4 | 8 = precision === 'f32' ? 4 : 8;
+  const arrays = (
+    [
+      { key: 'observation', dim: d, bytes },
+      { key: 'observationNext', dim: d, bytes },
+      { key: 'action', dim: actionDim, bytes: 8 },
+      { key: 'exogenousNext', dim: exogenousDim, bytes: 8 },
+      { key: 'pairObservation', dim: pair ? d : 0, bytes },
+      { key: 'pairObservationNext', dim: pair ? d : 0, bytes },
+    ] satisfies ArraySpec[]
+  ).filter(({ dim }) => dim > 0);
   const partial = `${path}.${process.pid}.partial`;
   try {
     await write(partial, count, arrays, counted(count, arrays, batches, control));
@@ -91,11 +99,11 @@ async function* counted(
   for await (const batch of batches) {
     if (control.signal?.aborted) throw new ExolamError('cancelled', 'writing the data was cancelled');
     const here = rowsOf(batch, arrays);
-    for (const { key, dim } of arrays)
-      if (batch[key].length !== here * dim)
+    for (const { key, dim, bytes } of arrays)
+      if (batch[key].length !== here * dim || batch[key].BYTES_PER_ELEMENT !== bytes)
         throw new ExolamError(
           'internal',
-          `a batch of ${here} rows has ${batch[key].length} numbers in ${key}, not ${here * dim}`,
+          `a batch of ${here} rows has ${batch[key].length} numbers of ${8 * batch[key].BYTES_PER_ELEMENT} bits in ${key}, not ${here * dim} of ${8 * bytes}`,
         );
     rows += here;
     if (rows > count) throw new ExolamError('internal', `${rows} rows arrived of ${count}`);

@@ -7,8 +7,9 @@ import { accumulate, choleskySolve, symmetricEigen } from './dense.js';
 import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
-import { normals } from './random.js';
-import { sample } from './sampling.js';
+import { normals, normalsF32 } from './random.js';
+import { sample, sampleF32 } from './sampling.js';
+import { wishart } from './wishart.js';
 
 export const referenceBackend: Backend = {
   info: () => ({ name: 'reference', isa: 'javascript', isas: ['javascript'], threads: 1 }),
@@ -17,7 +18,10 @@ export const referenceBackend: Backend = {
   probe,
   accumulate,
   sample: async (request) => sample(request),
+  sampleF32: async (request) => sampleF32(request),
+  wishart: async (request) => wishart(request),
   normals,
+  normalsF32,
   symmetricEigen,
   choleskySolve,
 };

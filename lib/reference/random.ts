@@ -50,8 +50,13 @@ const fraction = (high: number, low: number) => (high * 2 ** 20 + (low >>> 12)) 
  * Elements first .. first + count of the N(0, 1) stream (seed, stream), all safe non-negative integers. Elements 2 b and 2 b + 1
  * come from block b: sqrt(-2 ln u) times cos and sin of 2 pi v, with u = 1 - fraction(x1, x0) and v = fraction(x3, x2).
  */
-export function normals(seed: number, stream: number, first: number, count: number): Float64Array {
-  const out = new Float64Array(count);
+export function normals(
+  seed: number,
+  stream: number,
+  first: number,
+  count: number,
+  out = new Float64Array(count),
+): Float64Array {
   const x = new Uint32Array(4);
   const key0 = seed % WORD;
   const key1 = Math.floor(seed / WORD);
@@ -66,6 +71,38 @@ export function normals(seed: number, stream: number, first: number, count: numb
     const angle = 2 * Math.PI * fraction(x[3] as number, x[2] as number);
     if (i >= 0) out[i] = radius * Math.cos(angle);
     if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
+  }
+  return out;
+}
+
+/**
+ * The f32 stream (seed, stream): elements 4 b .. 4 b + 3 are two pairs from block b, of words (x0, x1) and (x2, x3). In each,
+ * u = (floor(x / 2) + 1/2) 2^-31, rounded to f32 before and after the half is added, and v = x' 2^-32; then Box-Muller in f64,
+ * rounded to f32 once.
+ */
+export function normalsF32(
+  seed: number,
+  stream: number,
+  first: number,
+  count: number,
+  out = new Float32Array(count),
+): Float32Array {
+  const x = new Uint32Array(4);
+  for (let i = -(first % 4); i < count; i += 4) {
+    const block = (first + i) / 4;
+    x[0] = block % WORD;
+    x[1] = Math.floor(block / WORD);
+    x[2] = stream % WORD;
+    x[3] = Math.floor(stream / WORD);
+    philox(x, seed % WORD, Math.floor(seed / WORD));
+    for (let pair = 0; pair < 4; pair += 2) {
+      const u = Math.fround(Math.fround((x[pair] as number) >>> 1) * 2 ** -31 + 2 ** -32);
+      const radius = Math.sqrt(-2 * Math.log(u));
+      const angle = 2 * Math.PI * ((x[pair + 1] as number) / WORD);
+      const at = i + pair;
+      if (at >= 0 && at < count) out[at] = radius * Math.cos(angle);
+      if (at + 1 >= 0 && at + 1 < count) out[at + 1] = radius * Math.sin(angle);
+    }
   }
   return out;
 }

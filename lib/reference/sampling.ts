@@ -1,6 +1,6 @@
 import type { SampleAnswer, SampleRequest } from '../backend.js';
 import { PARAMETERS } from '../backend.js';
-import { normals } from './random.js';
+import { normals, normalsF32 } from './random.js';
 
 /** A stream for each source; element = transition * width + coordinate (docs/theory.md). */
 const STREAM = {
@@ -19,6 +19,19 @@ const STREAM = {
 
 /** Transitions first .. first + count, straight from the world's equations (theory.md section 1). */
 export function sample(r: SampleRequest): SampleAnswer {
+  return transitions(r, normals, (observation) => observation);
+}
+
+/** The same with sensor noise of the f32 streams, rounded to f32 at the end. */
+export function sampleF32(r: SampleRequest): SampleAnswer<Float32Array> {
+  return transitions(r, normalsF32, (observation) => Float32Array.from(observation));
+}
+
+function transitions<Observation>(
+  r: SampleRequest,
+  sensor: (seed: number, stream: number, first: number, count: number) => ArrayLike<number>,
+  finish: (observation: Float64Array) => Observation,
+): SampleAnswer<Observation> {
   const { count, observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = r;
   const p = Object.fromEntries(PARAMETERS.map((name, i) => [name, r.parameters[i] as number])) as Record<
     (typeof PARAMETERS)[number],
@@ -61,14 +74,16 @@ export function sample(r: SampleRequest): SampleAnswer {
   const exogenousNext = combine(x, p.exogenousDecay, w, p.exogenousScale);
   const observe = (endogenous: Float64Array, exogenous: Float64Array, noise: number) => {
     const out =
-      p.sensorNoise === 0 ? new Float64Array(count * d) : draw(noise, d).map((v) => p.sensorNoise * v);
+      p.sensorNoise === 0
+        ? new Float64Array(count * d)
+        : Float64Array.from(sensor(r.seed, noise, r.first * d, count * d), (v) => p.sensorNoise * v);
     const states = new Float64Array(count * (ds + dx));
     for (let row = 0; row < count; row++) {
       states.set(endogenous.subarray(row * ds, (row + 1) * ds), row * (ds + dx));
       states.set(exogenous.subarray(row * dx, (row + 1) * dx), row * (ds + dx) + ds);
     }
     addProduct(out, states, r.mixing, d, ds + dx, 1);
-    return out;
+    return finish(out);
   };
   const none = new Float64Array(0);
   const x2 = r.pair ? draw(STREAM.x2, dx) : none;
@@ -76,8 +91,8 @@ export function sample(r: SampleRequest): SampleAnswer {
   return {
     observation: observe(s, x, STREAM.noise),
     observationNext: observe(endogenousNext, exogenousNext, STREAM.noiseNext),
-    pairObservation: r.pair ? observe(s, x2, STREAM.pairNoise) : none,
-    pairObservationNext: r.pair ? observe(endogenousNext, x2Next, STREAM.pairNoiseNext) : none,
+    pairObservation: r.pair ? observe(s, x2, STREAM.pairNoise) : finish(none),
+    pairObservationNext: r.pair ? observe(endogenousNext, x2Next, STREAM.pairNoiseNext) : finish(none),
     action,
     exogenous: x,
     exogenousNext,

@@ -32,12 +32,8 @@ function smallWorld(ratio: number): WorldSpec {
 async function leakShare(ratio: number, count: number, run: Run): Promise<number> {
   const world = createWorld(smallWorld(ratio));
   const { fits } = run.spec.samples;
-  const moments = drawnMoments(
-    equations(world),
-    count,
-    fits,
-    new Random(run.spec.seed, 'small', ratio, count),
-  );
+  const seed = new Random(run.spec.seed, 'small', ratio, count).integer(0, 2 ** 32 - 1);
+  const moments = await drawnMoments(equations(world), count, fits, seed, run.backend, run);
   const answer = await fitted(moments, fits, 2, 1, run.backend, run);
   const mixing = fullMixing(world);
   let leaks = 0;
@@ -63,7 +59,8 @@ async function fittedLeakage(ratio: number, count: number, run: Run): Promise<nu
   });
   const source = equations(world);
   const fits = run.spec.samples.largeFits;
-  const moments = drawnMoments(source, count, fits, new Random(seed, 'large', ratio, count));
+  const drawSeed = new Random(seed, 'large', ratio, count).integer(0, 2 ** 32 - 1);
+  const moments = await drawnMoments(source, count, fits, drawSeed, run.backend, run);
   const answer = await fitted(moments, fits, observationDim, latentDim, run.backend, run);
   const both = above(source.observation, source.observationNext);
   const left = residual(source.exogenousNext, source.observation);

@@ -1,40 +1,32 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
-import type { Backend, Control, MomentsAnswer } from '../backend.js';
-import { type Matrix, matrix, multiply } from '../matrix.js';
+import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend.js';
+import { type Matrix, matrix } from '../matrix.js';
 import { resolveObjective } from '../objectives.js';
 import { RELATIVE_TOLERANCE } from '../solve.js';
 import { fullMixing, parameterColumn, type World } from '../world.js';
 import type { Equations } from './equations.js';
 import { above } from './equations.js';
-import type { Random } from './random.js';
-import { type WishartFactor, wishartFactor } from './wishart.js';
 
-/** Draws a factor of the sources' second moments over so many transitions. */
-export type Draw = (random: Random, width: number, samples: number) => WishartFactor;
+/** Draws second moments over so many transitions. */
+export type Draw = (request: WishartRequest, backend: Backend, control: Control) => Promise<Float64Array>;
+export const wishart: Draw = (request, backend, control) => backend.wishart(request, control);
 
-/** Second moments of (o, o') over `samples` transitions, `count` times over, drawn as a Wishart: (count, 2 d, 2 d). */
+/** Second moments of (o, o') over `samples` transitions, `count` times over, without the transitions: (count, 2 d, 2 d). */
 export function drawnMoments(
   world: Equations,
   samples: number,
   count: number,
-  random: Random,
-  draw: Draw = wishartFactor,
-): Float64Array {
-  const variables = above(world.observation, world.observationNext);
-  const side = variables.rows;
-  const all = new Float64Array(count * side * side);
-  for (let n = 0; n < count; n++) {
-    const { columns, data } = draw(random, world.sources, samples);
-    const rows = multiply(variables, matrix(world.sources, columns, data));
-    const moments = all.subarray(n * side * side, (n + 1) * side * side);
-    for (let i = 0; i < side; i++)
-      for (let j = 0; j <= i; j++) {
-        let sum = 0;
-        for (let c = 0; c < columns; c++) sum += rows.data[i * columns + c]! * rows.data[j * columns + c]!;
-        moments[i * side + j] = moments[j * side + i] = sum / samples;
-      }
-  }
-  return all;
+  seed: number,
+  backend: Backend,
+  control: Control = {},
+  draw: Draw = wishart,
+): Promise<Float64Array> {
+  const { rows, data } = above(world.observation, world.observationNext);
+  return draw(
+    { first: 0, count, seed, degrees: samples, width: rows, sources: world.sources, loadings: data },
+    backend,
+    { signal: control.signal, threads: control.threads },
+  );
 }
 
 /** The same from transitions that are really sampled. */

@@ -57,20 +57,4 @@ export class Random {
   normals(count: number): Float64Array {
     return Float64Array.from({ length: count }, () => this.normal());
   }
-
-  /** Gamma(shape >= 1/2), by the squeeze of Marsaglia and Tsang: its cost does not depend on the shape. */
-  gamma(shape: number): number {
-    if (shape < 1) return this.gamma(shape + 1) * this.uniform() ** (1 / shape);
-    const d = shape - 1 / 3;
-    const c = 1 / Math.sqrt(9 * d);
-    for (;;) {
-      const x = this.normal();
-      const v = (1 + c * x) ** 3;
-      if (v > 0 && Math.log(this.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
-    }
-  }
-
-  chiSquare(freedom: number): number {
-    return 2 * this.gamma(freedom / 2);
-  }
 }

@@ -4,9 +4,8 @@ import { type Comparison, defineTheorem } from './check.js';
 import { columns } from './columns.js';
 import { anyWorld, type DrawnSpec, thresholdWorld } from './draw.js';
 import { type Equations, equations, residual, sum, variance } from './equations.js';
-import { drawnMoments, encoderOf, fitted, sampledMoments } from './fit.js';
+import { drawnMoments, encoderOf, fitted, sampledMoments, wishart } from './fit.js';
 import { criticalDistance, distance, symmetricBeta } from './statistics.js';
-import { wishartFactor } from './wishart.js';
 
 /** Fits of each route whose spectra are compared. */
 const FITS = 400;
@@ -61,7 +60,7 @@ export const t10 = defineTheorem({
     'leak probability: orthonormal mixing, no sensor noise, no process noise, uncorrelated, k <= actionDim, alpha != beta',
   ],
   predict: {
-    draw: wishartFactor,
+    draw: wishart,
     leakProbability: (alpha: number, beta: number, samples: number): number =>
       1 - symmetricBeta(alpha / (alpha + beta), (samples - 2) / 2),
     /** futureLeakage of a fit on infinitely many transitions. */
@@ -79,7 +78,15 @@ export const t10 = defineTheorem({
       const { observationDim: d } = world.spec;
       const source = equations(world);
       const samples = source.sources + random.integer(0, 10);
-      const drawn = drawnMoments(source, samples, FITS, random, predict.draw);
+      const drawn = await drawnMoments(
+        source,
+        samples,
+        FITS,
+        random.integer(0, 2 ** 31),
+        backend,
+        context,
+        predict.draw,
+      );
       const sampled = await sampledMoments(
         world,
         samples,
@@ -139,7 +146,8 @@ export const t10 = defineTheorem({
       const world = createWorld({ ...spec, observationDim: spec.endogenousDim + spec.exogenousDim });
       const source = equations(world);
       const { observationDim: d } = world.spec;
-      const moments = drawnMoments(source, MANY, FEW_FITS, random);
+      const seed = random.integer(0, 2 ** 31);
+      const moments = await drawnMoments(source, MANY, FEW_FITS, seed, backend, context);
       const fits = await fitted(moments, FEW_FITS, d, latentDim, backend, context);
       for (let n = 0; n < FEW_FITS; n++)
         rows.push({

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <thread>
+#include <type_traits>
 
 #include "addon/arrays.h"
 #include "addon/objective.h"
@@ -9,6 +10,7 @@
 #include "core/dispatch.h"
 #include "core/sampling.h"
 #include "core/stages.h"
+#include "core/wishart.h"
 
 namespace exo {
 namespace {
@@ -192,10 +194,11 @@ Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
       r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
 }
 
-// sample(request: SampleRequest & SampleAnswer): Promise<void>
+// sample, sampleF32(request: SampleRequest & SampleAnswer): Promise<void>
+template <class T>
 Napi::Value sample_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
-  SampleBatch b{};
+  SampleBatch<T> b{};
   b.first = r.size("first");
   b.seed = r.size("seed");
   b.count = r.size("count");
@@ -210,25 +213,48 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   b.action_effect = r.array<double>("actionEffect", ds * da);
   b.state_feedback = r.array<double>("stateFeedback", da * ds);
   b.exogenous_feedback = r.array<double>("exogenousFeedback", da * dx);
-  b.observation = r.array<double>("observation", b.count * d);
-  b.observation_next = r.array<double>("observationNext", b.count * d);
-  b.pair_observation = r.array<double>("pairObservation", b.pair ? b.count * d : 0);
-  b.pair_observation_next = r.array<double>("pairObservationNext", b.pair ? b.count * d : 0);
+  b.observation = r.array<T>("observation", b.count * d);
+  b.observation_next = r.array<T>("observationNext", b.count * d);
+  b.pair_observation = r.array<T>("pairObservation", b.pair ? b.count * d : 0);
+  b.pair_observation_next = r.array<T>("pairObservationNext", b.pair ? b.count * d : 0);
   b.action = r.array<double>("action", b.count * da);
   b.exogenous = r.array<double>("exogenous", b.count * dx);
   b.exogenous_next = r.array<double>("exogenousNext", b.count * dx);
   b.endogenous = r.array<double>("endogenous", b.count * ds);
   b.endogenous_next = r.array<double>("endogenousNext", b.count * ds);
-  return Task::start(r, [b](const Kernels& kernels, Job& job) { sample(kernels, b, job); });
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { sample<T>(kernels, b, job); });
 }
 
-// normals(request: { seed, stream, first, out }): void
+// wishart(request: WishartRequest & { moments }): Promise<void>
+Napi::Value wishart_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  WishartBatch b{};
+  b.first = r.size("first");
+  b.seed = r.size("seed");
+  b.degrees = r.size("degrees");
+  b.count = r.size("count");
+  b.width = r.size("width");
+  b.sources = r.size("sources");
+  check(r, b.degrees > 0 && b.width > 0 && b.sources > 0, "degrees, width, sources: expected at least one");
+  b.loadings = r.array<double>("loadings", b.width * b.sources);
+  b.moments = r.array<double>("moments", b.count * b.width * b.width);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { wishart(kernels, b, job); });
+}
+
+// normals, normalsF32(request: { seed, stream, first, out }): void
+template <class T>
 Napi::Value normals_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const KernelChoice& choice = chosen_kernels();
   if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
-  const auto out = r.array<double>("out");
-  choice.table->normals(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+  const auto out = r.array<T>("out");
+  const auto fill = [&](auto kernel) {
+    kernel(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+  };
+  if constexpr (std::is_same_v<T, float>)
+    fill(choice.table->normals_f32);
+  else
+    fill(choice.table->normals);
   return call.Env().Undefined();
 }
 
@@ -280,8 +306,11 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
-  exports.Set("sample", Napi::Function::New(env, sample_call));
-  exports.Set("normals", Napi::Function::New(env, normals_call));
+  exports.Set("sample", Napi::Function::New(env, sample_call<double>));
+  exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));
+  exports.Set("wishart", Napi::Function::New(env, wishart_call));
+  exports.Set("normals", Napi::Function::New(env, normals_call<double>));
+  exports.Set("normalsF32", Napi::Function::New(env, normals_call<float>));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));

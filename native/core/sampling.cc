@@ -2,124 +2,169 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
-#include "core/matrix.h"
+#include "core/memory.h"
 #include "core/pool.h"
 
 namespace exo {
 namespace {
 
-// Rows drawn together. Blocks begin at multiples of it in the whole sequence of transitions, not in the
-// batch: every row is then computed in a block of the same size at the same place, and its bits do not depend
-// on the batch.
-constexpr std::size_t BLOCK = 256;
+// Rows drawn together. Every element is a chain of operations on its own row, so that its bits depend neither
+// on this number nor on the batch.
+constexpr std::size_t ROWS = 256;
+// Numbers of an observation drawn and mixed together: sensor noise is in the first cache when it is added.
+constexpr std::size_t CACHED = 2048;
 
-class Rows {
+using Numbers = std::vector<double>;
+
+void normals(const Kernels& k, double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+             std::size_t count) {
+  k.normals(out, seed, stream, first, count);
+}
+void normals(const Kernels& k, float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+             std::size_t count) {
+  k.normals_f32(out, seed, stream, first, count);
+}
+constexpr auto mix_of(const Kernels& k, double) { return k.mix; }
+constexpr auto mix_of(const Kernels& k, float) { return k.mix_f32; }
+
+// The same numbers as T, in `copy` where they have to be converted.
+const double* as(const double* from, std::size_t, std::vector<double>&) { return from; }
+const float* as(const double* from, std::size_t count, std::vector<float>& copy) {
+  copy.assign(from, from + count);
+  return copy.data();
+}
+
+void add(double* to, std::size_t count, double factor, const double* from) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += factor * from[i];
+}
+
+// The mixing matrix as Kernels::mix reads it.
+template <class T>
+std::vector<T> packed(const Kernels& kernels, const double* mixing, std::size_t width, std::size_t n) {
+  const std::size_t lanes = kernels.lanes * sizeof(double) / sizeof(T);
+  std::vector<T> to((width + lanes - 1) / lanes * lanes * n);
+  for (std::size_t i = 0; i < width; ++i)
+    for (std::size_t p = 0; p < n; ++p)
+      to[(i / lanes * n + p) * lanes + i % lanes] = static_cast<T>(mixing[i * n + p]);
+  return to;
+}
+
+template <class T>
+class Sampler {
  public:
-  Rows(const Kernels& kernels, const SampleBatch& batch, std::uint64_t first)
-      : k_(kernels), b_(batch), first_(first) {}
+  Sampler(const Kernels& kernels, const SampleBatch<T>& batch)
+      : k_(kernels),
+        b_(batch),
+        mixing_(packed<T>(kernels, batch.mixing, batch.observation_dim,
+                          batch.endogenous_dim + batch.exogenous_dim)) {}
 
-  void draw(std::size_t begin, std::size_t end) {  // rows of the block that the batch wants
-    const std::size_t ds = b_.endogenous_dim, dx = b_.exogenous_dim, da = b_.action_dim;
-    const Matrix s = source(SOURCE_S, ds), x = source(SOURCE_X, dx), u = source(SOURCE_U, da);
-    Matrix a(BLOCK, da);
+  // Memory of one worker.
+  struct Scratch {
+    Numbers u, w, x2, x2_next;
+    std::vector<T> s, x;
+  };
+
+  // States are drawn where the answer wants them, rows [begin, end) of the batch; then what follows from
+  // them.
+  void draw(std::size_t begin, std::size_t end, Scratch& scratch) const {
+    const std::size_t ds = b_.endogenous_dim, dx = b_.exogenous_dim, da = b_.action_dim, rows = end - begin;
+    double *s = b_.endogenous + begin * ds, *s_next = b_.endogenous_next + begin * ds;
+    double *x = b_.exogenous + begin * dx, *x_next = b_.exogenous_next + begin * dx;
+    double* a = b_.action + begin * da;
+    normals(SOURCE_S, begin, rows, ds, s);
+    normals(SOURCE_X, begin, rows, dx, x);
+    const double* u = source(SOURCE_U, begin, rows, da, scratch.u);
+
     const double policy = parameter(POLICY_NOISE);
-    for (std::size_t i = 0; i < a.a.size(); ++i) a.a[i] = policy * u.a[i];
-    feed_back(a, s, b_.state_feedback, parameter(STATE_FEEDBACK));
-    feed_back(a, x, b_.exogenous_feedback, parameter(EXOGENOUS_FEEDBACK));
+    for (std::size_t i = 0; i < rows * da; ++i) a[i] = policy * u[i];
+    feed_back(a, rows, s, ds, b_.state_feedback, parameter(STATE_FEEDBACK));
+    feed_back(a, rows, x, dx, b_.exogenous_feedback, parameter(EXOGENOUS_FEEDBACK));
+    k_.gemm(false, true, rows, ds, da, parameter(ACTION_SCALE), a, da, b_.action_effect, da, 0, s_next, ds);
+    add(s_next, rows * ds, parameter(ENDOGENOUS_DECAY), s);
+    if (const double noise = parameter(PROCESS_NOISE); noise != 0)
+      add(s_next, rows * ds, noise, source(SOURCE_WS, begin, rows, ds, scratch.w));
 
-    Matrix s_next(BLOCK, ds);
-    k_.gemm(false, true, BLOCK, ds, da, parameter(ACTION_SCALE), a.data(), da, b_.action_effect, da, 0,
-            s_next.data(), ds);
-    add(s_next, s, parameter(ENDOGENOUS_DECAY));
-    if (parameter(PROCESS_NOISE) != 0) add(s_next, source(SOURCE_WS, ds), parameter(PROCESS_NOISE));
     // w_x keeps unit variance: coordinate i < da shares `rho` of u_i.
-    const double rho = parameter(ACTION_EXOGENOUS_CORRELATION), kappa = parameter(EXOGENOUS_SCALE);
-    Matrix w = source(SOURCE_WX, dx);
-    if (rho != 0)
-      for (std::size_t r = 0; r < BLOCK; ++r)
+    double* w = source(SOURCE_WX, begin, rows, dx, scratch.w);
+    if (const double rho = parameter(ACTION_EXOGENOUS_CORRELATION); rho != 0)
+      for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t i = 0; i < std::min(da, dx); ++i)
-          w.at(r, i) = rho * u.at(r, i) + std::sqrt(1 - rho * rho) * w.at(r, i);
-    Matrix x_next(BLOCK, dx);
-    add(x_next, x, parameter(EXOGENOUS_DECAY));
-    add(x_next, w, kappa);
+          w[r * dx + i] = rho * u[r * da + i] + std::sqrt(1 - rho * rho) * w[r * dx + i];
+    advance(x_next, rows * dx, x, w);
 
-    keep(a, b_.action, begin, end);
-    keep(s, b_.endogenous, begin, end);
-    keep(s_next, b_.endogenous_next, begin, end);
-    keep(x, b_.exogenous, begin, end);
-    keep(x_next, b_.exogenous_next, begin, end);
-    observe(s, x, SOURCE_NOISE, b_.observation, begin, end);
-    observe(s_next, x_next, SOURCE_NOISE_NEXT, b_.observation_next, begin, end);
+    observe(begin, rows, s, x, SOURCE_NOISE, b_.observation, scratch);
+    observe(begin, rows, s_next, x_next, SOURCE_NOISE_NEXT, b_.observation_next, scratch);
     if (!b_.pair) return;
-    const Matrix x2 = source(SOURCE_X2, dx);
-    Matrix x2_next(BLOCK, dx);
-    add(x2_next, x2, parameter(EXOGENOUS_DECAY));
-    add(x2_next, source(SOURCE_WX2, dx), kappa);
-    observe(s, x2, SOURCE_PAIR_NOISE, b_.pair_observation, begin, end);
-    observe(s_next, x2_next, SOURCE_PAIR_NOISE_NEXT, b_.pair_observation_next, begin, end);
+    const double* x2 = source(SOURCE_X2, begin, rows, dx, scratch.x2);
+    scratch.x2_next.resize(rows * dx);
+    advance(scratch.x2_next.data(), rows * dx, x2, source(SOURCE_WX2, begin, rows, dx, scratch.w));
+    observe(begin, rows, s, x2, SOURCE_PAIR_NOISE, b_.pair_observation, scratch);
+    observe(begin, rows, s_next, scratch.x2_next.data(), SOURCE_PAIR_NOISE_NEXT, b_.pair_observation_next,
+            scratch);
   }
 
  private:
   double parameter(Parameter p) const { return b_.parameters[p]; }
 
-  Matrix source(SourceStream stream, std::size_t width) const {
-    Matrix m(BLOCK, width);
-    k_.normals(m.data(), b_.seed, stream, first_ * width, m.a.size());
-    return m;
+  void normals(SourceStream stream, std::size_t begin, std::size_t rows, std::size_t width,
+               double* out) const {
+    k_.normals(out, b_.seed, stream, (b_.first + begin) * width, rows * width);
   }
 
-  static void add(Matrix& to, const Matrix& from, double factor) {
-    for (std::size_t i = 0; i < to.a.size(); ++i) to.a[i] += factor * from.a[i];
+  double* source(SourceStream stream, std::size_t begin, std::size_t rows, std::size_t width,
+                 Numbers& out) const {
+    out.resize(rows * width);
+    normals(stream, begin, rows, width, out.data());
+    return out.data();
   }
 
-  void feed_back(Matrix& a, const Matrix& state, const double* gain, double factor) const {
+  void feed_back(double* a, std::size_t rows, const double* state, std::size_t width, const double* gain,
+                 double factor) const {
     if (factor == 0) return;
-    k_.gemm(false, true, BLOCK, a.cols, state.cols, factor, state.data(), state.cols, gain, state.cols, 1,
-            a.data(), a.cols);
+    k_.gemm(false, true, rows, b_.action_dim, width, factor, state, width, gain, width, 1, a, b_.action_dim);
   }
 
-  void keep(const Matrix& from, double* to, std::size_t begin, std::size_t end) const {
-    const std::size_t row = static_cast<std::size_t>(first_ + begin - b_.first);
-    std::copy(from.row(begin), from.row(begin) + (end - begin) * from.cols, to + row * from.cols);
+  void advance(double* next, std::size_t count, const double* x, const double* w) const {
+    const double decay = parameter(EXOGENOUS_DECAY), kappa = parameter(EXOGENOUS_SCALE);
+    for (std::size_t i = 0; i < count; ++i) next[i] = decay * x[i] + kappa * w[i];
   }
 
-  // Straight into the answer where it wants the whole block, so that large observations are written once.
-  void observe(const Matrix& s, const Matrix& x, SourceStream noise, double* to, std::size_t begin,
-               std::size_t end) {
-    const std::size_t d = b_.observation_dim, ds = s.cols, n = ds + x.cols;
-    Matrix state(BLOCK, n);
-    for (std::size_t r = 0; r < BLOCK; ++r) {
-      std::copy(s.row(r), s.row(r) + ds, state.row(r));
-      std::copy(x.row(r), x.row(r) + x.cols, state.row(r) + ds);
+  void observe(std::size_t begin, std::size_t rows, const double* s, const double* x, SourceStream noise,
+               T* to, Scratch& scratch) const {
+    const std::size_t d = b_.observation_dim, ds = b_.endogenous_dim, dx = b_.exogenous_dim;
+    const T *inner = as(s, rows * ds, scratch.s), *outer = as(x, rows * dx, scratch.x);
+    const T eta = static_cast<T>(parameter(SENSOR_NOISE));
+    const std::size_t part = eta == 0 ? rows : std::max<std::size_t>(8, CACHED / d / 8 * 8);
+    for (std::size_t row = 0; row < rows; row += part) {
+      const std::size_t count = std::min(part, rows - row);
+      T* out = to + (begin + row) * d;
+      if (eta != 0) exo::normals(k_, out, b_.seed, noise, (b_.first + begin + row) * d, count * d);
+      mix_of(k_, T{})(count, d, mixing_.data(), inner + row * ds, ds, outer + row * dx, dx, eta, out);
     }
-    const bool whole = begin == 0 && end == BLOCK;
-    Matrix own(whole ? 0 : BLOCK, d);
-    double* out = whole ? to + static_cast<std::size_t>(first_ - b_.first) * d : own.data();
-    k_.gemm(false, true, BLOCK, d, n, 1, state.data(), n, b_.mixing, n, 0, out, d);
-    if (const double eta = parameter(SENSOR_NOISE); eta != 0) {
-      const Matrix e = source(noise, d);
-      for (std::size_t i = 0; i < e.a.size(); ++i) out[i] += eta * e.a[i];
-    }
-    if (!whole) keep(own, to, begin, end);
   }
 
   const Kernels& k_;
-  const SampleBatch& b_;
-  std::uint64_t first_;
+  const SampleBatch<T>& b_;
+  const std::vector<T> mixing_;
 };
 
 }  // namespace
 
-void sample(const Kernels& kernels, const SampleBatch& batch, Job& job) {
-  const std::uint64_t from = batch.first / BLOCK, to = (batch.first + batch.count + BLOCK - 1) / BLOCK;
-  job.expect(static_cast<std::size_t>(to - from));
-  parallel_for(job, static_cast<std::size_t>(to - from), [&](std::size_t index, std::size_t) {
-    const std::uint64_t first = (from + index) * BLOCK, last = batch.first + batch.count;
-    const std::size_t begin = static_cast<std::size_t>(std::max(first, batch.first) - first);
-    const std::size_t end = static_cast<std::size_t>(std::min<std::uint64_t>(first + BLOCK, last) - first);
-    Rows(kernels, batch, first).draw(begin, end);
+template <class T>
+void sample(const Kernels& kernels, const SampleBatch<T>& batch, Job& job) {
+  prefer_large_pages(batch.observation, batch.count * batch.observation_dim * sizeof(T));
+  prefer_large_pages(batch.observation_next, batch.count * batch.observation_dim * sizeof(T));
+  const Sampler<T> sampler(kernels, batch);
+  std::vector<typename Sampler<T>::Scratch> scratch(job.threads);
+  const std::size_t tasks = (batch.count + ROWS - 1) / ROWS;
+  job.expect(tasks);
+  parallel_for(job, tasks, [&](std::size_t task, std::size_t worker) {
+    sampler.draw(task * ROWS, std::min(batch.count, (task + 1) * ROWS), scratch[worker]);
   });
 }
+template void sample(const Kernels&, const SampleBatch<double>&, Job&);
+template void sample(const Kernels&, const SampleBatch<float>&, Job&);
 
 }  // namespace exo

@@ -25,6 +25,8 @@ enum SourceStream : std::uint64_t {
   SOURCE_PAIR_NOISE_NEXT
 };
 
+// T: of the observations, double or float.
+template <class T>
 struct SampleBatch {
   std::uint64_t first, seed;
   std::size_t count, observation_dim, endogenous_dim, exogenous_dim, action_dim;
@@ -35,13 +37,15 @@ struct SampleBatch {
   const double* exogenous_feedback;  // (da, dx)
   bool pair;
 
-  double *observation, *observation_next;            // (count, observation_dim)
-  double *pair_observation, *pair_observation_next;  // empty unless pair
-  double* action;                                    // (count, da)
-  double *exogenous, *exogenous_next;                // (count, dx)
-  double *endogenous, *endogenous_next;              // (count, ds)
+  T *observation, *observation_next;            // (count, observation_dim)
+  T *pair_observation, *pair_observation_next;  // empty unless pair
+  double* action;                               // (count, da)
+  double *exogenous, *exogenous_next;           // (count, dx)
+  double *endogenous, *endogenous_next;         // (count, ds)
 };
 
-void sample(const Kernels& kernels, const SampleBatch& batch, Job& job);
+// The states do not depend on T; float observations are mixed in f32, with sensor noise of the f32 streams.
+template <class T>
+void sample(const Kernels& kernels, const SampleBatch<T>& batch, Job& job);
 
 }  // namespace exo

@@ -1,11 +1,12 @@
 // Every kernel, compiled once per instruction set: isa/<name>.cc includes this inside its target region and
 // its own anonymous namespace, after defining LANES, ISA_NAME, vec, vecf, mask, veci, fma, fnma, sqrt, any,
-// mul32, transpose. The order matters.
+// mul32, xor3, transpose. The order matters.
 // clang-format off
 #include "kernels/vec-inl.h"
 #include "kernels/lanes-inl.h"
 #include "kernels/dense-inl.h"
 #include "kernels/streams-inl.h"
+#include "kernels/mixing-inl.h"
 #include "kernels/population-inl.h"
 #include "kernels/peak-inl.h"
 // clang-format on
@@ -28,7 +29,10 @@ constexpr Kernels TABLE = {
     cholesky_solve,
     eigen,
     eigen_work,
-    normals,
+    normals<double>,
+    normals<float>,
+    mix<double>,
+    mix<float>,
     population,
     population_scratch,
     fma_peak,

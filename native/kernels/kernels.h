@@ -72,6 +72,19 @@ struct Kernels {
   // of a range gives the same bits.
   void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
                   std::size_t count);
+  // The f32 stream of that name: numbers of its own, not those of the f64 stream rounded.
+  void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
+                      std::size_t count);
+
+  // ---- observations (mixing-inl.h)
+  // ------------------------------------------------------------------------------- out (rows,width) = [s x]
+  // mixing^T + noise out for s (rows,ds), x (rows,dx), mixing (width,ds+dx); noise 0 overwrites out whatever
+  // it holds. packed: mixing by vectors of V columns (V = L, in f32 2 L), element (i, p) at [(i / V * (ds +
+  // dx) + p) * V + i % V], zeros beyond width. ds + dx <= 16384.
+  void (*mix)(std::size_t rows, std::size_t width, const double* packed, const double* s, std::size_t ds,
+              const double* x, std::size_t dx, double noise, double* out);
+  void (*mix_f32)(std::size_t rows, std::size_t width, const float* packed, const float* s, std::size_t ds,
+                  const float* x, std::size_t dx, float noise, float* out);
 
   // ---- the population path (population-inl.h)
   // ---------------------------------------------------------------------- Solves problems [first, first +

@@ -8,17 +8,17 @@ import { failure, scratch, varying } from './files.js';
 
 const file = scratch();
 const count = 40;
-const whole: TransitionBatch = {
+const whole = {
   observation: varying(count, 12, 1),
   observationNext: varying(count, 12, 2),
   action: varying(count, 2, 3),
   exogenousNext: varying(count, 3, 4),
   pairObservation: varying(count, 12, 5),
   pairObservationNext: varying(count, 12, 6),
-};
+} satisfies TransitionBatch;
 const dims = { observationDim: 12, actionDim: 2, exogenousDim: 3, pair: true };
 
-async function* inBatches(size: number, total = count): AsyncGenerator<TransitionBatch> {
+async function* inBatches(size: number, total = count): AsyncGenerator<typeof whole> {
   for (let first = 0; first < total; first += size) {
     const part = (key: keyof TransitionBatch) => {
       const dim = whole[key].length / count;
@@ -42,6 +42,28 @@ describe.each(['npz', 'parquet'])('%s', (kind) => {
     expect(readFileSync(file(`a.${kind}`)).equals(readFileSync(file(`b.${kind}`)))).toBe(true);
     const t = await openData(file(`a.${kind}`));
     for (const key of Object.keys(whole) as (keyof TransitionBatch)[]) expect(t[key]).toEqual(whole[key]);
+  });
+
+  test('of f32 observations comes back bit by bit, and refuses those of another precision', async () => {
+    async function* narrow(size: number) {
+      for await (const batch of inBatches(size))
+        yield {
+          ...batch,
+          observation: Float32Array.from(batch.observation),
+          observationNext: Float32Array.from(batch.observationNext),
+          pairObservation: Float32Array.from(batch.pairObservation),
+          pairObservationNext: Float32Array.from(batch.pairObservationNext),
+        };
+    }
+    await writeTransitions(file(`f32.${kind}`), count, dims, narrow(7), {}, 'f32');
+    const t = await openData(file(`f32.${kind}`));
+    for (const key of Object.keys(whole) as (keyof TransitionBatch)[])
+      expect(t[key]).toEqual(
+        /bservation/.test(key) ? Float64Array.from(Float32Array.from(whole[key])) : whole[key],
+      );
+    expect(
+      (await failure(writeTransitions(file(`f32.${kind}`), count, dims, inBatches(7), {}, 'f32'))).message,
+    ).toMatch(/numbers of 64 bits in observation, not 84 of 32/);
   });
 
   test('without a pair, an action or an exogenous state', async () => {

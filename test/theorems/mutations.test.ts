@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Falsifiable, Theorem } from '../../lib/theorems/check.js';
+import { type Draw, wishart } from '../../lib/theorems/fit.js';
 import { theorems } from '../../lib/theorems/index.js';
-import type { Random } from '../../lib/theorems/random.js';
 import { symmetricBeta } from '../../lib/theorems/statistics.js';
 import { t1 } from '../../lib/theorems/t1.js';
 import { leading, t2 } from '../../lib/theorems/t2.js';
@@ -14,7 +14,6 @@ import { t8 } from '../../lib/theorems/t8.js';
 import { t9 } from '../../lib/theorems/t9.js';
 import { t10 } from '../../lib/theorems/t10.js';
 import { t11 } from '../../lib/theorems/t11.js';
-import { wishartFactor } from '../../lib/theorems/wishart.js';
 import { native } from '../support/backends.js';
 
 /** A theorem with one formula broken. */
@@ -28,13 +27,23 @@ function broken<P extends object>(
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, v) => total + v, 0);
 
-/** Bartlett's factor with one fault. */
-const faulty = (change: (data: Float64Array, width: number, samples: number, random: Random) => void) =>
-  ((random, width, samples) => {
-    const factor = wishartFactor(random, width, samples);
-    change(factor.data, width, samples, random);
-    return factor;
-  }) satisfies typeof wishartFactor;
+/** Wishart matrices whose entries beside the diagonal are left out. */
+const diagonalWishart: Draw = async (request, backend, control) => {
+  const { count, width, sources: n, loadings } = request;
+  const identity = Float64Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0));
+  const drawn = await wishart({ ...request, width: n, loadings: identity }, backend, control);
+  const moments = new Float64Array(count * width * width);
+  for (let draw = 0, at = 0; draw < count; draw++)
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j < width; j++, at++)
+        for (let p = 0; p < n; p++)
+          moments[at] =
+            (moments[at] as number) +
+            (loadings[i * n + p] as number) *
+              (loadings[j * n + p] as number) *
+              (drawn[draw * n * n + p * (n + 1)] as number);
+  return moments;
+};
 
 const mutants: [string, Theorem][] = [
   broken(t1, 'one eigenvalue too many left out', {
@@ -64,16 +73,11 @@ const mutants: [string, Theorem][] = [
   broken(t9, 'encoder noise at a cost', { silent: (free) => free * 1.001 }),
   broken(t9, 'a free decoder at the end', { deafening: (free) => free }),
   broken(t9, 'a falling loss', { direction: () => -1 }),
-  broken(t10, 'equal degrees of freedom', {
-    draw: faulty((data, width, samples, random) => {
-      for (let i = 0; i < width; i++) data[i * width + i] = Math.sqrt(random.chiSquare(samples));
-    }),
+  broken(t10, 'half as many degrees of freedom again', {
+    draw: (request, backend, control) =>
+      wishart({ ...request, degrees: Math.ceil(1.5 * request.degrees) }, backend, control),
   }),
-  broken(t10, 'a diagonal factor', {
-    draw: faulty((data, width) => {
-      for (let i = 0; i < width; i++) data.fill(0, i * width, i * width + i);
-    }),
-  }),
+  broken(t10, 'independent sources', { draw: diagonalWishart }),
   broken(t10, 'two degrees of freedom too many', {
     leakProbability: (a, b, samples) => 1 - symmetricBeta(a / (a + b), samples / 2),
   }),

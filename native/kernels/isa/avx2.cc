@@ -16,6 +16,7 @@ inline vec fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (_
 inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 inline vec fnma(vec a, vec b, vec c) { return (vec)_mm256_fnmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 inline vec sqrt(vec a) { return (vec)_mm256_sqrt_pd((__m256d)a); }
+inline vecf sqrt(vecf a) { return (vecf)_mm256_sqrt_ps((__m256)a); }
 inline bool any(mask m) { return _mm256_movemask_pd((__m256d)m) != 0; }
 // tile[i][j] <-> tile[j][i].
 inline void transpose(vec (&tile)[LANES]) {
@@ -31,6 +32,7 @@ inline void transpose(vec (&tile)[LANES]) {
 }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (veci)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+inline veci xor3(veci a, veci b, veci c) { return a ^ b ^ c; }
 #define EXO_REGISTER "x"  // the class of vector registers in inline assembly
 #include "kernels/kernels-inl.h"
 }  // namespace

@@ -16,6 +16,7 @@ inline vec fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (_
 inline vecf fma(vecf a, vecf b, vecf c) { return (vecf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 inline vec fnma(vec a, vec b, vec c) { return (vec)_mm512_fnmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 inline vec sqrt(vec a) { return (vec)_mm512_sqrt_pd((__m512d)a); }
+inline vecf sqrt(vecf a) { return (vecf)_mm512_sqrt_ps((__m512)a); }
 inline bool any(mask m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 // tile[i][j] <-> tile[j][i].
 inline void transpose(vec (&tile)[LANES]) {
@@ -36,6 +37,9 @@ inline void transpose(vec (&tile)[LANES]) {
 }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (veci)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+inline veci xor3(veci a, veci b, veci c) {
+  return (veci)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96);
+}
 // A bit per lane in a mask register.
 #define EXO_LANE_MASKS
 struct lanes {

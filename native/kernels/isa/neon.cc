@@ -20,6 +20,7 @@ inline vec fnma(vec a, vec b, vec c) {
   return (vec)vfmsq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 }
 inline vec sqrt(vec a) { return (vec)vsqrtq_f64((float64x2_t)a); }
+inline vecf sqrt(vecf a) { return (vecf)vsqrtq_f32((float32x4_t)a); }
 inline bool any(mask m) { return (m[0] | m[1]) != 0; }
 // tile[i][j] <-> tile[j][i].
 inline void transpose(vec (&tile)[LANES]) {
@@ -29,6 +30,7 @@ inline void transpose(vec (&tile)[LANES]) {
 }
 // 32 x 32 -> 64 bit products of the low halves.
 inline veci mul32(veci a, veci b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
+inline veci xor3(veci a, veci b, veci c) { return a ^ b ^ c; }
 #define EXO_REGISTER "w"  // the class of vector registers in inline assembly
 #include "kernels/kernels-inl.h"
 }  // namespace
