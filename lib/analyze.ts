@@ -1,11 +1,12 @@
 import type { Backend, Control, MomentsAnswer } from './backend.js';
 import type { Transitions } from './data/transitions.js';
 import { ExolamError } from './errors.js';
-import { type Matrix, matrix } from './matrix.js';
+import { type Matrix, matrix, multiply, transpose } from './matrix.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from './moments.js';
 import {
   type ObjectiveSpec,
   type ResolvedObjective,
+  requireProjection,
   resolveObjective,
   throughProjection,
 } from './objectives.js';
@@ -117,17 +118,24 @@ function traceOf(s: Float64Array, width: number, begin: number, cols: number): n
   return sum;
 }
 
-/** P with cov(P o) = I on the directions of o whose variance is above the tolerance. */
-async function whitening(moments: Float64Array, v: Variables, backend: Backend): Promise<Matrix> {
-  const d = v.layout.observationDim;
-  const s = block(moments, v.width, v.layout.observation, d, v.layout.observation, d);
+/** W with cov(W h) = I on the directions of h = P o (o itself without P) whose variance is above the tolerance; W P. */
+async function whitening(
+  moments: Float64Array,
+  v: Variables,
+  projection: Matrix | null,
+  backend: Backend,
+): Promise<Matrix> {
+  const { observation: o, observationDim } = v.layout;
+  const own = block(moments, v.width, o, observationDim, o, observationDim);
+  const s = projection ? multiply(multiply(projection, own), transpose(projection)) : own;
+  const d = s.rows;
   const { values, vectors } = await backend.symmetricEigen(s.data, d, 1);
   const kept = [...values].filter((w) => w > RELATIVE_TOLERANCE * (values[0] as number)).length;
   const p = matrix(kept, d);
   for (let i = 0; i < kept; i++)
     for (let j = 0; j < d; j++)
       p.data[i * d + j] = (vectors[i * d + j] as number) / Math.sqrt(values[i] as number);
-  return p;
+  return projection ? multiply(p, projection) : p;
 }
 
 function checkOptions(t: Transitions, options: AnalyzeOptions) {
@@ -182,13 +190,18 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const held = await secondMoments(t, split.heldOut, mean, backend, within(0.2));
 
   const specs = options.objectives ?? (await defaultObjectives(train, variables, ridge, backend));
-  const projection = whiten ? await whitening(train, variables, backend) : null;
+  const whitened = whiten ? await whitening(train, variables, null, backend) : null;
   const latent: LatentRow[] = [];
   let spectrum: number[] | undefined;
   const part = 0.5 / specs.length;
   for (const spec of specs) {
     const objective = resolveObjective(spec);
     requireVariables(objective, t);
+    requireProjection(objective, d, 'objective');
+    const projection =
+      whitened && objective.projection
+        ? await whitening(train, variables, objective.projection, backend)
+        : (whitened ?? objective.projection);
     const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
     if (usable.length < latentDims.length) {
       notes.push(

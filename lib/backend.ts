@@ -40,7 +40,7 @@ export interface Block {
 
 /**
  * An objective as data: theory.md section 2 with target y, free regressor f, bottleneck regressor e (each a stack of
- * blocks) and penalty P = sum over `penalties` of weight x cov(of given `given`), `of` having the width of e.
+ * blocks) and penalty P = sum over `penalties` of weight x cov(of given `given`), stacks too, `of` having the width of e.
  * `gauge`: the state gauge of the reported encoder, z = G (e - E[e | f]) or z = G e, augmentation noise left out.
  * Zero coefficients of y, f, e are allowed.
  */
@@ -48,7 +48,11 @@ export interface ObjectiveRows {
   readonly y: readonly Block[];
   readonly f: readonly Block[];
   readonly e: readonly Block[];
-  readonly penalties: readonly { readonly of: Block; readonly given: Block; readonly weight: number }[];
+  readonly penalties: readonly {
+    readonly of: readonly Block[];
+    readonly given: readonly Block[];
+    readonly weight: number;
+  }[];
   readonly gauge: 'innovation' | 'difference' | 'encoder';
 }
 

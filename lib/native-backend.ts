@@ -35,14 +35,15 @@ export function encodeObjective(rows: ObjectiveRows): Int32Array {
     for (const t of b.terms)
       wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
   };
-  for (const stack of [rows.y, rows.f, rows.e]) {
-    wire.push(stack.length);
-    stack.forEach(block);
-  }
+  const stack = (blocks: readonly Block[]) => {
+    wire.push(blocks.length);
+    blocks.forEach(block);
+  };
+  for (const blocks of [rows.y, rows.f, rows.e]) stack(blocks);
   wire.push(rows.penalties.length);
   for (const p of rows.penalties) {
-    block(p.of);
-    block(p.given);
+    stack(p.of);
+    stack(p.given);
     wire.push(p.weight);
   }
   return Int32Array.from(wire);

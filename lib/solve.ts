@@ -12,6 +12,7 @@ import {
   type ObjectiveSpec,
   objectiveSchema,
   type ResolvedObjective,
+  requireProjection,
   resolveObjective,
 } from './objectives.js';
 import { defaultBackend } from './select-backend.js';
@@ -91,6 +92,7 @@ function prepare(question: Case, what: string): Prepared {
   const world = createWorld(checked.world as WorldSpec, named('world'));
   const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
   const { observationDim, actionDim } = world.spec;
+  requireProjection(objective, observationDim, named('objective'));
   const field = named('latentDim');
   if (checked.latentDim > observationDim) {
     throw new ExolamError(

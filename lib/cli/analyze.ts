@@ -1,7 +1,7 @@
 import { type Analysis, analyze, type DataMetrics } from '../analyze.js';
 import { openData } from '../data/open.js';
 import { ExolamError } from '../errors.js';
-import type { ObjectiveSpec } from '../objectives.js';
+import { nameOfObjective, type ObjectiveSpec } from '../objectives.js';
 import { toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
@@ -116,9 +116,7 @@ export function render(a: Analysis): string {
   for (const kind of kinds) {
     const rows = a.latent.filter((row) => JSON.stringify(row.objective) === kind);
     const present = COLUMNS.filter(([name]) => rows.some((row) => row.metrics[name] !== undefined));
-    const { kind: name, ...rest } = JSON.parse(kind) as Record<string, unknown>;
-    const settings = Object.entries(rest).map(([key, value]) => `${key} ${String(value).slice(0, 20)}`);
-    lines.push(`${String(name)}${settings.length ? ` (${settings.join(', ')})` : ''}`);
+    lines.push(nameOfObjective(JSON.parse(kind)));
     lines.push(
       table(
         ['latentDim', 'loss', ...present.map(([, title]) => title)],

@@ -1,5 +1,6 @@
 import type { Analysis, DataMetrics } from '../analyze.js';
 import { ExolamError } from '../errors.js';
+import { nameOfObjective } from '../objectives.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -76,19 +77,11 @@ export function readAnalysis(value: unknown, what: string): Analysis {
   };
 }
 
-function nameOf(objective: Analysis['latent'][number]['objective']): string {
-  const { kind, ...rest } = objective as Record<string, unknown> & { kind: string };
-  const settings = Object.entries(rest)
-    .filter(([, value]) => typeof value !== 'object')
-    .map(([key, value]) => `${key} ${value}`);
-  return settings.length ? `${kind} (${settings.join(', ')})` : kind;
-}
-
 /** The page of one analysis; `source` names its file. */
 export async function analysisPage(a: Analysis, source: string): Promise<string> {
   const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
   const objectives = kinds.map((kind, i) => ({
-    name: nameOf(JSON.parse(kind)),
+    name: nameOfObjective(JSON.parse(kind)),
     colour: COLOURS[i % COLOURS.length] as string,
     dash: DASHES[i % DASHES.length] as readonly number[],
     rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),

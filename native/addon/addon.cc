@@ -115,11 +115,13 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
             "columns: the objective needs a variable that the moments lack");
     }
   };
-  for (const Stack* s : {&b.objective.y, &b.objective.f, &b.objective.e})
-    for (std::int32_t i = 0; i < s->count; ++i) present(s->blocks[i]);
+  const auto all_present = [&](const Stack& s) {
+    for (std::int32_t i = 0; i < s.count; ++i) present(s.blocks[i]);
+  };
+  for (const Stack* s : {&b.objective.y, &b.objective.f, &b.objective.e}) all_present(*s);
   for (std::int32_t i = 0; i < b.objective.penalty_count; ++i) {
-    present(b.objective.penalties[i].of);
-    present(b.objective.penalties[i].given);
+    all_present(b.objective.penalties[i].of);
+    all_present(b.objective.penalties[i].given);
   }
   std::copy(columns, columns + VARIABLE_COUNT, b.column);
   b.projection = r.array<double>("projection", b.projected * b.observation_dim);

@@ -84,13 +84,6 @@ class Problem {
   Matrix projection_;
 };
 
-Stack single(const Block& block) {
-  Stack s{};
-  s.blocks[0] = block;
-  s.count = 1;
-  return s;
-}
-
 bool same_stack(const Stack& a, const Stack& b) {
   if (a.count != b.count) return false;
   for (std::int32_t i = 0; i < a.count; ++i) {
@@ -160,7 +153,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     trace_y = trace(s_yy);
     Matrix u = s_ee;
     for (std::int32_t i = 0; i < o.penalty_count; ++i) {
-      const Stack given = single(o.penalties[i].given), of = single(o.penalties[i].of);
+      const Stack &given = o.penalties[i].given, &of = o.penalties[i].of;
       const Matrix p_gg = problem.covariance(given, given), p_go = problem.covariance(given, of);
       Matrix weights = p_go;
       if (!solve_semidefinite(k, with_ridge(p_gg, p.ridge), p.tolerance, weights)) return NOT_CONVERGED;

@@ -55,8 +55,8 @@ Objective composed() {
 Objective robust() {
   Objective o = reconstruction();
   o.penalty_count = 1;
-  o.penalties[0].of = block({{OBSERVATION_NEXT, -1, 1}, {PAIR_OBSERVATION_NEXT, -1, -1}});
-  o.penalties[0].given = block({{OBSERVATION, -1, 1}, {PAIR_OBSERVATION, -1, -1}});
+  o.penalties[0].of = stack({block({{OBSERVATION_NEXT, -1, 1}, {PAIR_OBSERVATION_NEXT, -1, -1}})});
+  o.penalties[0].given = stack({block({{OBSERVATION, -1, 1}, {PAIR_OBSERVATION, -1, -1}})});
   o.penalties[0].weight = 0;
   return o;
 }
