@@ -237,6 +237,18 @@ export interface AccumulateRequest {
   readonly mean: Float64Array;
 }
 
+/** c = op(a) op(b), op the identity or the transpose. */
+export interface MultiplyRequest {
+  /** Of c: op(a) is (rows, inner), op(b) is (inner, cols). */
+  readonly rows: number;
+  readonly inner: number;
+  readonly cols: number;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
 /** Transitions first .. first + count of a world: every variable as rows. Element order of the streams: docs/theory.md. */
 export interface SampleRequest {
   readonly first: number;
@@ -287,6 +299,8 @@ export interface Backend {
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
+  /** (rows, cols) */
+  multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array>;
   sample(request: SampleRequest, control?: Control): Promise<SampleAnswer>;
   /** Elements first .. first + count of the N(0, 1) stream (seed, stream). */
   normals(seed: number, stream: number, first: number, count: number): Float64Array;

@@ -16,6 +16,7 @@ export interface Addon {
   solveMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
+  multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
   normals(request: object): void;
   symmetricEigen(request: object): Promise<void>;
@@ -158,6 +159,13 @@ export function nativeBackend(addon: Addon): Backend {
       const moments = new Float64Array(r.width * r.width);
       await run(addon.accumulate, { ...r, moments }, control);
       return moments;
+    },
+
+    async multiply(r, control) {
+      const product = new Float64Array(r.rows * r.cols);
+      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
+      await run(addon.multiply, { ...r, ...flags, product }, control);
+      return product;
     },
 
     async sample(r, control) {

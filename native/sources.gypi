@@ -12,6 +12,7 @@
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
       "native/core/moments.cc",
+      "native/core/multiply.cc",
       "native/core/pool.cc",
       "native/core/population.cc",
       "native/core/probe.cc",

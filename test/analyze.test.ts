@@ -4,7 +4,7 @@ import type { Transitions } from '../lib/data/transitions.js';
 import type { ObjectiveSpec } from '../lib/objectives.js';
 import { solve } from '../lib/solve.js';
 import { createWorld, fullMixing, type WorldSpec } from '../lib/world.js';
-import { backends, native } from './support/backends.js';
+import { backends } from './support/backends.js';
 import { generator, noise } from './support/generator.js';
 import { transitionsOf } from './support/transitions.js';
 

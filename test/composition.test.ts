@@ -78,7 +78,7 @@ function problemOf(parts: readonly Part[], v: Record<string, Matrix>): Problem {
   const base = find('augmented') ?? find('cross-exogenous') ?? find('reconstruction');
   const weight = find('action-supervised');
   const alone = weight
-    ? Matrix.mul(v.action as Matrix, Math.sqrt(weight.weight * (weight.labelFraction ?? 1)))
+    ? Matrix.mul(v['action'] as Matrix, Math.sqrt(weight.weight * (weight.labelFraction ?? 1)))
     : null;
   const moves = [
     Matrix.sub(o, see('pairObservation')),

@@ -246,6 +246,19 @@ Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
   });
 }
 
+// multiply(request: MultiplyRequest & { product }): Promise<void>
+Napi::Value multiply_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const std::size_t rows = r.size("rows"), inner = r.size("inner"), cols = r.size("cols");
+  const bool transpose_a = r.size("transposeA") != 0, transpose_b = r.size("transposeB") != 0;
+  const double* a = r.array<double>("a", rows * inner);
+  const double* b = r.array<double>("b", inner * cols);
+  double* product = r.array<double>("product", rows * cols);
+  return Task::start(r, [=](const Kernels& kernels, Job& job) {
+    multiply(kernels, transpose_a, transpose_b, rows, cols, inner, a, b, product, job);
+  });
+}
+
 // choleskySolve(request: { matrices, rightSides, n, m, count, solutions }): Promise<void>
 Napi::Value cholesky_solve_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -285,6 +298,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("sample", Napi::Function::New(env, sample_call));
   exports.Set("normals", Napi::Function::New(env, normals_call));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
+  exports.Set("multiply", Napi::Function::New(env, multiply_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));
   return exports;
