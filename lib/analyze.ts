@@ -10,6 +10,7 @@ import {
   resolveObjective,
   throughProjection,
 } from './objectives.js';
+import { DEFAULT_LEVEL, type Remedy, remediesOf } from './remedies.js';
 import { defaultBackend } from './select-backend.js';
 import { RELATIVE_TOLERANCE } from './solve.js';
 import { requireOk } from './status.js';
@@ -26,6 +27,8 @@ export interface AnalyzeOptions extends Control {
   readonly ridge?: number;
   /** Reconstruct in whitened observations (each direction of variance above the tolerance counts alike). Default false. */
   readonly whiten?: boolean;
+  /** futureLeakage that is small enough: what each remedy is to bring it down to. Default 0.1. */
+  readonly level?: number;
   readonly backend?: Backend;
 }
 
@@ -65,6 +68,9 @@ export interface Analysis {
   /** Eigenvalues of M for the first objective, descending. */
   readonly spectrum: readonly number[];
   readonly latent: readonly LatentRow[];
+  /** futureLeakage that `remedies` bring down to, and what each would cost; empty where leakage cannot be measured. */
+  readonly level: number;
+  readonly remedies: readonly Remedy[];
   readonly notes: readonly string[];
   readonly recommendation: string;
 }
@@ -153,12 +159,14 @@ function checkOptions(t: Transitions, options: AnalyzeOptions) {
   if (!(heldOut > 0 && heldOut < 1)) throw fail('heldOut', 'a share between 0 and 1', heldOut);
   const ridge = options.ridge ?? DEFAULT_RIDGE;
   if (!(ridge >= 0 && Number.isFinite(ridge))) throw fail('ridge', 'a finite number of at least 0', ridge);
-  return { latentDims: sorted, heldOut, ridge };
+  const level = options.level ?? DEFAULT_LEVEL;
+  if (!(level >= 0 && level < 1)) throw fail('level', 'a number from 0 up to, not including, 1', level);
+  return { latentDims: sorted, heldOut, ridge, level };
 }
 
 /** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
 export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
-  const { latentDims, heldOut, ridge } = checkOptions(t, options);
+  const { latentDims, heldOut, ridge, level } = checkOptions(t, options);
   const backend = options.backend ?? defaultBackend();
   const whiten = options.whiten ?? false;
   const notes = [...t.notes];
@@ -193,23 +201,19 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const whitened = whiten ? await whitening(train, variables, null, backend) : null;
   const latent: LatentRow[] = [];
   let spectrum: number[] | undefined;
-  const part = 0.5 / specs.length;
-  for (const spec of specs) {
-    const objective = resolveObjective(spec);
-    requireVariables(objective, t);
-    requireProjection(objective, d, 'objective');
+  const part = 0.4 / specs.length;
+  /** The best latents for one objective on the training split, and what they hold on the other. */
+  const answerOf = async (
+    objective: ResolvedObjective,
+    dims: readonly number[],
+    solving: Control,
+    probing: Control,
+  ) => {
     const projection =
       whitened && objective.projection
         ? await whitening(train, variables, objective.projection, backend)
         : (whitened ?? objective.projection);
-    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
-    if (usable.length < latentDims.length) {
-      notes.push(
-        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
-      );
-    }
-    if (usable.length === 0) continue;
-    const k = usable[usable.length - 1] as number;
+    const k = dims[dims.length - 1] as number;
     const answer = await backend.solveMoments(
       {
         count: 1,
@@ -224,22 +228,26 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
         ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
       },
-      within(part / 2),
+      solving,
     );
     requireOk(answer.status[0] as number, 'analyze');
+    const metrics = await probeAll(t, variables, train, held, answer, k, dims, ridge, backend, probing);
+    return { answer, metrics };
+  };
+  for (const spec of specs) {
+    const objective = resolveObjective(spec);
+    requireVariables(objective, t);
+    requireProjection(objective, d, 'objective');
+    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
+    if (usable.length < latentDims.length) {
+      notes.push(
+        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
+      );
+    }
+    if (usable.length === 0) continue;
+    const k = usable[usable.length - 1] as number;
+    const { answer, metrics } = await answerOf(objective, usable, within(part / 2), within(part / 2));
     spectrum ??= Array.from(answer.spectrum);
-    const metrics = await probeAll(
-      t,
-      variables,
-      train,
-      held,
-      answer,
-      k,
-      usable,
-      ridge,
-      backend,
-      within(part / 2),
-    );
     const rank = answer.rank[0] as number;
     if (rank < k) {
       notes.push(`${objective.spec.kind}: the problem has rank ${rank}; latents beyond it carry nothing`);
@@ -258,6 +266,34 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
       });
     });
   }
+  const { remedies, notes: about } = await remediesOf(
+    {
+      transitions: t,
+      variables,
+      train,
+      heldOut: held,
+      rows: split.train,
+      mean,
+      whitening: whitened,
+      latentDims,
+      level,
+      ridge,
+      backend,
+      crossExogenous: async (latentDim) => {
+        const quiet = { ...options, onProgress: undefined };
+        const { metrics } = await answerOf(
+          resolveObjective({ kind: 'cross-exogenous' }),
+          [latentDim],
+          quiet,
+          quiet,
+        );
+        const { futureLeakage = 0, actionError } = metrics[0] as DataMetrics;
+        return { futureLeakage, ...(actionError === undefined ? {} : { actionError }) };
+      },
+    },
+    within(0.1),
+  );
+  notes.push(...about);
   options.onProgress?.(1, 1);
   const analysis = {
     transitions: t.count,
@@ -274,6 +310,8 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     whiten,
     spectrum: spectrum ?? [],
     latent,
+    level,
+    remedies,
     notes,
   };
   return { ...analysis, recommendation: recommend(analysis) };
