@@ -77,10 +77,9 @@ export function trace(a: Matrix): number {
 /** rows x cols at (top, left). */
 export function cut(a: Matrix, top: number, rows: number, left: number, cols: number): Matrix {
   const part = matrix(rows, cols);
-  for (let i = 0; i < rows; i++) {
-    const from = (top + i) * a.cols + left;
-    part.data.set(a.data.subarray(from, from + cols), i * cols);
-  }
+  for (let i = 0; i < rows; i++)
+    for (let j = 0, from = (top + i) * a.cols + left; j < cols; j++)
+      part.data[i * cols + j] = a.data[from + j] as number;
   return part;
 }
 

@@ -202,18 +202,12 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const latent: LatentRow[] = [];
   let spectrum: number[] | undefined;
   const part = 0.4 / specs.length;
-  /** The best latents for one objective on the training split, and what they hold on the other. */
-  const answerOf = async (
-    objective: ResolvedObjective,
-    dims: readonly number[],
-    solving: Control,
-    probing: Control,
-  ) => {
+  /** The best k latents for one objective on the training split. */
+  const answerOf = async (objective: ResolvedObjective, k: number, control: Control) => {
     const projection =
       whitened && objective.projection
         ? await whitening(train, variables, objective.projection, backend)
         : (whitened ?? objective.projection);
-    const k = dims[dims.length - 1] as number;
     const answer = await backend.solveMoments(
       {
         count: 1,
@@ -228,11 +222,10 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
         ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
       },
-      solving,
+      control,
     );
     requireOk(answer.status[0] as number, 'analyze');
-    const metrics = await probeAll(t, variables, train, held, answer, k, dims, ridge, backend, probing);
-    return { answer, metrics };
+    return answer;
   };
   for (const spec of specs) {
     const objective = resolveObjective(spec);
@@ -246,7 +239,9 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     }
     if (usable.length === 0) continue;
     const k = usable[usable.length - 1] as number;
-    const { answer, metrics } = await answerOf(objective, usable, within(part / 2), within(part / 2));
+    const answer = await answerOf(objective, k, within(part / 2));
+    const probing = within(part / 2);
+    const metrics = await probeAll(t, variables, train, held, answer, k, usable, ridge, backend, probing);
     spectrum ??= Array.from(answer.spectrum);
     const rank = answer.rank[0] as number;
     if (rank < k) {
@@ -281,13 +276,22 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
       backend,
       crossExogenous: async (latentDim) => {
         const quiet = { ...options, onProgress: undefined };
-        const { metrics } = await answerOf(
-          resolveObjective({ kind: 'cross-exogenous' }),
-          [latentDim],
+        const answer = await answerOf(resolveObjective({ kind: 'cross-exogenous' }), latentDim, quiet);
+        const dims = [latentDim];
+        const found = await probeAll(
+          t,
+          variables,
+          train,
+          held,
+          answer,
+          latentDim,
+          dims,
+          ridge,
+          backend,
           quiet,
-          quiet,
+          ONLY_LEAKAGE,
         );
-        const { futureLeakage = 0, actionError } = metrics[0] as DataMetrics;
+        const { futureLeakage = 0, actionError } = found[0] as DataMetrics;
         return { futureLeakage, ...(actionError === undefined ? {} : { actionError }) };
       },
     },
@@ -360,6 +364,10 @@ async function defaultObjectives(
   return [reconstruction, { kind: 'action-supervised', weight, labelFraction: 1 }];
 }
 
+/** Which targets are probed: all that the data has, or those of futureLeakage and actionError. */
+const EVERYTHING = 'everything';
+const ONLY_LEAKAGE = 'leakage';
+
 async function probeAll(
   t: Transitions,
   v: Variables,
@@ -371,6 +379,7 @@ async function probeAll(
   ridge: number,
   backend: Backend,
   control: Control,
+  wanted: typeof EVERYTHING | typeof ONLY_LEAKAGE = EVERYTHING,
 ): Promise<DataMetrics[]> {
   const d = t.observationDim;
   type Target = readonly [begin: number, width: number, read: (m: DataMetrics, at: number) => void];
@@ -404,7 +413,7 @@ async function probeAll(
       },
     ]);
   }
-  if (t.endogenousNext) {
+  if (t.endogenousNext && wanted === EVERYTHING) {
     targets.push([
       v.endogenousNext,
       d,
@@ -413,13 +422,15 @@ async function probeAll(
       },
     ]);
   }
-  targets.push([
-    v.layout.observation,
-    d,
-    (m, at) => {
-      m.rawObservationError = value('raw', at);
-    },
-  ]);
+  if (wanted === EVERYTHING) {
+    targets.push([
+      v.layout.observation,
+      d,
+      (m, at) => {
+        m.rawObservationError = value('raw', at);
+      },
+    ]);
+  }
   answer.push(
     await backend.probe(
       {

@@ -39,8 +39,8 @@ export interface RemedyMetrics {
 }
 
 /** Strengths of the first grid, in units of each remedy's scale, and how finely the answer is found. */
-const RANGE = [1e-3, 1e4] as const;
-const POINTS = [8, 5] as const;
+const RANGE = [1e-2, 1e4] as const;
+const POINTS = [7, 3] as const;
 const TOLERANCE = 0.05;
 /** Labels are counted with the weight held at this many times the least one, so that labels decide and not the weight. */
 const HELD = 10;

@@ -172,14 +172,25 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
     const Matrix n = times_nt(k, s_ye, u);
-    Matrix t = times_tn(k, n, n);
-    symmetrise(t);
-    if (!eigen_symmetric(k, t, lambda)) return NOT_CONVERGED;
-    for (std::size_t i = 0; i < ne; ++i) {
-      const double root = std::sqrt(std::max(lambda[i], 0.0));
-      for (std::size_t j = 0; j < ne; ++j) t.at(i, j) *= root;
+    if (n.rows < ne) {
+      // The smaller problem is N N^T = M itself: G = B^T N U. Rows of G beyond its own are zero.
+      Matrix b = times_nt(k, n, n);
+      symmetrise(b);
+      if (!eigen_symmetric(k, b, lambda)) return NOT_CONVERGED;
+      g = times(k, times(k, b, n), u);
+      lambda.resize(ne, 0.0);
+      g.a.resize(ne * ne, 0.0);
+      g.rows = ne;
+    } else {
+      Matrix t = times_tn(k, n, n);
+      symmetrise(t);
+      if (!eigen_symmetric(k, t, lambda)) return NOT_CONVERGED;
+      for (std::size_t i = 0; i < ne; ++i) {
+        const double root = std::sqrt(std::max(lambda[i], 0.0));
+        for (std::size_t j = 0; j < ne; ++j) t.at(i, j) *= root;
+      }
+      g = times(k, t, u);
     }
-    g = times(k, t, u);
   }
 
   std::int32_t rank = 0;
