@@ -9,6 +9,8 @@ export interface Eigen {
 
 /** Products and eigenproblems of dense matrices, done by a backend. */
 export class Algebra {
+  private work = new Float64Array(0);
+
   constructor(
     private readonly backend: Backend,
     private readonly control: Control,
@@ -42,7 +44,9 @@ export class Algebra {
     fill: (index: number, into: Float64Array) => void,
   ): Promise<Eigen[]> {
     const size = n * n;
-    const all = new Float64Array(count * size);
+    // Kept between calls: the problems of a search are as large as the rest of its work together.
+    if (this.work.length < count * size) this.work = new Float64Array(count * size);
+    const all = this.work.subarray(0, count * size);
     for (let i = 0; i < count; i++) fill(i, all.subarray(i * size, (i + 1) * size));
     const { values, vectors } = await this.backend.symmetricEigen(all, n, count, this.control);
     return Array.from({ length: count }, (_, i) => ({

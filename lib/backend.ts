@@ -204,7 +204,7 @@ export interface ProbeRequest {
   readonly latentDims: Int32Array;
   /** (targets, 2): first column and width of each target. */
   readonly targets: Int32Array;
-  /** Relative to the mean diagonal of the regressors' training moments. */
+  /** Relative to the mean diagonal of the regressors' training moments; latents as regressors have unit variance. */
   readonly ridge: number;
   /** First columns of the paired view (o2, o2'), both -1 where there is none. */
   readonly pairObservation: number;

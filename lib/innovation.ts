@@ -252,18 +252,24 @@ export async function judge(
   const seen = await algebra.times(stackRows(latents, dim), judged);
   const cross = latents.map((g, i) => {
     const of = (left: number, cols: number) => cut(seen, i * k, k, left, cols);
-    const [zz, zzOut] = [multiplyTransposed(of(0, dim), g), multiplyTransposed(of(half, dim), g)];
-    return { of, zz: symmetric(zz), zzOut };
+    const [zz, zzOut] = [symmetric(multiplyTransposed(of(0, dim), g)), multiplyTransposed(of(half, dim), g)];
+    // Latents of unit variance: their own scales say nothing. A constant one explains nothing.
+    const scale = Float64Array.from({ length: k }, (_, j) => {
+      const variance = zz.data[j * (k + 1)] as number;
+      return variance > 0 ? 1 / Math.sqrt(variance) : 0;
+    });
+    const correlation = scaleColumns(scaleRows(zz, scale), scale);
+    for (let j = 0; j < k; j++) correlation.data[j * (k + 1)] = 1;
+    return { of, correlation, zzOut, scale };
   });
   const spectra = await algebra.eigenOfMany(cross.length, k, (i, into) => {
-    into.set((cross[i] as (typeof cross)[number]).zz.data);
+    into.set((cross[i] as (typeof cross)[number]).correlation.data);
   });
-  return cross.map(({ of, zz, zzOut }, i) => {
+  return cross.map(({ of, zzOut, scale }, i) => {
     const { values, vectors } = spectra[i] as Eigen;
-    const add = (ridge * trace(zz)) / k;
-    const largest = (values[0] as number) + add;
-    const inverse = values.map((v) => (v + add > RELATIVE_TOLERANCE * largest ? 1 / (v + add) : 0));
-    const turned = transpose(vectors);
+    const largest = (values[0] as number) + ridge;
+    const inverse = values.map((v) => (v + ridge > RELATIVE_TOLERANCE * largest ? 1 / (v + ridge) : 0));
+    const turned = scaleRows(transpose(vectors), scale);
     const solve = multiplyTransposed(scaleColumns(turned, inverse), turned);
     /** E|t - W^T z|^2 / E|t|^2 on held-out moments, W = solve S_zt of the training split: all that is wide is summed first. */
     const errorOf = (name: Target['name']): number => {

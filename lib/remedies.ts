@@ -377,6 +377,8 @@ async function labels(
   const { algebra, innovation, spectrum } = setting;
   const weight = HELD * (weighted.strength as number);
   const what = { remedy: 'action-supervised', parameter: 'labels', weight } as const;
+  const most = rows.length;
+  if (!weighted.reached) return { ...weighted, ...what, weight: weighted.strength as number, strength: most };
   if (weight === 0) return { ...weighted, ...what };
   const moments = labelledMoments(algebra, transitions, variables, rows, mean, innovation.map);
   const encode: Encode = async (counts) => {
@@ -387,7 +389,6 @@ async function labels(
       onDiagonal(spectrum.values, grams[i] as Matrix, weight, into);
     return latentsOf(setting, { count: grams.length, fill }, spectrum.whiten);
   };
-  const most = rows.length;
   const target = weighted.after.actionError ?? 1;
   const sought = await search.seek(what, encode, {
     scale: 1,
@@ -403,7 +404,7 @@ interface SearchOptions {
   readonly range?: readonly [number, number];
   /** Else a strength is not enough, however little leaks. */
   readonly accept?: (judgement: Judgement) => boolean;
-  /** A strength counts as enough where all greater ones are: what is measured is a matter of luck. */
+  /** A strength counts as enough where all greater ones are, since luck plays a part; out of reach, the greatest is told. */
   readonly settles?: boolean;
 }
 
@@ -444,7 +445,7 @@ class Search {
       range,
       points: POINTS,
     });
-    const strength = critical ? critical.value : least.value;
+    const strength = critical ? critical.value : settles ? range[1] * scale : least.value;
     return {
       ...what,
       latentDim,

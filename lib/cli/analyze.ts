@@ -2,6 +2,7 @@ import { type Analysis, analyze, type DataMetrics } from '../analyze.js';
 import { openData } from '../data/open.js';
 import { ExolamError } from '../errors.js';
 import { nameOfObjective, type ObjectiveSpec } from '../objectives.js';
+import { strengthOf } from '../verdict.js';
 import { toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
@@ -18,6 +19,7 @@ export interface AnalyzeFlags {
   readonly whiten?: boolean;
   readonly ridge?: number;
   readonly heldOut?: number;
+  readonly level?: number;
   readonly objective?: string[];
   readonly threads?: number;
   readonly json?: boolean;
@@ -84,6 +86,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     ...(objectives ? { objectives } : {}),
     ...(flags.heldOut === undefined ? {} : { heldOut: flags.heldOut }),
     ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
+    ...(flags.level === undefined ? {} : { level: flags.level }),
     whiten: flags.whiten ?? false,
     threads: flags.threads,
     signal: shell.signal,
@@ -126,6 +129,24 @@ export function render(a: Analysis): string {
           ...present.map(([metric]) => figure(row.metrics[metric])),
         ]),
       ),
+      '',
+    );
+  }
+  if (a.remedies.length > 0) {
+    const hasAction = a.remedies.some((r) => r.before.actionError !== undefined);
+    lines.push(
+      `remedies: what brings the leakage at latentDim ${a.remedies[0]?.latentDim} down to ${a.level}`,
+      table(
+        ['remedy', 'strength', 'reached', 'future leakage', ...(hasAction ? ['action error'] : [])],
+        a.remedies.map((r) => [
+          r.remedy,
+          strengthOf(r),
+          r.reached ? 'yes' : 'no',
+          `${figure(r.before.futureLeakage)} -> ${figure(r.after.futureLeakage)}`,
+          ...(hasAction ? [`${figure(r.before.actionError)} -> ${figure(r.after.actionError)}`] : []),
+        ]),
+      ),
+      ...a.remedies.flatMap((r) => (r.note ? [`${r.remedy}, ${r.parameter}: ${r.note}`] : [])),
       '',
     );
   }

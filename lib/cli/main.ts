@@ -87,6 +87,11 @@ function program(shell: Shell, outcome: { code: number }): Command {
         'share of the episodes held out for the metrics (default 0.3)',
       ).argParser(number(0, 1)),
     )
+    .addOption(
+      new Option('--level <share>', 'leakage that remedies are to bring z down to (default 0.1)').argParser(
+        number(0, 1),
+      ),
+    )
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option('--json', 'print one JSON document')
     .addOption(threads())

@@ -1,6 +1,8 @@
 import type { Analysis, DataMetrics } from '../analyze.js';
 import { ExolamError } from '../errors.js';
 import { nameOfObjective } from '../objectives.js';
+import { DEFAULT_LEVEL } from '../remedies.js';
+import { strengthOf } from '../verdict.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -69,6 +71,9 @@ export function readAnalysis(value: unknown, what: string): Analysis {
   const number = (v: unknown) => (v === 'Infinity' ? Number.POSITIVE_INFINITY : Number(v));
   return {
     ...a,
+    // Files of before remedies were sought have none.
+    level: a.level ?? DEFAULT_LEVEL,
+    remedies: a.remedies ?? [],
     latent: a.latent.map((r) => ({
       ...r,
       loss: number(r.loss),
@@ -148,6 +153,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
   }
 
+  if (a.remedies.length > 0) sections.push({ title: 'What remedies would cost', html: remedies(a) });
   sections.push({ title: 'The numbers', html: numbers(a, objectives) });
   if (a.notes.length > 0) {
     sections.push({
@@ -155,7 +161,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
       html: `<ul>${a.notes.map((note) => `<li>${escapeHtml(String(note))}</li>`).join('')}</ul>`,
     });
   }
-  const { latent: _, spectrum: __, notes: ___, recommendation: ____, ...settings } = a;
+  const { latent: _, spectrum: __, notes: ___, recommendation: ____, remedies: _____, ...settings } = a;
   sections.push({
     title: 'Settings',
     html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml({ ...settings, objectives: kinds.map((kind) => JSON.parse(kind)) })}`,
@@ -168,6 +174,32 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     footer:
       "The measures are exolam's own formalisation (docs/theory.md) of the question of arXiv:2605.20223, for the linear latent action model of arXiv:2506.15691.",
   });
+}
+
+const share = (v: number | undefined) => (v === undefined ? '' : v.toFixed(3));
+
+/** The strength of each remedy at which leakage falls to the level, and what it does to z. */
+function remedies({ remedies: all, level }: Analysis): string {
+  const hasAction = all.some((r) => r.before.actionError !== undefined);
+  const rows = all.map((r) => [
+    r.remedy,
+    strengthOf(r),
+    r.reached ? 'yes' : 'no: the least leakage is told',
+    share(r.before.futureLeakage),
+    share(r.after.futureLeakage),
+    ...(hasAction ? [share(r.before.actionError), share(r.after.actionError)] : []),
+    ...(all.some((other) => other.note) ? [r.note ?? ''] : []),
+  ]);
+  const header = [
+    'remedy',
+    'strength',
+    `leaks at most ${level}`,
+    'leakage before',
+    'after',
+    ...(hasAction ? ['action error before', 'after'] : []),
+    ...(all.some((r) => r.note) ? ['note'] : []),
+  ];
+  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}`;
 }
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
