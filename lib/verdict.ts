@@ -3,6 +3,9 @@ import type { Remedy } from './remedies.js';
 
 const percent = (share: number) => `${Math.round(100 * Math.min(1, Math.max(0, share)))} %`;
 
+/** Above this share of the action unexplained, z tells little of it. */
+const EMPTY = 0.5;
+
 /** What the figures mean, in words: no number here that is not in the analysis. */
 export function recommend(analysis: Omit<Analysis, 'recommendation'>): string {
   const rowsOf = (kind: string) => analysis.latent.filter((row) => row.objective.kind === kind);
@@ -77,9 +80,20 @@ function costOf(remedies: Analysis['remedies'], level: number): string | null {
     `To leak at most ${percent(level)}, where reconstruction leaks ${at},`,
     reached.length > 0 ? `it takes ${listed(reached, 'or')}` : 'no remedy is enough',
     failed.length > 0 ? `; out of reach: ${listed(failed, 'and')}.` : '.',
+    empty(remedies),
   ]
     .join(' ')
-    .replace(/ ([;.])/g, '$1');
+    .replace(/ ([;.])/g, '$1')
+    .trimEnd();
+}
+
+/** Clean latents may be empty ones. */
+function empty(remedies: Analysis['remedies']): string {
+  const errors = remedies.filter((r) => r.reached && r.after.actionError !== undefined);
+  const least = Math.min(...errors.map((r) => r.after.actionError as number));
+  return errors.length > 0 && least > EMPTY
+    ? `Clean latents are not yet actions here: at least ${percent(least)} of the action stays unexplained.`
+    : '';
 }
 
 /** A remedy and its strength as a reader would say it. */

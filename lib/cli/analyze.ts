@@ -20,6 +20,7 @@ export interface AnalyzeFlags {
   readonly ridge?: number;
   readonly heldOut?: number;
   readonly level?: number;
+  readonly remedies?: boolean;
   readonly objective?: string[];
   readonly threads?: number;
   readonly json?: boolean;
@@ -87,6 +88,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     ...(flags.heldOut === undefined ? {} : { heldOut: flags.heldOut }),
     ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
     ...(flags.level === undefined ? {} : { level: flags.level }),
+    remedies: flags.remedies ?? true,
     whiten: flags.whiten ?? false,
     threads: flags.threads,
     signal: shell.signal,

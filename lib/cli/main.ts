@@ -92,6 +92,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
         number(0, 1),
       ),
     )
+    .option('--no-remedies', 'do not seek what each remedy would cost')
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option('--json', 'print one JSON document')
     .addOption(threads())
