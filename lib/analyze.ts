@@ -294,7 +294,7 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
           quiet,
           ONLY_LEAKAGE,
         );
-        const { futureLeakage = 0, actionError } = found[0] as DataMetrics;
+        const { futureLeakage = Number.NaN, actionError } = found[0] as DataMetrics;
         return { futureLeakage, ...(actionError === undefined ? {} : { actionError }) };
       },
     },

@@ -7,6 +7,7 @@ import type { Transitions } from '../lib/data/transitions.js';
 import { meanOf, secondMoments, variablesOf } from '../lib/moments.js';
 import { type ObjectiveSpec, resolveObjective } from '../lib/objectives.js';
 import { type Remedy, type RemedyRequest, remediesOf } from '../lib/remedies.js';
+import { recommend } from '../lib/verdict.js';
 import type { WorldSpec } from '../lib/world.js';
 import { backends, native } from './support/backends.js';
 import { transitionsOf } from './support/transitions.js';
@@ -375,6 +376,49 @@ describe('what the data holds decides', () => {
       new Set((await analyze(t, { latentDims, backend: native })).remedies.map((r) => r.latentDim));
     expect(await dim([1, 3, 4])).toEqual(new Set([3]));
     expect(await dim([1])).toEqual(new Set([2]));
+  });
+});
+
+describe('the verdict', () => {
+  it('says what each remedy takes, what is out of reach, and that clean latents may be empty', async () => {
+    const t = await transitionsOf(general, 500);
+    const analysis = await analyze(t, { latentDims: [2], backend: native });
+    const before = { futureLeakage: 0.6, actionError: 0.99 };
+    const entry = (
+      remedy: Remedy['remedy'],
+      parameter: Remedy['parameter'],
+      rest: Partial<Remedy>,
+    ): Remedy => ({
+      remedy,
+      parameter,
+      latentDim: 2,
+      reached: true,
+      strength: null,
+      before,
+      after: { futureLeakage: 0.05, actionError: 0.9 },
+      ...rest,
+    });
+    const remedies = [
+      entry('action-supervised', 'weight', { strength: 12.34 }),
+      entry('action-supervised', 'labels', { strength: 77, weight: 123.4 }),
+      entry('exogenous-robust', 'weight', {
+        reached: false,
+        strength: 1e4,
+        after: { futureLeakage: 0.3, actionError: 0.2 },
+      }),
+      entry('representation', 'gain', { strength: 0.25 }),
+    ];
+    expect(recommend({ ...analysis, remedies })).toContain(
+      'To leak at most 10 %, where reconstruction leaks 60 % of the exogenous innovation at latentDim 2, it takes action supervision of weight 12, 77 labelled transitions for supervision of weight 120 or a representation that leaves the exogenous part a gain of 0.25; out of reach: a consistency penalty (30 % at least). Clean latents are not yet actions here: at least 90 % of the action stays unexplained.',
+    );
+    const none = remedies.map((r) => ({ ...r, reached: false }));
+    expect(recommend({ ...analysis, remedies: none })).toMatch(
+      /, no remedy is enough; out of reach: action supervision \(5 % at least\), any number of labels .*\.$/,
+    );
+    const clean = remedies.map((r) => ({ ...r, before: { futureLeakage: 0.02 } }));
+    expect(recommend({ ...analysis, remedies: clean })).toContain(
+      'No remedy is needed for a leakage of at most 10 %',
+    );
   });
 });
 
