@@ -46,6 +46,8 @@ const TOLERANCE = 0.05;
 const HELD = 10;
 /** Least number of labels that is tried: below, an estimate of a covariance says nothing. */
 const FEWEST_LABELS = 4;
+/** A leakage this far below 0 is a probe that does worse than none: chance, and no measurement. */
+const CHANCE = -0.1;
 /** Numbers in the eigenproblems of one batch, at most. */
 const BATCH_NUMBERS = 2_000_000;
 
@@ -117,6 +119,14 @@ export async function remediesOf(request: RemedyRequest, control: Control): Prom
   const latentDim = await latentDimOf(algebra, request, innovation, spectrum);
   const setting: Setting = { algebra, innovation, spectrum, latentDim, level };
   const [before] = await judge(algebra, await reconstruction(setting), innovation);
+  if ((before as Judgement).futureLeakage < CHANCE) {
+    return {
+      remedies: [],
+      notes: [
+        `what remedies would cost cannot be measured: fitted on ${request.rows.length} transitions, probes of the next exogenous state do worse than none on the others`,
+      ],
+    };
+  }
   const search = new Search(setting, before as Judgement);
   const found: Remedy[] = [];
   const report = (share: number) => control.onProgress?.(share, 1);
@@ -152,6 +162,7 @@ export async function remediesOf(request: RemedyRequest, control: Control): Prom
       strength: null,
       before: metricsOf(before as Judgement),
       after,
+      ...noted(after, true),
     });
     report(0.8);
   }
@@ -185,6 +196,19 @@ interface Whitener {
   readonly values: Float64Array;
   /** (rank, n) */
   readonly whiten: Matrix;
+}
+
+/** What is to be said of a measurement. */
+function noted({ futureLeakage }: RemedyMetrics, isMonotone: boolean): { note?: string } {
+  const notes = [
+    ...(futureLeakage < CHANCE
+      ? [
+          'the probes of the next exogenous state do worse than none here: the leakage is small, but measured by chance',
+        ]
+      : []),
+    ...(isMonotone ? [] : ['the leakage rises above the level again at some greater strength']),
+  ];
+  return notes.length > 0 ? { note: notes.join('; ') } : {};
 }
 
 function metricsOf({ futureLeakage, actionError }: Judgement): RemedyMetrics {
@@ -446,16 +470,15 @@ class Search {
       points: POINTS,
     });
     const strength = critical ? critical.value : settles ? range[1] * scale : least.value;
+    const after = metricsOf(measured.get(strength) as Judgement);
     return {
       ...what,
       latentDim,
       reached: critical !== null,
       strength,
       before: metricsOf(this.before),
-      after: metricsOf(measured.get(strength) as Judgement),
-      ...(critical && !critical.isMonotone
-        ? { note: 'the leakage rises above the level again at some greater strength' }
-        : {}),
+      after,
+      ...noted(after, critical?.isMonotone ?? true),
     };
   }
 }

@@ -379,6 +379,15 @@ describe('what the data holds decides', () => {
   });
 });
 
+it('too few transitions to measure a leakage are told', async () => {
+  const t = await transitionsOf(orthonormal, 12);
+  const { remedies, notes } = await analyze(t, { latentDims: [2], backend: native });
+  expect(remedies).toEqual([]);
+  expect(notes.join(' ')).toContain(
+    'fitted on 8 transitions, probes of the next exogenous state do worse than none',
+  );
+});
+
 describe('the verdict', () => {
   it('says what each remedy takes, what is out of reach, and that clean latents may be empty', async () => {
     const t = await transitionsOf(general, 500);
