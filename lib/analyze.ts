@@ -8,6 +8,7 @@ import {
   requireProjection,
   resolveObjective,
 } from './objectives.js';
+import { DEFAULT_LEVEL, type Remedy, remediesOf } from './remedies.js';
 import { defaultBackend } from './select-backend.js';
 import { RELATIVE_TOLERANCE } from './solve.js';
 import { requireOk } from './status.js';
@@ -25,6 +26,10 @@ export interface AnalyzeOptions extends Control {
   readonly ridge?: number;
   /** Reconstruct in whitened observations (each direction of variance above the tolerance counts alike). Default false. */
   readonly whiten?: boolean;
+  /** futureLeakage that is small enough: what each remedy is to bring it down to. Default 0.1. */
+  readonly level?: number;
+  /** Also seek what each remedy would cost: some 50 eigenproblems as wide as the observation. Default true. */
+  readonly remedies?: boolean;
   readonly backend?: Backend;
 }
 
@@ -64,6 +69,9 @@ export interface Analysis {
   /** Eigenvalues of M for the first objective, descending. */
   readonly spectrum: readonly number[];
   readonly latent: readonly LatentRow[];
+  /** futureLeakage that `remedies` bring down to, and what each would cost; empty where leakage cannot be measured. */
+  readonly level: number;
+  readonly remedies: readonly Remedy[];
   readonly notes: readonly string[];
   readonly recommendation: string;
 }
@@ -130,12 +138,14 @@ function checkOptions(t: Transitions, options: AnalyzeOptions) {
   }
   const heldOut = options.heldOut ?? DEFAULT_HELD_OUT;
   if (!(heldOut > 0 && heldOut < 1)) throw fail('heldOut', 'a share between 0 and 1', heldOut);
-  return { latentDims: sorted, heldOut, ridge: checkedRidge(options.ridge) };
+  const level = options.level ?? DEFAULT_LEVEL;
+  if (!(level >= 0 && level < 1)) throw fail('level', 'a number from 0 up to, not including, 1', level);
+  return { latentDims: sorted, heldOut, ridge: checkedRidge(options.ridge), level };
 }
 
 /** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
 export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
-  const { latentDims, heldOut, ridge } = checkOptions(t, options);
+  const { latentDims, heldOut, ridge, level } = checkOptions(t, options);
   const backend = options.backend ?? defaultBackend();
   const whiten = options.whiten ?? false;
   const notes = [...t.notes];
@@ -169,19 +179,10 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const specs = options.objectives ?? (await defaultObjectives(train, variables, ridge, backend));
   const latent: LatentRow[] = [];
   let spectrum: number[] | undefined;
-  const part = 0.5 / specs.length;
-  for (const spec of specs) {
-    const objective = resolveObjective(spec);
-    requireVariables(objective, t);
+  const part = 0.4 / specs.length;
+  /** The best k latents for one objective on the training split. */
+  const answerOf = async (objective: ResolvedObjective, k: number, control: Control) => {
     const seen = await seenThrough(objective, whiten, train, variables, backend);
-    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
-    if (usable.length < latentDims.length) {
-      notes.push(
-        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
-      );
-    }
-    if (usable.length === 0) continue;
-    const k = usable[usable.length - 1] as number;
     const answer = await backend.solveMoments(
       {
         count: 1,
@@ -196,22 +197,27 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
         ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
       },
-      within(part / 2),
+      control,
     );
     requireOk(answer.status[0] as number, 'analyze');
+    return answer;
+  };
+  for (const spec of specs) {
+    const objective = resolveObjective(spec);
+    requireVariables(objective, t);
+    requireProjection(objective, d, 'objective');
+    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
+    if (usable.length < latentDims.length) {
+      notes.push(
+        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
+      );
+    }
+    if (usable.length === 0) continue;
+    const k = usable[usable.length - 1] as number;
+    const answer = await answerOf(objective, k, within(part / 2));
+    const probing = within(part / 2);
+    const metrics = await probeAll(t, variables, train, held, answer, k, usable, ridge, backend, probing);
     spectrum ??= Array.from(answer.spectrum);
-    const metrics = await probeAll(
-      t,
-      variables,
-      train,
-      held,
-      answer,
-      k,
-      usable,
-      ridge,
-      backend,
-      within(part / 2),
-    );
     const rank = answer.rank[0] as number;
     if (rank < k) {
       notes.push(`${objective.spec.kind}: the problem has rank ${rank}; latents beyond it carry nothing`);
@@ -230,6 +236,51 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
       });
     });
   }
+  const plain = await seenThrough(
+    resolveObjective({ kind: 'reconstruction' }),
+    whiten,
+    train,
+    variables,
+    backend,
+  );
+  const seek = options.remedies === false ? async () => ({ remedies: [], notes: [] }) : remediesOf;
+  const { remedies, notes: about } = await seek(
+    {
+      transitions: t,
+      variables,
+      train,
+      heldOut: held,
+      rows: split.train,
+      mean,
+      whitening: plain.projection,
+      latentDims,
+      level,
+      ridge,
+      backend,
+      crossExogenous: async (latentDim) => {
+        const quiet = { ...options, onProgress: undefined };
+        const answer = await answerOf(resolveObjective({ kind: 'cross-exogenous' }), latentDim, quiet);
+        const dims = [latentDim];
+        const found = await probeAll(
+          t,
+          variables,
+          train,
+          held,
+          answer,
+          latentDim,
+          dims,
+          ridge,
+          backend,
+          quiet,
+          ONLY_LEAKAGE,
+        );
+        const { futureLeakage = Number.NaN, actionError } = found[0] as DataMetrics;
+        return { futureLeakage, ...(actionError === undefined ? {} : { actionError }) };
+      },
+    },
+    within(0.1),
+  );
+  notes.push(...about);
   options.onProgress?.(1, 1);
   const analysis = {
     transitions: t.count,
@@ -246,6 +297,8 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
     whiten,
     spectrum: spectrum ?? [],
     latent,
+    level,
+    remedies,
     notes,
   };
   return { ...analysis, recommendation: recommend(analysis) };
@@ -295,6 +348,10 @@ async function defaultObjectives(
   return [reconstruction, { kind: 'action-supervised', weight, labelFraction: 1 }];
 }
 
+/** Which targets are probed: all that the data has, or those of futureLeakage and actionError. */
+const EVERYTHING = 'everything';
+const ONLY_LEAKAGE = 'leakage';
+
 async function probeAll(
   t: Transitions,
   v: Variables,
@@ -306,6 +363,7 @@ async function probeAll(
   ridge: number,
   backend: Backend,
   control: Control,
+  wanted: typeof EVERYTHING | typeof ONLY_LEAKAGE = EVERYTHING,
 ): Promise<DataMetrics[]> {
   const d = t.observationDim;
   type Target = readonly [begin: number, width: number, read: (m: DataMetrics, at: number) => void];
@@ -339,7 +397,7 @@ async function probeAll(
       },
     ]);
   }
-  if (t.endogenousNext) {
+  if (t.endogenousNext && wanted === EVERYTHING) {
     targets.push([
       v.endogenousNext,
       d,
@@ -348,13 +406,15 @@ async function probeAll(
       },
     ]);
   }
-  targets.push([
-    v.layout.observation,
-    d,
-    (m, at) => {
-      m.rawObservationError = value('raw', at);
-    },
-  ]);
+  if (wanted === EVERYTHING) {
+    targets.push([
+      v.layout.observation,
+      d,
+      (m, at) => {
+        m.rawObservationError = value('raw', at);
+      },
+    ]);
+  }
   answer.push(
     await backend.probe(
       {

@@ -40,7 +40,7 @@ export interface Block {
 
 /**
  * An objective as data: theory.md section 2 with target y, free regressor f, bottleneck regressor e (each a stack of
- * blocks) and penalty P = sum over `penalties` of weight x cov(of given `given`), `of` having the width of e.
+ * blocks) and penalty P = sum over `penalties` of weight x cov(of given `given`), stacks too, `of` having the width of e.
  * `gauge`: the state gauge of the reported encoder, z = G (e - E[e | f]) or z = G e, augmentation noise left out.
  * Zero coefficients of y, f, e are allowed.
  */
@@ -48,7 +48,11 @@ export interface ObjectiveRows {
   readonly y: readonly Block[];
   readonly f: readonly Block[];
   readonly e: readonly Block[];
-  readonly penalties: readonly { readonly of: Block; readonly given: Block; readonly weight: number }[];
+  readonly penalties: readonly {
+    readonly of: readonly Block[];
+    readonly given: readonly Block[];
+    readonly weight: number;
+  }[];
   readonly gauge: 'innovation' | 'difference' | 'encoder';
 }
 
@@ -200,7 +204,7 @@ export interface ProbeRequest {
   readonly latentDims: Int32Array;
   /** (targets, 2): first column and width of each target. */
   readonly targets: Int32Array;
-  /** Relative to the mean diagonal of the regressors' training moments. */
+  /** Relative to the mean diagonal of the regressors' training moments; latents as regressors have unit variance. */
   readonly ridge: number;
   /** First columns of the paired view (o2, o2'), both -1 where there is none. */
   readonly pairObservation: number;
@@ -231,6 +235,18 @@ export interface AccumulateRequest {
   readonly data: Float64Array;
   /** (width) */
   readonly mean: Float64Array;
+}
+
+/** c = op(a) op(b), op the identity or the transpose. */
+export interface MultiplyRequest {
+  /** Of c: op(a) is (rows, inner), op(b) is (inner, cols). */
+  readonly rows: number;
+  readonly inner: number;
+  readonly cols: number;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
 }
 
 /** Transitions first .. first + count of a world: every variable as rows. Element order of the streams: docs/theory.md. */
@@ -301,6 +317,8 @@ export interface Backend {
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
+  /** (rows, cols) */
+  multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array>;
   /** `into`: an earlier answer of the same sizes, whose arrays this one may take over: fresh memory costs time. */
   sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
   /**

@@ -84,57 +84,77 @@ export interface StrengthSearch {
   readonly relativeTolerance: number;
   /** Unit of strength, so that a range of magnitudes serves every problem. */
   readonly scale: number;
+  /** Least and greatest strength of the first grid, in units of `scale`. Default 1e-6 to 1e6. */
+  readonly range?: readonly [least: number, greatest: number];
+  /** Points of the first grid and of every finer one, both ends included. Default 31 each. */
+  readonly points?: readonly [first: number, finer: number];
 }
+
+type Leakages = (strengths: readonly number[]) => Promise<readonly number[]>;
 
 /**
  * The least strength at which a leakage that falls with strength is at most `level`: a grid over magnitudes, then finer grids
  * between the last strength that leaks and the first that does not. `leakages` answers a whole grid at once: exact solutions of
- * a world or fits to a user's data.
+ * a world or fits to a user's data. Throws where no strength of the first grid is enough.
  */
-export async function leastStrength(
-  leakages: (strengths: readonly number[]) => Promise<readonly number[]>,
-  { what, level, relativeTolerance, scale }: StrengthSearch,
-): Promise<Critical> {
-  let [low, high] = [RANGE[0] * scale, RANGE[1] * scale];
-  const [without, ...first] = await leakages([0, ...grid(low, high)]);
-  if ((without as number) <= level) {
-    return {
-      value: 0,
-      method: 'search',
-      futureLeakage: without as number,
-      isMonotone: first.every((v) => v <= level),
-    };
-  }
-  let found = first.findIndex((v) => v <= level);
-  if (found < 0) {
-    const least = Math.min(without as number, ...first);
-    throw new ExolamError(
-      'numerical',
-      `${what}: no strength up to ${high.toExponential(0)} brings futureLeakage down to ${level}; the least it reaches is ${Number(least.toPrecision(3))}`,
+export async function leastStrength(leakages: Leakages, search: StrengthSearch): Promise<Critical> {
+  const { critical, least } = await seekStrength(leakages, search);
+  if (critical) return critical;
+  const greatest = (search.range ?? RANGE)[1] * search.scale;
+  throw new ExolamError(
+    'numerical',
+    `${search.what}: no strength up to ${greatest.toExponential(0)} brings futureLeakage down to ${search.level}; the least it reaches is ${Number(least.futureLeakage.toPrecision(3))}`,
+  );
+}
+
+/** The least strength or, where none of the first grid is enough, null and the strength that leaks least. */
+export async function seekStrength(
+  leakages: Leakages,
+  { level, relativeTolerance, scale, range = RANGE, points: [many, finer] = [GRID, GRID] }: StrengthSearch,
+): Promise<{ critical: Critical | null; least: { value: number; futureLeakage: number } }> {
+  let [low, high] = [range[0] * scale, range[1] * scale];
+  const weakest = low;
+  let points = grid(low, high, many);
+  const [without, ...first] = (await leakages([0, ...points])) as [number, ...number[]];
+  const lowest = Math.min(without, ...first);
+  const least = {
+    value: [0, ...points][[without, ...first].indexOf(lowest)] as number,
+    futureLeakage: lowest,
+  };
+  const found = (value: number, futureLeakage: number, isMonotone: boolean) => ({
+    critical: { value, method: 'search', futureLeakage, isMonotone } as const,
+    least,
+  });
+  if (without <= level) {
+    return found(
+      0,
+      without,
+      first.every((v) => v <= level),
     );
   }
-  const isMonotone = first.slice(found).every((v) => v <= level);
-  let leakage = first[found] as number;
-  let points = grid(low, high);
+  let at = first.findIndex((v) => v <= level);
+  if (at < 0) return { critical: null, least };
+  const isMonotone = first.slice(at).every((v) => v <= level);
+  let leakage = first[at] as number;
   while (true) {
-    high = points[found] as number;
-    if (found === 0 && high === RANGE[0] * scale) break;
-    low = found > 0 ? (points[found - 1] as number) : low;
+    high = points[at] as number;
+    if (at === 0 && high === weakest) break;
+    low = at > 0 ? (points[at - 1] as number) : low;
     if (high / low - 1 <= relativeTolerance) break;
     // Both ends are known: the grid holds what lies between.
-    points = grid(low, high).slice(1);
+    points = grid(low, high, finer).slice(1);
     const answers = await leakages(points.slice(0, -1));
-    const at = answers.findIndex((v) => v <= level);
-    found = at < 0 ? points.length - 1 : at;
-    if (at >= 0) leakage = answers[at] as number;
+    const enough = answers.findIndex((v) => v <= level);
+    at = enough < 0 ? points.length - 1 : enough;
+    if (enough >= 0) leakage = answers[enough] as number;
   }
-  return { value: high, method: 'search', futureLeakage: leakage, isMonotone };
+  return found(high, leakage, isMonotone);
 }
 
 /** Evenly on a logarithmic scale, both ends included. */
-function grid(low: number, high: number): number[] {
-  return Array.from({ length: GRID }, (_, i) =>
-    i === GRID - 1 ? high : low * (high / low) ** (i / (GRID - 1)),
+function grid(low: number, high: number, points: number): number[] {
+  return Array.from({ length: points }, (_, i) =>
+    i === points - 1 ? high : low * (high / low) ** (i / (points - 1)),
   );
 }
 

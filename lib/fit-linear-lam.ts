@@ -5,9 +5,9 @@ import type { Transitions } from './data/transitions.js';
 import { type Decoder, momentsDecoder, populationDecoder } from './decoder.js';
 import { ExolamError } from './errors.js';
 import { LinearLam, type LinearLamParts, negative, productOf, requireGauge } from './linear-lam.js';
-import { fromRows, matrix, multiply } from './matrix.js';
+import { matrix, multiply } from './matrix.js';
 import { meanOf, secondMoments, variablesOf } from './moments.js';
-import { type ObjectiveSpec, resolveObjective } from './objectives.js';
+import { hasKind, type ObjectiveSpec, resolveObjective } from './objectives.js';
 import { defaultBackend } from './select-backend.js';
 import { type Case, prepare, RELATIVE_TOLERANCE, requestOf, solve } from './solve.js';
 import { requireOk } from './status.js';
@@ -45,7 +45,7 @@ export async function fitLinearLam(
   question: Case | DataCase,
   options: FitLinearLamOptions = {},
 ): Promise<LinearLam> {
-  if (options.gauge !== undefined) requireGauge(options.gauge, question.objective.kind);
+  if (options.gauge !== undefined) requireGauge(options.gauge, question.objective);
   const parts =
     'data' in question ? await fitData(question, options) : await fitPopulation(question, options);
   const lam = new LinearLam(parts);
@@ -168,9 +168,9 @@ async function fitData(question: DataCase, options: FitLinearLamOptions): Promis
 
   const meanAt = (begin: number) => mean.slice(begin, begin + d);
   // The view that the decoder sees and predicts.
-  const paired = objective.spec.kind === 'cross-exogenous';
+  const paired = hasKind(objective.spec, 'cross-exogenous');
   const next = meanAt(paired ? layout.pairObservationNext : layout.observationNext);
-  const projection = objective.spec.kind === 'representation' ? fromRows(objective.spec.projection) : null;
+  const { projection } = objective;
   return {
     objective: objective.spec,
     gauge,

@@ -25,6 +25,7 @@ export { type Batch, type FitSource, LinearLam, type StateGauge } from './linear
 export type { Matrix } from './matrix.js';
 export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
 export { referenceBackend } from './reference/index.js';
+export type { Remedy, RemedyMetrics } from './remedies.js';
 export { type ReproduceOptions, type Reproduction, reproduce, writeReproduction } from './reproduce/index.js';
 export { defaultBackend } from './select-backend.js';
 export {

@@ -3,7 +3,13 @@ import { requireFinite } from './data/checks.js';
 import type { Decoder, Encoder } from './decoder.js';
 import { ExolamError } from './errors.js';
 import { type Matrix, matrix } from './matrix.js';
-import { type ObjectiveSpec, objectiveSchema, requireProjection, resolveObjective } from './objectives.js';
+import {
+  hasKind,
+  type ObjectiveSpec,
+  objectiveSchema,
+  requireProjection,
+  resolveObjective,
+} from './objectives.js';
 import { addScaled, multiply, multiplyTransposed } from './reference/linear-algebra.js';
 import { readTensors, type Tensor, writeTensors } from './safetensors.js';
 import { parse, quote } from './validate.js';
@@ -151,7 +157,7 @@ export class LinearLam {
    */
   withGauge(gauge: 'innovation' | 'difference'): LinearLam {
     if (gauge === this.gauge) return this;
-    requireGauge(gauge, this.objective.kind);
+    requireGauge(gauge, this.objective);
     const { C: before, D } = this.encoder;
     const { A, B, innovationC } = this.decoder;
     const C = gauge === 'innovation' ? innovationC : negative(D);
@@ -208,17 +214,17 @@ export class LinearLam {
 
 /** What `decode` returns follows from the objective: of a representation, nothing else is decoded. */
 function predictionOf(objective: ObjectiveSpec): 'observation' | 'representation' {
-  return objective.kind === 'representation' ? 'representation' : 'observation';
+  return hasKind(objective, 'representation') ? 'representation' : 'observation';
 }
 
 /** Refuses a gauge that an objective's latents cannot be brought to. */
-export function requireGauge(gauge: string, kind: ObjectiveSpec['kind']): void {
+export function requireGauge(gauge: string, objective: ObjectiveSpec): void {
   if (gauge !== 'innovation' && gauge !== 'difference')
     throw new ExolamError(
       'input',
       `gauge: expected one of "innovation", "difference" but received ${quote(gauge)}`,
     );
-  if (kind === 'cross-exogenous')
+  if (hasKind(objective, 'cross-exogenous'))
     throw new ExolamError(
       'unsupported',
       `gauge: expected none for objective cross-exogenous but received "${gauge}": its decoder sees another view than its encoder, so that it cannot undo a function of o`,
@@ -376,8 +382,8 @@ function modelOf(
   expect('prediction_dim', objective.projection?.rows ?? d, m);
   expect('product of observation_shape', d, productOf(about.observation_shape));
   if (k > d) throw bad(`latent_dim: expected at most observation_dim (${d}) but received ${k}`);
-  const fixed = objective.spec.kind === 'cross-exogenous';
-  if ((about.gauge === 'encoder') !== fixed && (fixed || objective.spec.kind !== 'augmented'))
+  const fixed = hasKind(objective.spec, 'cross-exogenous');
+  if (about.gauge === 'encoder' ? objective.rows.gauge !== 'encoder' : fixed)
     throw bad(`gauge: "${about.gauge}" is none of objective ${objective.spec.kind}`);
 
   const layout = layoutOf({ latentDim: k, observationDim: d, predictionDim: m });

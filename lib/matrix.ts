@@ -47,6 +47,34 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
   return c;
 }
 
+/** a b^T for few rows, which lie as they are read; four sums at a time, because one waits for itself. */
+export function multiplyTransposed(
+  { rows, cols: n, data: a }: Matrix,
+  { rows: cols, data: b }: Matrix,
+): Matrix {
+  const out = matrix(rows, cols);
+  for (let i = 0; i < rows; i++) {
+    let j = 0;
+    for (; j + 4 <= cols; j += 4) {
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      for (let k = 0, at = i * n, b0 = j * n, b1 = b0 + n, b2 = b1 + n, b3 = b2 + n; k < n; k++) {
+        const v = a[at++] as number;
+        s0 += v * (b[b0++] as number);
+        s1 += v * (b[b1++] as number);
+        s2 += v * (b[b2++] as number);
+        s3 += v * (b[b3++] as number);
+      }
+      out.data.set([s0, s1, s2, s3], i * cols + j);
+    }
+    for (; j < cols; j++) {
+      let sum = 0;
+      for (let k = 0; k < n; k++) sum += (a[i * n + k] as number) * (b[j * n + k] as number);
+      out.data[i * cols + j] = sum;
+    }
+  }
+  return out;
+}
+
 /** [a b], side by side. */
 export function beside(a: Matrix, b: Matrix): Matrix {
   const c = matrix(a.rows, a.cols + b.cols);

@@ -64,7 +64,7 @@ export async function secondMoments(
   control: Control = {},
 ): Promise<Float64Array> {
   const { variables, columns } = columnsOf(t);
-  const total = new Float64Array(variables.width * variables.width);
+  let total: Float64Array | undefined;
   for (let first = 0; first < rows.length; first += CHUNK) {
     const part = rows.subarray(first, first + CHUNK);
     const data = new Float64Array(part.length * variables.width);
@@ -76,8 +76,11 @@ export async function secondMoments(
       { rows: part.length, width: variables.width, data, mean },
       { ...control, onProgress: undefined },
     );
-    for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (sums[i] as number);
+    if (total) for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (sums[i] as number);
+    else total = sums;
     control.onProgress?.(Math.min(first + CHUNK, rows.length), rows.length);
   }
-  return total.map((sum) => sum / rows.length);
+  total ??= new Float64Array(variables.width * variables.width);
+  for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) / rows.length;
+  return total;
 }

@@ -18,6 +18,7 @@ export interface Addon {
   solveMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
+  multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
   sampleF32(request: object): Promise<void>;
   wishart(request: object): Promise<void>;
@@ -40,14 +41,15 @@ export function encodeObjective(rows: ObjectiveRows): Int32Array {
     for (const t of b.terms)
       wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
   };
-  for (const stack of [rows.y, rows.f, rows.e]) {
-    wire.push(stack.length);
-    stack.forEach(block);
-  }
+  const stack = (blocks: readonly Block[]) => {
+    wire.push(blocks.length);
+    blocks.forEach(block);
+  };
+  for (const blocks of [rows.y, rows.f, rows.e]) stack(blocks);
   wire.push(rows.penalties.length);
   for (const p of rows.penalties) {
-    block(p.of);
-    block(p.given);
+    stack(p.of);
+    stack(p.given);
     wire.push(p.weight);
   }
   return Int32Array.from(wire);
@@ -181,6 +183,13 @@ export function nativeBackend(addon: Addon): Backend {
       const moments = new Float64Array(r.width * r.width);
       await run(addon.accumulate, { ...r, moments }, control);
       return moments;
+    },
+
+    async multiply(r, control) {
+      const product = new Float64Array(r.rows * r.cols);
+      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
+      await run(addon.multiply, { ...r, ...flags, product }, control);
+      return product;
     },
 
     async sample(r, control, into) {

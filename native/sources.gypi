@@ -13,6 +13,7 @@
       "native/core/eigen.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
+      "native/core/multiply.cc",
       "native/core/pool.cc",
       "native/core/population.cc",
       "native/core/probe.cc",

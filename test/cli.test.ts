@@ -195,7 +195,7 @@ describe('exolam solve --save', () => {
     const objective = { kind: 'representation', projection: [Array(24).fill(1), [1]] };
     await expectRefused(
       ['solve', file('narrow.json', { objective, latentDim: 1 })],
-      /narrow\.json: objective\.projection\[1\]: expected observationDim \(24\) numbers but received 1/,
+      /narrow\.json: objective\.projection\[1\]: expected 24 numbers, as in row 0, but received 1/,
     );
   });
 });
@@ -266,7 +266,35 @@ describe('exolam generate and analyze', () => {
     const { code, stdout } = await exolam('analyze', join(folder, 'data.npz'), '--latent-dim', '1:3');
     expect(code).toBe(0);
     expect(stdout).toMatch(/latentDim\s+loss\s+action error\s+future leakage/);
-    expect(stdout).toMatch(/Verdict: Reconstruction leaks/);
+    expect(stdout).toMatch(
+      /remedies: what brings the leakage at latentDim 3 down to 0\.1\nremedy +strength +reached/,
+    );
+    expect(stdout).toMatch(
+      /action-supervised +\d+ labels \(weight [\d.]+\) +yes +0\.\d+ -> -?0\.\d+ +0\.\d+ -> 0\.\d+\n/,
+    );
+    expect(stdout).toMatch(
+      /Verdict: Reconstruction leaks.* To leak at most 10 %, .* it takes action supervision of weight /,
+    );
+  });
+
+  it('takes a level, and seeks no remedies where they are not wanted', async () => {
+    const data = join(folder, 'data.npz');
+    const analysis = async (...flags: string[]) =>
+      JSON.parse((await exolam('analyze', data, '--latent-dim', '3', '--json', ...flags)).stdout);
+    const [usual, tight] = [await analysis(), await analysis('--level', '0.02')];
+    expect([usual.level, tight.level]).toEqual([0.1, 0.02]);
+    expect(tight.remedies[0]).toMatchObject({
+      remedy: 'action-supervised',
+      parameter: 'weight',
+      reached: true,
+    });
+    expect(tight.remedies[0].strength).toBeGreaterThan(usual.remedies[0].strength);
+    expect((await analysis('--no-remedies')).remedies).toEqual([]);
+    await expectRefused(
+      ['analyze', data, '--level', '1'],
+      /level: expected a number from 0 up to.*received 1/,
+    );
+    await expectRefused(['analyze', data, '--level', 'low'], /--level/);
   });
 
   it('saves the model that it printed the metrics of', async () => {

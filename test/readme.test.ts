@@ -70,6 +70,23 @@ describe('README', () => {
     expect(JSON.parse(printed).rank).toBe(7);
   });
 
+  it('shows the remedies that its commands print', () => {
+    const folder = consumer();
+    const world = /echo '(\{.*\})' > world\.json/.exec(readme)?.[1] as string;
+    writeFileSync(join(folder, 'world.json'), world);
+    const run = (command: string) => {
+      const [, args] =
+        new RegExp(`npx exolam (${command} .*)`).exec(readme.slice(readme.indexOf(world))) ?? [];
+      return execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), ...(args as string).split(' ')], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+    };
+    run('generate');
+    expect(run('analyze')).toContain(blocks('text')[1]);
+  });
+
   it('names two commands that exist', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;

@@ -409,8 +409,14 @@ describe('the page of an analysis', () => {
     expectSelfContained(html);
     expect(html).toContain(analysis.recommendation.slice(0, 40));
     expect(html).toContain('∞');
+    expect(html).toContain('<h2>What remedies would cost</h2>');
+    for (const text of ['cross-exogenous', ' labels (weight ', 'gain 0.', 'weight '])
+      expect(html.slice(html.indexOf('What remedies would cost'))).toContain(text);
     expect(html).not.toMatch(/undefined|NaN|\[object/);
     if (chromium) expectReadable(html, 4);
+    // A file of before remedies were sought.
+    const { remedies: _, level: __, ...old } = saved;
+    expect(await analysisPage(readAnalysis(old, 'analysis.json'), 'a')).not.toContain('remedies would cost');
   });
 
   it('refuses what no analysis is', () => {

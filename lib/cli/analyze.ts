@@ -3,7 +3,8 @@ import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { ExolamError } from '../errors.js';
 import { fitLinearLam } from '../fit-linear-lam.js';
-import type { ObjectiveSpec } from '../objectives.js';
+import { nameOfObjective, type ObjectiveSpec } from '../objectives.js';
+import { strengthOf } from '../verdict.js';
 import { toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
@@ -20,6 +21,8 @@ export interface AnalyzeFlags {
   readonly whiten?: boolean;
   readonly ridge?: number;
   readonly heldOut?: number;
+  readonly level?: number;
+  readonly remedies?: boolean;
   readonly objective?: string[];
   readonly save?: string;
   readonly threads?: number;
@@ -111,6 +114,8 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     ...(objectives ? { objectives } : {}),
     ...(flags.heldOut === undefined ? {} : { heldOut: flags.heldOut }),
     ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
+    ...(flags.level === undefined ? {} : { level: flags.level }),
+    remedies: flags.remedies ?? true,
     whiten: flags.whiten ?? false,
     threads: flags.threads,
     signal: shell.signal,
@@ -166,9 +171,7 @@ export function render(a: Analysis): string {
   for (const kind of kinds) {
     const rows = a.latent.filter((row) => JSON.stringify(row.objective) === kind);
     const present = COLUMNS.filter(([name]) => rows.some((row) => row.metrics[name] !== undefined));
-    const { kind: name, ...rest } = JSON.parse(kind) as Record<string, unknown>;
-    const settings = Object.entries(rest).map(([key, value]) => `${key} ${String(value).slice(0, 20)}`);
-    lines.push(`${String(name)}${settings.length ? ` (${settings.join(', ')})` : ''}`);
+    lines.push(nameOfObjective(JSON.parse(kind)));
     lines.push(
       table(
         ['latentDim', 'loss', ...present.map(([, title]) => title)],
@@ -178,6 +181,24 @@ export function render(a: Analysis): string {
           ...present.map(([metric]) => figure(row.metrics[metric])),
         ]),
       ),
+      '',
+    );
+  }
+  if (a.remedies.length > 0) {
+    const hasAction = a.remedies.some((r) => r.before.actionError !== undefined);
+    lines.push(
+      `remedies: what brings the leakage at latentDim ${a.remedies[0]?.latentDim} down to ${a.level}`,
+      table(
+        ['remedy', 'strength', 'reached', 'future leakage', ...(hasAction ? ['action error'] : [])],
+        a.remedies.map((r) => [
+          r.remedy,
+          strengthOf(r),
+          r.reached ? 'yes' : 'no',
+          `${figure(r.before.futureLeakage)} -> ${figure(r.after.futureLeakage)}`,
+          ...(hasAction ? [`${figure(r.before.actionError)} -> ${figure(r.after.actionError)}`] : []),
+        ]),
+      ),
+      ...a.remedies.flatMap((r) => (r.note ? [`${r.remedy}, ${r.parameter}: ${r.note}`] : [])),
       '',
     );
   }

@@ -88,6 +88,12 @@ function program(shell: Shell, outcome: { code: number }): Command {
         'share of the episodes held out for the metrics (default 0.3)',
       ).argParser(number(0, 1)),
     )
+    .addOption(
+      new Option('--level <share>', 'leakage that remedies are to bring z down to (default 0.1)').argParser(
+        number(0, 1),
+      ),
+    )
+    .option('--no-remedies', 'do not seek what each remedy would cost')
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option(
       '--save <file>',

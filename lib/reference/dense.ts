@@ -1,6 +1,7 @@
-import type { AccumulateRequest, Control } from '../backend.js';
+import type { AccumulateRequest, Control, MultiplyRequest } from '../backend.js';
+import { type Matrix, matrix } from '../matrix.js';
 import { eigenInPlace } from './eigen.js';
-import { choleskyInPlace, choleskySolveInPlace } from './linear-algebra.js';
+import { choleskyInPlace, choleskySolveInPlace, multiply as product, transposed } from './linear-algebra.js';
 import { Pace } from './pace.js';
 
 /** Rows added to the sums at a time. */
@@ -54,6 +55,27 @@ export async function symmetricEigen(
   }
   pace.finish();
   return { values, vectors };
+}
+
+/** Rows multiplied between two looks at the clock. */
+const PANEL = 64;
+
+export async function multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array> {
+  const { rows, inner, cols, a, b, transposeA, transposeB } = request;
+  const straight = (values: Float64Array, r: number, c: number, isTransposed: boolean): Matrix =>
+    isTransposed ? transposed(matrix(c, r, values)) : matrix(r, c, values);
+  const left = straight(a, rows, inner, transposeA);
+  const right = straight(b, inner, cols, transposeB);
+  const out = new Float64Array(rows * cols);
+  const pace = new Pace(control, Math.ceil(rows / PANEL));
+  for (let first = 0; first < rows; first += PANEL) {
+    const end = Math.min(rows, first + PANEL);
+    const panel = matrix(end - first, inner, left.data.subarray(first * inner, end * inner));
+    out.set(product(panel, right).data, first * cols);
+    await pace.advance();
+  }
+  pace.finish();
+  return out;
 }
 
 export async function choleskySolve(

@@ -3,7 +3,7 @@
  * of the benchmarks, and the fallback where the addon cannot load.
  */
 import type { Backend } from '../backend.js';
-import { accumulate, choleskySolve, symmetricEigen } from './dense.js';
+import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
 import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
@@ -17,6 +17,7 @@ export const referenceBackend: Backend = {
   solveMoments,
   probe,
   accumulate,
+  multiply,
   sample: async (request) => sample(request),
   sampleF32: async (request) => sampleF32(request),
   wishart: async (request) => wishart(request),

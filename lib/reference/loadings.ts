@@ -72,7 +72,12 @@ class Sources {
 /** Fresh sources for augmentation noise, one set for every width that it is added to. */
 function noiseSources(rows: ObjectiveRows, widths: Widths, sources: Sources): Variables['noise'] {
   const noise = { encoderNoise: new Map<number, number>(), decoderNoise: new Map<number, number>() };
-  for (const block of [...rows.y, ...rows.f, ...rows.e, ...rows.penalties.flatMap((p) => [p.of, p.given])])
+  for (const block of [
+    ...rows.y,
+    ...rows.f,
+    ...rows.e,
+    ...rows.penalties.flatMap((p) => [...p.of, ...p.given]),
+  ])
     for (const { variable } of block.terms) {
       if (variable !== 'encoderNoise' && variable !== 'decoderNoise') continue;
       const width = blockWidth(block, widths);
@@ -192,7 +197,11 @@ export function complementRows(rows: ObjectiveRows): ObjectiveRows {
     y: rows.y.filter(reaches),
     f: rows.f.filter(reaches),
     e: rows.e.filter(reaches),
-    penalties: rows.penalties.filter((p) => reaches(p.of)),
+    penalties: rows.penalties.map((p) => ({
+      ...p,
+      of: p.of.filter(reaches),
+      given: p.given.filter(reaches),
+    })),
   };
 }
 

@@ -204,11 +204,11 @@ async function solveOne(
 
   // S_ee + P, M and G.
   const penalised = itself ? see : matrixCopy(see);
-  for (const penalty of penalties) {
-    const [of, on] = [[penalty.of], [penalty.given]];
-    const regression = regress(moments.covariance(on, on), moments.covariance(on, of), ridge, tolerance);
+  for (const { of, given, weight } of penalties) {
+    const on = moments.covariance(given, given);
+    const regression = regress(on, moments.covariance(given, of), ridge, tolerance);
     const left = residualCovariance(moments.covariance(of, of), regression, regression);
-    addScaled(penalised, coefficients[penalty.weight], left);
+    addScaled(penalised, coefficients[weight], left);
     await pace.rest();
   }
   const bottleneck = eigen(symmetrise(penalised));

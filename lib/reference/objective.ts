@@ -47,7 +47,7 @@ export function stackWidth(stack: Stack, w: Widths): number {
 }
 
 export function mentions(rows: ObjectiveRows, has: (term: Term) => boolean): boolean {
-  const blocks = [...rows.y, ...rows.f, ...rows.e, ...rows.penalties.flatMap((p) => [p.of, p.given])];
+  const blocks = [...rows.y, ...rows.f, ...rows.e, ...rows.penalties.flatMap((p) => [...p.of, ...p.given])];
   return blocks.some((b) => b.terms.some(has));
 }
 

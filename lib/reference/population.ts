@@ -61,15 +61,14 @@ function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: 
     const e = sameStack(rows.y, rows.e) ? y : residual(compose(rows.e, variables, coefficients), f[i]);
     return { rows, variables, givenF: f[i], target, y, e, see: gram(e.loadings) };
   });
-  parts[0].rows.penalties.forEach((penalty) => {
-    const seen = parts.filter(({ rows }) => rows.penalties.includes(penalty));
+  parts[0].rows.penalties.forEach(({ weight }, p) => {
     const on = givenOnSides(
-      seen.map(({ variables }) => compose([penalty.given], variables, coefficients)),
+      parts.map(({ rows, variables }) => compose(rows.penalties[p].given, variables, coefficients)),
       tolerance,
     );
-    seen.forEach(({ variables, see }, i) => {
-      const left = residual(compose([penalty.of], variables, coefficients), on[i]);
-      addScaled(see, coefficients[penalty.weight], gram(left.loadings));
+    parts.forEach(({ rows, variables, see }, i) => {
+      const left = residual(compose(rows.penalties[p].of, variables, coefficients), on[i]);
+      addScaled(see, coefficients[weight], gram(left.loadings));
     });
   });
   return parts.map(({ rows, variables, givenF, target, y, e, see }) => ({

@@ -81,15 +81,26 @@ interface Pair {
   readonly tt: Matrix;
 }
 
-/** E|t - W z|^2 on held-out moments, W fitted by ridge on training moments, for the first k latents. */
+/**
+ * E|t - W z|^2 on held-out moments, W fitted by ridge on training moments, for the first k latents. These are first scaled to unit
+ * variance, because their own scales say nothing; constant ones explain nothing.
+ */
 function probeError(train: Pair, heldOut: Pair, k: number, ridge: number): number {
   const n = train.zt.cols;
-  const fit = regress(leading(train.zz, k, k), leading(train.zt, k, n), ridge, TOLERANCE);
-  const judged: Regression = {
-    sff: leading(heldOut.zz, k, k),
-    sfv: leading(heldOut.zt, k, n),
-    weights: fit.weights,
-  };
+  const scale = Float64Array.from({ length: k }, (_, i) => {
+    const variance = train.zz.data[i * train.zz.cols + i];
+    return variance > 0 ? 1 / Math.sqrt(variance) : 0;
+  });
+  const correlation = leading(train.zz, k, k);
+  const zt = leading(train.zt, k, n);
+  for (let i = 0; i < k; i++) {
+    for (let j = 0; j < k; j++)
+      correlation.data[i * k + j] = i === j ? 1 : scale[i] * correlation.data[i * k + j] * scale[j];
+    for (let j = 0; j < n; j++) zt.data[i * n + j] *= scale[i];
+  }
+  const { weights } = regress(correlation, zt, ridge, TOLERANCE);
+  for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) weights.data[i * n + j] *= scale[i];
+  const judged: Regression = { sff: leading(heldOut.zz, k, k), sfv: leading(heldOut.zt, k, n), weights };
   return trace(residualCovariance(heldOut.tt, judged, judged));
 }
 

@@ -1,5 +1,8 @@
 import type { Analysis, DataMetrics } from '../analyze.js';
 import { ExolamError } from '../errors.js';
+import { nameOfObjective } from '../objectives.js';
+import { DEFAULT_LEVEL } from '../remedies.js';
+import { strengthOf } from '../verdict.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -68,6 +71,9 @@ export function readAnalysis(value: unknown, what: string): Analysis {
   const number = (v: unknown) => (v === 'Infinity' ? Number.POSITIVE_INFINITY : Number(v));
   return {
     ...a,
+    // Files of before remedies were sought have none.
+    level: a.level ?? DEFAULT_LEVEL,
+    remedies: a.remedies ?? [],
     latent: a.latent.map((r) => ({
       ...r,
       loss: number(r.loss),
@@ -86,19 +92,11 @@ function decades([low, high]: readonly [number, number]): number[] {
   return inside(powers.flatMap((v) => [v, 2 * v, 5 * v]));
 }
 
-function nameOf(objective: Analysis['latent'][number]['objective']): string {
-  const { kind, ...rest } = objective as Record<string, unknown> & { kind: string };
-  const settings = Object.entries(rest)
-    .filter(([, value]) => typeof value !== 'object')
-    .map(([key, value]) => `${key} ${value}`);
-  return settings.length ? `${kind} (${settings.join(', ')})` : kind;
-}
-
 /** The page of one analysis; `source` names its file. */
 export async function analysisPage(a: Analysis, source: string): Promise<string> {
   const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
   const objectives = kinds.map((kind, i) => ({
-    name: nameOf(JSON.parse(kind)),
+    name: nameOfObjective(JSON.parse(kind)),
     colour: COLOURS[i % COLOURS.length] as string,
     dash: DASHES[i % DASHES.length] as readonly number[],
     rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),
@@ -173,6 +171,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
   }
 
+  if (a.remedies.length > 0) sections.push({ title: 'What remedies would cost', html: remedies(a) });
   sections.push({ title: 'The numbers', html: numbers(a, objectives) });
   if (a.notes.length > 0) {
     sections.push({
@@ -180,7 +179,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
       html: `<ul>${a.notes.map((note) => `<li>${escapeHtml(String(note))}</li>`).join('')}</ul>`,
     });
   }
-  const { latent: _, spectrum: __, notes: ___, recommendation: ____, ...settings } = a;
+  const { latent: _, spectrum: __, notes: ___, recommendation: ____, remedies: _____, ...settings } = a;
   sections.push({
     title: 'Settings',
     html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml({ ...settings, objectives: kinds.map((kind) => JSON.parse(kind)) })}`,
@@ -193,6 +192,32 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     footer:
       "The measures are exolam's own formalisation (docs/theory.md) of the question of arXiv:2605.20223, for the linear latent action model of arXiv:2506.15691.",
   });
+}
+
+const share = (v: number | undefined) => (v === undefined ? '' : v.toFixed(3));
+
+/** The strength of each remedy at which leakage falls to the level, and what it does to z. */
+function remedies({ remedies: all, level }: Analysis): string {
+  const hasAction = all.some((r) => r.before.actionError !== undefined);
+  const rows = all.map((r) => [
+    r.remedy,
+    strengthOf(r),
+    r.reached ? 'yes' : 'no: the least leakage is told',
+    share(r.before.futureLeakage),
+    share(r.after.futureLeakage),
+    ...(hasAction ? [share(r.before.actionError), share(r.after.actionError)] : []),
+    ...(all.some((other) => other.note) ? [r.note ?? ''] : []),
+  ]);
+  const header = [
+    'remedy',
+    'strength',
+    `leaks at most ${level}`,
+    'leakage before',
+    'after',
+    ...(hasAction ? ['action error before', 'after'] : []),
+    ...(all.some((r) => r.note) ? ['note'] : []),
+  ];
+  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}`;
 }
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {

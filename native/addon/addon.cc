@@ -117,11 +117,13 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
             "columns: the objective needs a variable that the moments lack");
     }
   };
-  for (const Stack* s : {&b.objective.y, &b.objective.f, &b.objective.e})
-    for (std::int32_t i = 0; i < s->count; ++i) present(s->blocks[i]);
+  const auto all_present = [&](const Stack& s) {
+    for (std::int32_t i = 0; i < s.count; ++i) present(s.blocks[i]);
+  };
+  for (const Stack* s : {&b.objective.y, &b.objective.f, &b.objective.e}) all_present(*s);
   for (std::int32_t i = 0; i < b.objective.penalty_count; ++i) {
-    present(b.objective.penalties[i].of);
-    present(b.objective.penalties[i].given);
+    all_present(b.objective.penalties[i].of);
+    all_present(b.objective.penalties[i].given);
   }
   std::copy(columns, columns + VARIABLE_COUNT, b.column);
   b.projection = r.array<double>("projection", b.projected * b.observation_dim);
@@ -270,6 +272,19 @@ Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
   });
 }
 
+// multiply(request: MultiplyRequest & { product }): Promise<void>
+Napi::Value multiply_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const std::size_t rows = r.size("rows"), inner = r.size("inner"), cols = r.size("cols");
+  const bool transpose_a = r.size("transposeA") != 0, transpose_b = r.size("transposeB") != 0;
+  const double* a = r.array<double>("a", rows * inner);
+  const double* b = r.array<double>("b", inner * cols);
+  double* product = r.array<double>("product", rows * cols);
+  return Task::start(r, [=](const Kernels& kernels, Job& job) {
+    multiply(kernels, transpose_a, transpose_b, rows, cols, inner, a, b, product, job);
+  });
+}
+
 // choleskySolve(request: { matrices, rightSides, n, m, count, solutions }): Promise<void>
 Napi::Value cholesky_solve_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -312,6 +327,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("normals", Napi::Function::New(env, normals_call<double>));
   exports.Set("normalsF32", Napi::Function::New(env, normals_call<float>));
   exports.Set("symmetricEigen", Napi::Function::New(env, symmetric_eigen_call));
+  exports.Set("multiply", Napi::Function::New(env, multiply_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));
   return exports;

@@ -24,8 +24,8 @@ class ObjectiveReader {
     o.e = stack(1);
     o.penalty_count = take(0, MAX_PENALTIES);
     for (std::int32_t p = 0; p < o.penalty_count; ++p) {
-      o.penalties[p].of = block();
-      o.penalties[p].given = block();
+      o.penalties[p].of = stack(1);
+      o.penalties[p].given = stack(0);
       o.penalties[p].weight = take(-1, columns_ - 1);
     }
     return o;

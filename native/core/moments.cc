@@ -84,13 +84,6 @@ class Problem {
   Matrix projection_;
 };
 
-Stack single(const Block& block) {
-  Stack s{};
-  s.blocks[0] = block;
-  s.count = 1;
-  return s;
-}
-
 bool same_stack(const Stack& a, const Stack& b) {
   if (a.count != b.count) return false;
   for (std::int32_t i = 0; i < a.count; ++i) {
@@ -160,7 +153,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     trace_y = trace(s_yy);
     Matrix u = s_ee;
     for (std::int32_t i = 0; i < o.penalty_count; ++i) {
-      const Stack given = single(o.penalties[i].given), of = single(o.penalties[i].of);
+      const Stack &given = o.penalties[i].given, &of = o.penalties[i].of;
       const Matrix p_gg = problem.covariance(given, given), p_go = problem.covariance(given, of);
       Matrix weights = p_go;
       if (!solve_semidefinite(k, with_ridge(p_gg, p.ridge), p.tolerance, weights)) return NOT_CONVERGED;
@@ -179,14 +172,25 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
     const Matrix n = times_nt(k, s_ye, u);
-    Matrix t = times_tn(k, n, n);
-    symmetrise(t);
-    if (!eigen_symmetric(k, t, lambda)) return NOT_CONVERGED;
-    for (std::size_t i = 0; i < ne; ++i) {
-      const double root = std::sqrt(std::max(lambda[i], 0.0));
-      for (std::size_t j = 0; j < ne; ++j) t.at(i, j) *= root;
+    if (n.rows < ne) {
+      // The smaller problem is N N^T = M itself: G = B^T N U. Rows of G beyond its own are zero.
+      Matrix b = times_nt(k, n, n);
+      symmetrise(b);
+      if (!eigen_symmetric(k, b, lambda)) return NOT_CONVERGED;
+      g = times(k, times(k, b, n), u);
+      lambda.resize(ne, 0.0);
+      g.a.resize(ne * ne, 0.0);
+      g.rows = ne;
+    } else {
+      Matrix t = times_tn(k, n, n);
+      symmetrise(t);
+      if (!eigen_symmetric(k, t, lambda)) return NOT_CONVERGED;
+      for (std::size_t i = 0; i < ne; ++i) {
+        const double root = std::sqrt(std::max(lambda[i], 0.0));
+        for (std::size_t j = 0; j < ne; ++j) t.at(i, j) *= root;
+      }
+      g = times(k, t, u);
     }
-    g = times(k, t, u);
   }
 
   std::int32_t rank = 0;

@@ -39,7 +39,7 @@ struct Stack {
 };
 
 struct Penalty {
-  Block of, given;
+  Stack of, given;      // `of` as wide as e
   std::int32_t weight;  // column of the coefficients
 };
 

@@ -88,13 +88,28 @@ std::vector<double> half_log_determinants(Matrix s, const Matrix& scale, double 
 
 constexpr double EXACT = 1e-9;  // what an exact relation may leave of a variance
 
-// E|t - W^T z|^2 on held-out moments for W fitted by ridge on training moments of the first k latents.
+// E|t - W^T z|^2 on held-out moments for W fitted by ridge on training moments of the first k latents, scaled
+// to unit variance first, because their own scales say nothing; a constant one explains nothing.
 double probe_error(const Kernels& k, const Matrix& train_zz, const Matrix& train_zt, const Matrix& held_zz,
                    const Matrix& held_zt, double held_tt, std::size_t latents, double ridge) {
   const std::size_t nt = train_zt.cols;
-  Matrix weights = leading(train_zt, latents, nt);
-  if (!solve_semidefinite(k, with_ridge(leading(train_zz, latents, latents), ridge), TOLERANCE, weights))
+  std::vector<double> scale(latents);
+  for (std::size_t i = 0; i < latents; ++i)
+    scale[i] = train_zz.at(i, i) > 0 ? 1 / std::sqrt(train_zz.at(i, i)) : 0;
+  Matrix zz = leading(train_zz, latents, latents), weights = leading(train_zt, latents, nt);
+  const auto scale_rows = [&](Matrix& m) {
+    for (std::size_t i = 0; i < latents; ++i)
+      for (std::size_t j = 0; j < m.cols; ++j) m.at(i, j) *= scale[i];
+  };
+  scale_rows(zz);
+  for (std::size_t i = 0; i < latents; ++i) {
+    for (std::size_t j = 0; j < latents; ++j) zz.at(i, j) *= scale[j];
+    zz.at(i, i) = 1;
+  }
+  scale_rows(weights);
+  if (!solve_semidefinite(k, with_ridge(zz, ridge), TOLERANCE, weights))
     return std::numeric_limits<double>::quiet_NaN();
+  scale_rows(weights);
   const Matrix mapped = times(k, leading(held_zz, latents, latents), weights);
   double error = held_tt;
   for (std::size_t i = 0; i < latents; ++i)

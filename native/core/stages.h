@@ -55,6 +55,10 @@ void probe(const Kernels& kernels, const ProbeBatch& batch, Job& job);
 void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, const double* data,
                 const double* mean, double* out, Job& job);
 
+// out (rows, cols) = op(a) op(b), op(a) (rows, inner).
+void multiply(const Kernels& kernels, bool transpose_a, bool transpose_b, std::size_t rows, std::size_t cols,
+              std::size_t inner, const double* a, const double* b, double* out, Job& job);
+
 // values (count, n) descending, vectors (count, n, n) as rows. NaN where it did not converge.
 void symmetric_eigen(const Kernels& kernels, const double* matrices, std::size_t n, std::size_t count,
                      double* values, double* vectors, Job& job);

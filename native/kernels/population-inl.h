@@ -558,18 +558,12 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
   return out;
 }
 
-static Stack single(const Block& block) {
+static Stack plain(std::int32_t variable) {
   Stack s{};
-  s.blocks[0] = block;
+  s.blocks[0].terms[0] = {variable, -1, 1.0};
+  s.blocks[0].count = 1;
   s.count = 1;
   return s;
-}
-
-static Stack plain(std::int32_t variable) {
-  Block b{};
-  b.terms[0] = {variable, -1, 1.0};
-  b.count = 1;
-  return single(b);
 }
 
 static bool same_block(const Block& a, const Block& b) {
@@ -803,8 +797,8 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     for (std::int32_t p = 0; p < objective.penalty_count; ++p) {
       const Penalty& penalty = objective.penalties[p];
       Arena inner = local;
-      const Rows on = compose(w, single(penalty.given), coefficient, inner);
-      const Rows of = compose(w, single(penalty.of), coefficient, inner);
+      const Rows on = compose(w, penalty.given, coefficient, inner);
+      const Rows of = compose(w, penalty.of, coefficient, inner);
       const Given on_given = condition_on(w, on, tolerance, inner);
       const Residual r = residual(w, on_given, of, inner);
       const double* cov = residual_covariance(w, on_given, r, r, inner);

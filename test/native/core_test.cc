@@ -55,8 +55,8 @@ Objective composed() {
 Objective robust() {
   Objective o = reconstruction();
   o.penalty_count = 1;
-  o.penalties[0].of = block({{OBSERVATION_NEXT, -1, 1}, {PAIR_OBSERVATION_NEXT, -1, -1}});
-  o.penalties[0].given = block({{OBSERVATION, -1, 1}, {PAIR_OBSERVATION, -1, -1}});
+  o.penalties[0].of = stack({block({{OBSERVATION_NEXT, -1, 1}, {PAIR_OBSERVATION_NEXT, -1, -1}})});
+  o.penalties[0].given = stack({block({{OBSERVATION, -1, 1}, {PAIR_OBSERVATION, -1, -1}})});
   o.penalties[0].weight = 0;
   return o;
 }
@@ -316,6 +316,32 @@ void sums(Checks& checks, const Kernels& kernels) {
   }
 }
 
+void products(Checks& checks, const Kernels& kernels) {
+  constexpr std::size_t rows = 203, inner = 57, cols = 31;
+  Random random(checks.seed() + 5);
+  Numbers a(rows * inner), b(inner * cols), at(a.size()), bt(b.size()), one(rows * cols), other(rows * cols);
+  for (double& v : a) v = random.uniform();
+  for (double& v : b) v = random.uniform();
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t k = 0; k < inner; ++k) at[k * rows + i] = a[i * inner + k];
+  for (std::size_t k = 0; k < inner; ++k)
+    for (std::size_t j = 0; j < cols; ++j) bt[j * inner + k] = b[k * cols + j];
+  std::int32_t control[3] = {0, 0, 0};
+  Job single(control, 1), several(control, 4);
+  multiply(kernels, false, false, rows, cols, inner, a.data(), b.data(), one.data(), single);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      double sum = 0;
+      for (std::size_t k = 0; k < inner; ++k) sum += a[i * inner + k] * b[k * cols + j];
+      checks.below(std::fabs(sum - one[i * cols + j]), 1e-12, "an entry of a product");
+    }
+  for (int form = 0; form < 4; ++form) {
+    multiply(kernels, form & 1, form & 2, rows, cols, inner, form & 1 ? at.data() : a.data(),
+             form & 2 ? bt.data() : b.data(), other.data(), several);
+    checks.that(same_bits(one, other), "transposed, four threads: other bits");
+  }
+}
+
 void small_systems(Checks& checks, const Kernels& kernels) {
   for (const std::size_t n : {1u, 5u, 16u, 70u}) {
     Random random(checks.seed() + n);
@@ -375,6 +401,7 @@ int main(int argc, char** argv) {
     checks.run("moments robust" + isa, [&] { data_level(checks, *k, robust()); });
     checks.run("probes" + isa, [&] { probes(checks, *k); });
     checks.run("accumulate" + isa, [&] { sums(checks, *k); });
+    checks.run("multiply" + isa, [&] { products(checks, *k); });
     checks.run("systems" + isa, [&] { small_systems(checks, *k); });
     checks.run("cancellation" + isa, [&] { cancelled(checks, *k); });
   }

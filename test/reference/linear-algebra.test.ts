@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend as backend } from '../../lib/reference/index.js';
+import { backends } from '../support/backends.js';
 import { generator, noise } from '../support/generator.js';
 
 /** Q diag(values) Q^T with a random orthogonal Q: the answer first, then the question. */
@@ -93,6 +94,38 @@ describe('choleskySolve', () => {
     x.forEach((v, i) => {
       expect(Math.abs(solved[n * m + i] - v)).toBeLessThan(1e-11);
     });
+  });
+});
+
+describe.each(backends)('multiply on %s', (_, each) => {
+  it.each([
+    [1, 1, 1],
+    [3, 70, 5],
+    [130, 9, 4],
+  ])('(%i, %i) times (%i)', async (rows, inner, cols) => {
+    const a = noise(generator(rows), rows * inner);
+    const b = noise(generator(cols + 9), inner * cols);
+    const turned = (m: Float64Array, r: number, c: number) =>
+      Float64Array.from(m, (_v, i) => m[(i % r) * c + Math.floor(i / r)]);
+    for (const transposeA of [false, true])
+      for (const transposeB of [false, true]) {
+        const product = await each.multiply({
+          rows,
+          inner,
+          cols,
+          a: transposeA ? turned(a, rows, inner) : a,
+          b: transposeB ? turned(b, inner, cols) : b,
+          transposeA,
+          transposeB,
+        });
+        expect(product).toHaveLength(rows * cols);
+        product.forEach((v, at) => {
+          const [i, j] = [Math.floor(at / cols), at % cols];
+          let wanted = 0;
+          for (let k = 0; k < inner; k++) wanted += a[i * inner + k] * b[k * cols + j];
+          expect(Math.abs(v - wanted)).toBeLessThan(1e-13 * inner);
+        });
+      }
   });
 });
 

@@ -93,7 +93,7 @@ describe.each(objectives)('solvePopulation: %s', (_, objective) => {
     const left = (v: Matrix): Matrix => (given ? residual(v, given) : v);
     const penalty = Matrix.zeros(stack(e).rows, stack(e).rows);
     for (const { of, given: on, weight } of penalties) {
-      const moved = residual(stack([of]), stack([on]));
+      const moved = residual(stack(of), stack(on));
       penalty.add(Matrix.mul(moved.mmul(moved.transpose()), request.coefficients[weight]));
     }
     const reached = alternate(left(stack(y)), left(stack(e)), penalty, 2, seed);

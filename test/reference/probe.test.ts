@@ -2,6 +2,7 @@ import { determinant, Matrix, solve } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import type { ProbeRequest } from '../../lib/backend.js';
 import { probe } from '../../lib/reference/probe.js';
+import { backends } from '../support/backends.js';
 import { generator, noise } from '../support/generator.js';
 
 const D = 5;
@@ -44,6 +45,18 @@ function fitted(from: Matrix, to: Matrix): (other: Matrix) => Matrix {
   return (other) => other.mmul(weights);
 }
 
+/** The same on latents scaled to unit variance. */
+function fittedOnUnit(from: Matrix, to: Matrix): (other: Matrix) => Matrix {
+  const scale = Matrix.diag(
+    from
+      .transpose()
+      .to2DArray()
+      .map((z) => (1 / Math.hypot(...z)) * Math.sqrt(from.rows)),
+  );
+  const predict = fitted(from.mmul(scale), to);
+  return (other) => predict(other.mmul(scale));
+}
+
 const random = generator(3);
 const encoderC = new Matrix(Array.from({ length: ROWS }, () => Array.from(noise(random, D))));
 const encoderD = new Matrix(Array.from({ length: ROWS }, () => Array.from(noise(random, D))));
@@ -81,6 +94,19 @@ describe('probe, against ridge regressions on the rows themselves', () => {
     [1, 2, 3].map((k) => ({ target, t, k })),
   );
 
+  it.each(backends)('does not depend on the scale of a latent: %s', async (_, backend) => {
+    const scaled = (m: Matrix) =>
+      Float64Array.from(m.to1DArray(), (v, i) => v * 30 ** (1 - Math.floor(i / D)));
+    const [one, other] = [
+      await backend.probe(request),
+      await backend.probe({ ...request, encoderC: scaled(encoderC), encoderD: scaled(encoderD) }),
+    ];
+    for (const name of ['conditional', 'raw', 'information'] as const)
+      one[name].forEach((v, i) => {
+        expectClose(other[name][i], v);
+      });
+  });
+
   it.each(cases)('target at $target, $k latents', async ({ target, t, k }) => {
     const answer = await probe(request);
     const at = (k - 1) * 2 + t;
@@ -92,10 +118,10 @@ describe('probe, against ridge regressions on the rows themselves', () => {
     const latentsLeft = (m: Matrix): Matrix => Matrix.sub(z(m), latentsFromO(o(m)));
 
     expectClose(answer.remaining[t], squares(targetLeft(heldOut)));
-    const conditional = fitted(latentsLeft(train), targetLeft(train));
+    const conditional = fittedOnUnit(latentsLeft(train), targetLeft(train));
     const error = squares(Matrix.sub(targetLeft(heldOut), conditional(latentsLeft(heldOut))));
     expectClose(answer.conditional[at], error / answer.remaining[t]);
-    const raw = fitted(z(train), wanted(train));
+    const raw = fittedOnUnit(z(train), wanted(train));
     const rawError = squares(Matrix.sub(wanted(heldOut), raw(z(heldOut))));
     expectClose(answer.raw[at], rawError / squares(wanted(heldOut)));
 

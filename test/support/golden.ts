@@ -135,7 +135,7 @@ function objectiveRows(objective: GoldenCase['objective']): { rows: ObjectiveRow
     return { rows: rows([block(next2)], [block(o2)], [block(o), block(next)], 'encoder'), coefficients: [] };
   }
   if (kind === 'exogenous-robust') {
-    const penalty = { of: block(next, minus(next2)), given: block(o, minus(o2)), weight: 0 };
+    const penalty = { of: [block(next, minus(next2))], given: [block(o, minus(o2))], weight: 0 };
     return {
       rows: rows([block(next)], [block(o)], [block(next)], 'innovation', [penalty]),
       coefficients: [weight],
