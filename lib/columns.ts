@@ -1,14 +1,24 @@
 import { type Backend, type Control, PARAMETERS, POPULATION_METRICS } from './backend.js';
 import { ExolamError } from './errors.js';
-import type { ObjectiveSpec } from './objectives.js';
+import {
+  coefficientsOf,
+  nameOfObjective,
+  type ObjectiveSpec,
+  resolveObjective,
+  STRENGTHS,
+  type Strength,
+  withStrength,
+} from './objectives.js';
 import { defaultBackend } from './select-backend.js';
 import { type PopulationMetric, type Prepared, prepare, requestOf } from './solve.js';
 import { parse } from './validate.js';
 import { type WorldSpec, worldSchema } from './world.js';
 
 /** What may differ from configuration to configuration: every scalar of a world but its dimensions, mixing and seed. */
-const VARYING = PARAMETERS.filter((name) => name !== 'complementDim');
+const SCALARS = PARAMETERS.filter((name) => name !== 'complementDim');
 export type WorldParameter = Exclude<(typeof PARAMETERS)[number], 'complementDim'>;
+/** The names of columns: parameters of the world, and numbers of the objective as `kind.key`. */
+export type ColumnName = WorldParameter | Strength;
 
 /** Configurations of one call to the backend: enough to keep every core busy, few enough to stay out of the way. */
 const CHUNK = 1 << 15;
@@ -21,7 +31,7 @@ export interface Configurations {
   /** Ascending; one answer for each, from one solve. */
   readonly latentDims: readonly number[];
   /** One value a configuration; all of one length. */
-  readonly columns: Readonly<Partial<Record<WorldParameter, Float64Array>>>;
+  readonly columns: Readonly<Partial<Record<ColumnName, Float64Array>>>;
 }
 
 export interface ColumnsOptions extends Control {
@@ -56,13 +66,15 @@ export async function solveColumns(
   questions: Configurations,
   options: ColumnsOptions = {},
 ): Promise<ColumnsSolution> {
-  const { count, varying } = checkColumns(questions.columns);
+  const { columns } = questions;
+  const count = checkColumns(columns);
   const latentDims = checkLatentDims(questions.latentDims);
   const widest = latentDims[latentDims.length - 1] as number;
-  const prepared = latentDims.map((latentDim) =>
-    prepare({ world: representative(questions, varying), objective: questions.objective, latentDim }, ''),
-  );
-  const shared = requestOf([prepared[prepared.length - 1] as Prepared], false);
+  const question = representative(questions);
+  const prepared = latentDims.map((latentDim) => prepare({ ...question, latentDim }, ''));
+  const last = prepared[prepared.length - 1] as Prepared;
+  const shared = requestOf([last], false);
+  const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
   const wanted = options.metrics ?? POPULATION_METRICS;
   for (const name of wanted) {
     if (!POPULATION_METRICS.includes(name)) {
@@ -89,14 +101,18 @@ export async function solveColumns(
     const size = Math.min(CHUNK, count - first);
     const parameters = new Float64Array(PARAMETERS.length * size);
     PARAMETERS.forEach((name, p) => {
-      const column = name === 'complementDim' ? undefined : questions.columns[name];
+      const column = name === 'complementDim' ? undefined : columns[name];
       if (column) parameters.set(column.subarray(first, first + size), p * size);
       else parameters.fill(shared.parameters[p] as number, p * size, (p + 1) * size);
     });
     const coefficients = new Float64Array(shared.coefficients.length * size);
-    shared.coefficients.forEach((value, c) => {
-      coefficients.fill(value, c * size, (c + 1) * size);
-    });
+    for (let i = 0; i < size; i++) {
+      let spec = last.objective.spec;
+      for (const name of strengths)
+        spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
+      const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+      for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c] as number;
+    }
     const part = await backend.solvePopulation(
       {
         ...shared,
@@ -130,18 +146,19 @@ export async function solveColumns(
   return answer;
 }
 
-function checkColumns(columns: Configurations['columns']): { count: number; varying: WorldParameter[] } {
+function checkColumns(columns: Configurations['columns']): number {
+  const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS)];
   const names = Object.keys(columns);
   if (names.length === 0) {
-    throw new ExolamError('input', `columns: expected at least one of ${VARYING.join(', ')}`);
+    throw new ExolamError('input', `columns: expected at least one of ${known.join(', ')}`);
   }
   let count = -1;
   for (const name of names) {
     const field = `columns.${name}`;
-    if (!(VARYING as readonly string[]).includes(name)) {
-      throw new ExolamError('input', `${field}: expected one of ${VARYING.join(', ')}`);
+    if (!known.includes(name)) {
+      throw new ExolamError('input', `${field}: expected one of ${known.join(', ')}`);
     }
-    const column = columns[name as WorldParameter];
+    const column = columns[name as ColumnName];
     if (!(column instanceof Float64Array)) {
       throw new ExolamError('input', `${field}: expected a Float64Array but received ${typeof column}`);
     }
@@ -152,13 +169,13 @@ function checkColumns(columns: Configurations['columns']): { count: number; vary
         `${field}: expected ${count > 0 ? `${count} values, as in columns.${names[0]},` : 'at least one value'} but received ${column.length}`,
       );
     }
-    checkRange(column, name as WorldParameter, field);
+    checkRange(column, name as ColumnName, field);
   }
-  return { count, varying: names as WorldParameter[] };
+  return count;
 }
 
 /** What is accepted is an interval: the column is in it when its least and its greatest value are. */
-function checkRange(column: Float64Array, name: WorldParameter, field: string): void {
+function checkRange(column: Float64Array, name: ColumnName, field: string): void {
   let [least, greatest] = [0, 0];
   for (let i = 0; i < column.length; i++) {
     const value = column[i] as number;
@@ -168,7 +185,9 @@ function checkRange(column: Float64Array, name: WorldParameter, field: string): 
     if (value < (column[least] as number)) least = i;
     if (value > (column[greatest] as number)) greatest = i;
   }
-  for (const i of [least, greatest]) parse(worldSchema.shape[name], column[i], `${field}[${i}]`);
+  const accepted =
+    name in STRENGTHS ? STRENGTHS[name as Strength] : worldSchema.shape[name as WorldParameter];
+  for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
 }
 
 function checkLatentDims(latentDims: readonly number[]): readonly number[] {
@@ -184,8 +203,27 @@ function checkLatentDims(latentDims: readonly number[]): readonly number[] {
   return [...latentDims];
 }
 
-/** The shared world as it is where most is asked of it: a column that is not all zero stands for what is not zero. */
-function representative({ world, columns }: Configurations, varying: readonly WorldParameter[]): WorldSpec {
-  const values = varying.map((name) => [name, columns[name]?.find((v) => v !== 0) ?? 0]);
-  return { ...world, ...Object.fromEntries(values) };
+/** World and objective where most is asked of them: a column that is not all zero stands for what is not zero. */
+function representative({ world, objective, columns }: Configurations): {
+  world: WorldSpec;
+  objective: ObjectiveSpec;
+} {
+  const typical = (column: Float64Array) => column.find((v) => v !== 0) ?? 0;
+  let { spec } = resolveObjective(objective);
+  const scalars: Partial<Record<WorldParameter, number>> = {};
+  for (const [name, column] of Object.entries(columns) as [ColumnName, Float64Array][]) {
+    if (!(name in STRENGTHS)) {
+      scalars[name as WorldParameter] = typical(column);
+      continue;
+    }
+    const changed = withStrength(spec, name as Strength, typical(column));
+    if (!changed) {
+      throw new ExolamError(
+        'input',
+        `columns.${name}: expected an objective with ${name} but received ${nameOfObjective(spec)}`,
+      );
+    }
+    spec = changed;
+  }
+  return { world: { ...world, ...scalars }, objective: spec };
 }

@@ -2,6 +2,7 @@
 export { type Analysis, type AnalyzeOptions, analyze, type DataMetrics, type LatentRow } from './analyze.js';
 export type { Backend, BackendInfo, Control } from './backend.js';
 export {
+  type ColumnName,
   type ColumnsOptions,
   type ColumnsSolution,
   type Configurations,

@@ -79,7 +79,8 @@ interface Base {
   readonly f: readonly Block[];
   readonly e: readonly Block[];
   readonly gauge: ObjectiveRows['gauge'];
-  readonly coefficients: readonly number[];
+  /** How many coefficients its terms refer to, the first of {@link coefficientsOf}. */
+  readonly strengths: number;
   /** The decoder's free part makes z + H f as good as z for every H. */
   readonly gaugeIsFree: boolean;
   readonly needsPair: boolean;
@@ -102,7 +103,7 @@ const free: Base = {
   f: [o],
   e: [next],
   gauge: 'innovation',
-  coefficients: [],
+  strengths: 0,
   gaugeIsFree: true,
   needsPair: false,
 };
@@ -136,7 +137,7 @@ function contributionOf(spec: Part): Contribution {
           f: [block(of('pairObservation'))],
           e: [o, next],
           gauge: 'encoder',
-          coefficients: [],
+          strengths: 0,
           gaugeIsFree: false,
           needsPair: true,
         },
@@ -154,12 +155,49 @@ function contributionOf(spec: Part): Contribution {
             block(of('observationNext'), of('encoderNoise', 0)),
           ],
           gauge: 'encoder',
-          coefficients: [spec.encoderNoise, spec.decoderNoise],
+          strengths: 2,
           gaugeIsFree: false,
           needsPair: false,
         },
       };
   }
+}
+
+function partsOf(spec: Spec): readonly Part[] {
+  return spec.kind === 'composition' ? spec.parts : [spec];
+}
+
+/** The numbers that the rows of an objective refer to: those of its base, of supervision, of the penalty. */
+export function coefficientsOf(spec: Spec): number[] {
+  const found: { base: number[]; supervision: number[]; penalty: number[] } = {
+    base: [],
+    supervision: [],
+    penalty: [],
+  };
+  for (const p of partsOf(spec)) {
+    if (p.kind === 'augmented') found.base = [p.encoderNoise, p.decoderNoise];
+    if (p.kind === 'action-supervised') found.supervision = [Math.sqrt(p.weight * p.labelFraction)];
+    if (p.kind === 'exogenous-robust') found.penalty = [p.weight];
+  }
+  return [...found.base, ...found.supervision, ...found.penalty];
+}
+
+/** Every number that an objective can have, as `kind.key`, and what is accepted. */
+export const STRENGTHS = {
+  'action-supervised.weight': weight,
+  'action-supervised.labelFraction': share,
+  'exogenous-robust.weight': weight,
+  'augmented.encoderNoise': weight,
+  'augmented.decoderNoise': weight,
+} as const;
+export type Strength = keyof typeof STRENGTHS;
+
+/** An objective of its own with this number changed, or null where it has no such number. */
+export function withStrength(spec: Spec, strength: Strength, value: number): Spec | null {
+  const [kind, key] = strength.split('.') as [Part['kind'], string];
+  const changed = partsOf(spec).map((p) => (p.kind === kind ? ({ ...p, [key]: value } as Part) : p));
+  if (!changed.some((p) => p.kind === kind)) return null;
+  return spec.kind === 'composition' ? { ...spec, parts: changed } : (changed[0] as Spec);
 }
 
 /** Whether an objective is of this kind, or has a part that is. */
@@ -170,7 +208,7 @@ export function hasKind(spec: ObjectiveSpec, kind: Part['kind']): boolean {
 /** An objective, checked and as rows: a kind alone is the composition of one part. Throws {@link ExolamError}. */
 export function resolveObjective(input: ObjectiveSpec, what = 'objective'): ResolvedObjective {
   const spec = parse(objectiveSchema, input, what);
-  const parts = spec.kind === 'composition' ? spec.parts : [spec];
+  const parts = partsOf(spec);
   requireDistinct(parts, what);
   for (const { rows, path } of projectionsOf(spec, what)) {
     rows.forEach((row, i) => {
@@ -197,11 +235,7 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
   return {
     spec,
     rows: projection ? throughProjection(plain) : plain,
-    coefficients: [
-      ...base.coefficients,
-      ...(supervision === undefined ? [] : [supervision]),
-      ...(penalty === undefined ? [] : [penalty]),
-    ],
+    coefficients: coefficientsOf(spec),
     projection,
     supervised: (supervision ?? 0) > 0 && base.gaugeIsFree,
     needsPair: base.needsPair || penalty !== undefined,
@@ -211,7 +245,7 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
 
 /** The action is stacked onto the target, the penalty added; coefficients follow those of the base. */
 function compose(base: Base, supervision: number | undefined, penalty: number | undefined): ObjectiveRows {
-  const first = base.coefficients.length;
+  const first = base.strengths;
   const y = supervision === undefined ? base.y : [...base.y, block(of('action', first))];
   // Alone, the best latents of an identity decoder are maps of o' - o; asked for more, they may use all of (o, o').
   const encodesDifference = base.gauge === 'difference';

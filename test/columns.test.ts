@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { type Configurations, solveBatch, solveColumns } from '../lib/index.js';
+import { type Configurations, type ObjectiveSpec, solve, solveBatch, solveColumns } from '../lib/index.js';
 import { referenceBackend } from '../lib/reference/index.js';
 import { defaultBackend } from '../lib/select-backend.js';
 
@@ -27,47 +27,105 @@ function questions(count: number): Configurations {
   };
 }
 
-describe.each([defaultBackend(), referenceBackend].map((b) => [b.info().name, b] as const))(
-  'solveColumns, %s',
-  (_, backend) => {
-    it('has the bits of solveBatch for the same cases', async () => {
-      const count = 23;
-      const asked = questions(count);
-      const answer = await solveColumns(asked, { backend, spectrum: true });
-      expect(answer.count).toBe(count);
-      for (const [k, latentDim] of asked.latentDims.entries()) {
-        const cases = Array.from({ length: count }, (_, i) => ({
-          world: {
-            ...WORLD,
-            exogenousScale: asked.columns.exogenousScale?.[i] as number,
-            policyNoise: asked.columns.policyNoise?.[i] as number,
-            exogenousFeedback: asked.columns.exogenousFeedback?.[i] as number,
-          },
-          objective: asked.objective,
-          latentDim,
-        }));
-        const solutions = await solveBatch(cases, { backend });
-        solutions.forEach((s, i) => {
-          expect(answer.loss[i * 3 + k]).toBeCloseTo(s.loss, 12);
-          expect(answer.rank[i]).toBe(s.rank);
-          expect(answer.status[i]).toBe(0);
-          for (const [name, values] of Object.entries(answer.metrics)) {
-            const value = values[i * 3 + k] as number;
-            const expected = s.metrics[name as keyof typeof s.metrics];
-            if (expected === undefined) expect(value).toBeNaN();
-            else expect(value).toBeCloseTo(expected, 9);
-          }
-          if (latentDim === 6) {
-            for (let j = 0; j < 6; j++)
-              expect(answer.spectrum[i * 6 + j]).toBeCloseTo(s.spectrum[j] as number, 12);
-          }
-        });
-      }
-    });
-  },
-);
+const backendsByName = [defaultBackend(), referenceBackend].map((b) => [b.info().name, b] as const);
+
+describe.each(backendsByName)('solveColumns, %s', (_, backend) => {
+  it('has the bits of solveBatch for the same cases', async () => {
+    const count = 23;
+    const asked = questions(count);
+    const answer = await solveColumns(asked, { backend, spectrum: true });
+    expect(answer.count).toBe(count);
+    for (const [k, latentDim] of asked.latentDims.entries()) {
+      const cases = Array.from({ length: count }, (_, i) => ({
+        world: {
+          ...WORLD,
+          exogenousScale: asked.columns.exogenousScale?.[i] as number,
+          policyNoise: asked.columns.policyNoise?.[i] as number,
+          exogenousFeedback: asked.columns.exogenousFeedback?.[i] as number,
+        },
+        objective: asked.objective,
+        latentDim,
+      }));
+      const solutions = await solveBatch(cases, { backend });
+      solutions.forEach((s, i) => {
+        expect(answer.loss[i * 3 + k]).toBeCloseTo(s.loss, 12);
+        expect(answer.rank[i]).toBe(s.rank);
+        expect(answer.status[i]).toBe(0);
+        for (const [name, values] of Object.entries(answer.metrics)) {
+          const value = values[i * 3 + k] as number;
+          const expected = s.metrics[name as keyof typeof s.metrics];
+          if (expected === undefined) expect(value).toBeNaN();
+          else expect(value).toBeCloseTo(expected, 9);
+        }
+        if (latentDim === 6) {
+          for (let j = 0; j < 6; j++)
+            expect(answer.spectrum[i * 6 + j]).toBeCloseTo(s.spectrum[j] as number, 12);
+        }
+      });
+    }
+  });
+});
+
+describe.each(backendsByName)('solveColumns over strengths, %s', (_, backend) => {
+  it.each([
+    ['action-supervised.weight', { kind: 'action-supervised', weight: 1, labelFraction: 0.5 }, 'weight'],
+    ['action-supervised.labelFraction', { kind: 'action-supervised', weight: 3 }, 'labelFraction'],
+    ['exogenous-robust.weight', { kind: 'exogenous-robust', weight: 1 }, 'weight'],
+    ['augmented.encoderNoise', { kind: 'augmented', encoderNoise: 1, decoderNoise: 0.2 }, 'encoderNoise'],
+    ['augmented.decoderNoise', { kind: 'augmented', encoderNoise: 0.1, decoderNoise: 1 }, 'decoderNoise'],
+  ] as const)('%s is what solve has for that objective', async (name, objective, key) => {
+    const values = Float64Array.of(0.1, 0.4, 0.9);
+    const asked = { world: WORLD, objective, latentDims: [2], columns: { [name]: values } } as Configurations;
+    const { loss, metrics } = await solveColumns(asked, { backend });
+    for (const [i, value] of values.entries()) {
+      const own = { ...objective, [key]: value } as Configurations['objective'];
+      const one = await solve({ world: WORLD, objective: own, latentDim: 2 }, { backend });
+      expect(loss[i]).toBeCloseTo(one.loss, 12);
+      expect(metrics.futureLeakage?.[i]).toBeCloseTo(one.metrics.futureLeakage as number, 9);
+    }
+    // What the encoder's own noise covers, a wider z undoes: the loss does not depend on it.
+    if (key !== 'encoderNoise') expect(new Set(loss).size).toBe(3);
+  });
+
+  it('two strengths of a composition and a parameter of the world vary together', async () => {
+    const parts = [
+      { kind: 'action-supervised', weight: 1 },
+      { kind: 'exogenous-robust', weight: 1 },
+    ] as const;
+    const columns = {
+      exogenousScale: Float64Array.of(0.5, 2),
+      'exogenous-robust.weight': Float64Array.of(0, 3),
+      'action-supervised.weight': Float64Array.of(0.2, 0.7),
+    };
+    const objective: ObjectiveSpec = { kind: 'composition', parts: [...parts] };
+    const { loss } = await solveColumns({ world: WORLD, objective, latentDims: [2], columns }, { backend });
+    for (const i of [0, 1]) {
+      const own: ObjectiveSpec = {
+        kind: 'composition',
+        parts: [
+          { ...parts[0], weight: columns['action-supervised.weight'][i] as number },
+          { ...parts[1], weight: columns['exogenous-robust.weight'][i] as number },
+        ],
+      };
+      const world = { ...WORLD, exogenousScale: columns.exogenousScale[i] as number };
+      const one = await solve({ world, objective: own, latentDim: 2 }, { backend });
+      expect(loss[i]).toBeCloseTo(one.loss, 12);
+    }
+  });
+});
 
 describe('solveColumns', () => {
+  it('refuses a strength that the objective does not have', async () => {
+    const asked = {
+      objective: { kind: 'exogenous-robust', weight: 1 },
+      latentDims: [1],
+      columns: { 'action-supervised.weight': Float64Array.of(1) },
+    } as const;
+    await expect(solveColumns(asked)).rejects.toThrow(
+      /^columns.action-supervised.weight: expected an objective with action-supervised.weight but received exogenous-robust/,
+    );
+  });
+
   it('has the same bits for every number of threads, across the seams of its chunks', async () => {
     const count = (1 << 15) + 9;
     const asked = { ...questions(count), latentDims: [2] };
@@ -116,6 +174,7 @@ describe('solveColumns', () => {
   it.each([
     [{}, /^columns: expected at least one of endogenousDecay/],
     [{ seed: Float64Array.of(1) }, /^columns.seed: expected one of/],
+    [{ 'exogenous-robust.weight': Float64Array.of(-1) }, /^columns.exogenous-robust.weight\[0\]: .*0.*-1/],
     [{ policyNoise: [1] }, /^columns.policyNoise: expected a Float64Array/],
     [{ policyNoise: new Float64Array(0) }, /^columns.policyNoise: expected at least one value/],
     [
