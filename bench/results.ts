@@ -20,6 +20,11 @@ export interface Results {
   readonly machine: Machine;
   readonly limits: Limits;
   readonly cases: readonly CaseResult[];
+  /** Of a run with --peers: the versions of those measured, and for each of those absent what would bring it. */
+  readonly peers?: {
+    readonly versions: Readonly<Record<string, string>>;
+    readonly absent: readonly string[];
+  };
 }
 
 export function resultOf(subject: Case, contenders: readonly Measurement[], limits: Limits): CaseResult {

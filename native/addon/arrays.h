@@ -17,6 +17,10 @@ constexpr napi_typedarray_type array_kind<double>() {
   return napi_float64_array;
 }
 template <>
+constexpr napi_typedarray_type array_kind<float>() {
+  return napi_float32_array;
+}
+template <>
 constexpr napi_typedarray_type array_kind<std::int32_t>() {
   return napi_int32_array;
 }
