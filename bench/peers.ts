@@ -139,7 +139,7 @@ function measureBy(command: readonly [string, ...string[]], tasks: string, quick
 }
 
 /** Native's figures of the first few items beside those of every library, for one case. */
-async function checkPeers(subject: Case, lines: readonly PeerLine[]): Promise<void> {
+export async function checkPeers(subject: Case, lines: readonly PeerLine[]): Promise<void> {
   const native = subject.contenders[0];
   const others = lines.flatMap(({ peer, items, figures }) =>
     figures
