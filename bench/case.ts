@@ -29,6 +29,7 @@ export interface PeerTask {
     | 'wishart';
   readonly n: number;
   readonly m?: number;
+  /** Few enough for a sample of some milliseconds, as native's are: longer ones are interrupted more often. */
   readonly items: number;
   /** Numbers travel as a file of doubles, anything else as JSON. */
   readonly input?: (items: number) => Float64Array | object;

@@ -60,7 +60,7 @@ export function eigenproblem(
     peers: {
       kind: 'eigenproblem',
       n,
-      items: items.native,
+      items: items.script,
       input: (count) => covariances(native, n, count),
     },
     unit: 'matrix',
@@ -104,7 +104,7 @@ export function choleskySolve(native: Backend, reference: Backend, n: number, m:
       kind: 'cholesky',
       n,
       m,
-      items: 1024,
+      items: 256,
       input: (count) => joined(covariances(native, n, count), rightSides(count)),
     },
     unit: 'system',

@@ -83,7 +83,7 @@ export function configurations(native: Backend, reference: Backend): Case[] {
     {
       name: 'configuration to metrics, every effect',
       unit: 'configuration',
-      peers: { kind: 'closed-form', n: full.spec.observationDim, items: 4, input: asJson(full) },
+      peers: { kind: 'closed-form', n: full.spec.observationDim, items: 1, input: asJson(full) },
       contenders: [
         ...backends(FULL),
         { name: 'ml-matrix', threads: 1, items: 1, prepare: throughMlMatrix(full, false) },

@@ -27,6 +27,19 @@ export interface Results {
   };
 }
 
+/**
+ * Why a case's times on one thread are not to be trusted, one reason each; none where all is well. Alone on its core, the best
+ * sample has as much processor time as wall time; and nothing is faster than the machine.
+ */
+export function doubts({ contenders, limit }: CaseResult): string[] {
+  return contenders
+    .filter(({ threads }) => threads === 1)
+    .flatMap(({ name, cpu, wall }) => [
+      ...(limit?.by === 'fma' && cpu < limit.seconds ? [`${name} is faster than the limit`] : []),
+      ...(cpu < 0.95 * wall ? [`${name} ${Math.round((100 * cpu) / wall)} %`] : []),
+    ]);
+}
+
 export function resultOf(subject: Case, contenders: readonly Measurement[], limits: Limits): CaseResult {
   const native = contenders.find((c) => c.name === 'native' && c.threads === 1);
   if (!native) throw new Error(`${subject.name}: the native backend is missing`);

@@ -1,5 +1,5 @@
 import { PEERS } from './case.js';
-import type { CaseResult, Results } from './results.js';
+import { type CaseResult, doubts, type Results } from './results.js';
 
 /** Seconds as a person reads them, three digits. */
 export function duration(seconds: number): string {
@@ -86,6 +86,21 @@ function peers({ cases, peers }: Results): string[] {
   ];
 }
 
+/** Two clocks and the limit against each other: what one bad sample can feign is said beside the tables. */
+function doubtful(cases: readonly CaseResult[]): string[] {
+  const lines = cases.flatMap((result) => {
+    const found = doubts(result);
+    return found.length > 0 ? [`- ${result.name}: ${found.join(', ')}`] : [];
+  });
+  if (lines.length === 0) return [];
+  return [
+    'In doubt: the best processor time is less than 95 % of the best wall time (no sample was undisturbed), or less than the limit:',
+    '',
+    ...lines,
+    '',
+  ];
+}
+
 /** The results as Markdown. */
 export function report(results: Results): string {
   const { machine, limits, cases } = results;
@@ -113,5 +128,6 @@ export function report(results: Results): string {
     markdown(['case', '1 thread', '2 threads', ''], cases.flatMap(threads)),
     '',
     ...peers(results),
+    ...doubtful(cases),
   ].join('\n');
 }

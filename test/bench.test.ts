@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Case, call, PEERS } from '../bench/case.js';
 import { checkPeers, type PeerLine, withPeers } from '../bench/peers.js';
-import type { CaseResult, Results } from '../bench/results.js';
+import { type CaseResult, doubts, type Results } from '../bench/results.js';
 import { duration, report } from '../bench/table.js';
 import { native } from './support/backends.js';
 
@@ -294,6 +294,31 @@ describe('exolam bench', () => {
     const { code, stderr } = await bench(at);
     expect(stderr).toMatch(/^exolam: bench: expected the development package benny, .*npm ci\n$/);
     expect(code).toBe(2);
+  });
+});
+
+describe('doubts', () => {
+  const one = { threads: 1, items: 8, samples: 9, wallMedian: 9e-6 };
+  const result = (cpu: number, wall: number, limit: number): CaseResult => ({
+    name: 'a case',
+    unit: 'item',
+    contenders: [
+      { ...one, name: 'native', cpu, wall },
+      { ...one, name: 'native', threads: 2, cpu: 4e-6, wall: 8e-6 },
+      { ...one, name: 'NumPy', cpu: 7e-6, wall: 7.1e-6 },
+    ],
+    native: cpu,
+    ratios: {},
+    limit: { seconds: limit, by: 'fma' },
+  });
+
+  it('are none where both clocks agree and the limit holds', () => {
+    expect(doubts(result(5e-6, 5.1e-6, 3e-6))).toEqual([]);
+  });
+
+  it('name whose processor time is far below its wall time, or below what the machine can do', () => {
+    expect(doubts(result(5e-6, 6.25e-6, 3e-6))).toEqual(['native 80 %']);
+    expect(doubts(result(5e-6, 5.1e-6, 6e-6))).toEqual(['native is faster than the limit']);
   });
 });
 
