@@ -3,17 +3,45 @@ export interface Case {
   readonly name: string;
   /** What one item is: a matrix, a configuration, a row. Times are for one. */
   readonly unit: string;
-  /** Floating-point operations of one item by the textbook's count: with the CPU's peak, the least time it can take. */
+  /**
+   * Floating-point operations of one item by the textbook's count: with the CPU's peak, the least time it can take.
+   * Those of f32 count half: twice as many fit into a vector.
+   */
   readonly operations?: number;
   /** Bytes of one item that must be written to memory: with the memory's bandwidth, likewise. */
   readonly bytes?: number;
   /** How far apart the contenders' figures may be, beside 1e-7 of their size. Default 1e-9. */
   readonly tolerance?: number;
   readonly contenders: readonly Contender[];
+  /** The same question to the established libraries of bench/peers/. */
+  readonly peers?: PeerTask;
 }
 
+/** A question as a program in another language can read it: sizes, and numbers made by the case for `items` items. */
+export interface PeerTask {
+  readonly kind:
+    | 'eigenproblem'
+    | 'cholesky'
+    | 'moments'
+    | 'closed-form'
+    | 'product-f64'
+    | 'product-f32'
+    | 'normals-f64'
+    | 'normals-f32'
+    | 'wishart';
+  readonly n: number;
+  readonly m?: number;
+  /** Few enough for a sample of some milliseconds, as native's are: longer ones are interrupted more often. */
+  readonly items: number;
+  /** Numbers travel as a file of doubles, anything else as JSON. */
+  readonly input?: (items: number) => Float64Array | object;
+}
+
+export const PEERS = ['NumPy', 'SciPy', 'LAPACK', 'Eigen', 'OpenBLAS'] as const;
+export type Peer = (typeof PEERS)[number];
+
 export interface Contender {
-  readonly name: 'native' | 'reference' | 'ml-matrix' | 'ml-matrix, reduced';
+  readonly name: 'native' | 'reference' | 'ml-matrix' | 'ml-matrix, reduced' | Peer;
   readonly threads: number;
   /** Items of one timed call: milliseconds, so that starting a call does not show. */
   readonly items: number;

@@ -1,6 +1,7 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
 
 import type { Backend } from '../lib/backend.js';
+import type { Addon } from '../lib/native-backend.js';
 import { type Call, type Case, type Contender, call } from './case.js';
 
 /** `count` covariances of 2n draws of n coordinates, one after another. */
@@ -17,6 +18,13 @@ function covariances(native: Backend, n: number, count: number): Float64Array {
         out[(c * n + i) * n + j] = out[(c * n + j) * n + i] = sum / draws;
       }
   return out;
+}
+
+function joined(a: Float64Array, b: Float64Array): Float64Array {
+  const both = new Float64Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /** Rows of one matrix after another, as ml-matrix wants them. */
@@ -49,6 +57,12 @@ export function eigenproblem(
   };
   return {
     name: `symmetric eigenproblem, n = ${n}`,
+    peers: {
+      kind: 'eigenproblem',
+      n,
+      items: items.script,
+      input: (count) => covariances(native, n, count),
+    },
     unit: 'matrix',
     operations: 9 * n ** 3,
     contenders: [
@@ -86,6 +100,13 @@ export function choleskySolve(native: Backend, reference: Backend, n: number, m:
   });
   return {
     name: `Cholesky and ${m} right sides, n = ${n}`,
+    peers: {
+      kind: 'cholesky',
+      n,
+      m,
+      items: 256,
+      input: (count) => joined(covariances(native, n, count), rightSides(count)),
+    },
     unit: 'system',
     operations: n ** 3 / 3 + 2 * n * n * m,
     contenders: [
@@ -99,15 +120,16 @@ export function choleskySolve(native: Backend, reference: Backend, n: number, m:
 /** Second moments of rows of width d. Operations: the upper triangle, d (d + 1) for a row. */
 export function accumulation(native: Backend, reference: Backend, d: number): Case {
   const mean = new Float64Array(d).fill(0.25);
+  const rowsOf = (rows: number) => native.normals(9, d, 0, rows * d);
   const through = (backend: Backend) => (rows: number) => {
-    const data = native.normals(9, d, 0, rows * d);
+    const data = rowsOf(rows);
     return call(
       () => backend.accumulate({ rows, width: d, data, mean }, { threads: 1 }),
       (c) => c,
     );
   };
   const mlMatrix = (rows: number): Call => {
-    const data = Matrix.from1DArray(rows, d, native.normals(9, d, 0, rows * d));
+    const data = Matrix.from1DArray(rows, d, rowsOf(rows));
     return call(
       () => {
         const centred = data.clone().subRowVector(Array.from(mean));
@@ -118,6 +140,7 @@ export function accumulation(native: Backend, reference: Backend, d: number): Ca
   };
   return {
     name: `moment accumulation, d = ${d}`,
+    peers: { kind: 'moments', n: d, items: 4096, input: (rows) => joined(rowsOf(rows), mean) },
     unit: 'row',
     operations: d * (d + 1),
     contenders: [
@@ -126,4 +149,60 @@ export function accumulation(native: Backend, reference: Backend, d: number): Ca
       { name: 'ml-matrix', threads: 1, items: 256, prepare: mlMatrix },
     ],
   };
+}
+
+/** Whole numbers, whose products and sums neither precision rounds. */
+function wholeNumbers(count: number, modulus: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => ((i * 7) % modulus) - (modulus >> 1));
+}
+
+/** c = a b, n x n: 2 n^3 operations. The addon's own call, since no call of a backend is a product and nothing else. */
+export function product(addon: Addon, n: number, precision: 'f64' | 'f32'): Case {
+  const [a, b] = [wholeNumbers(n * n, 13), wholeNumbers(n * n, 17)];
+  const typed = (data: Float64Array | number) =>
+    precision === 'f32' ? new Float32Array(data as number) : new Float64Array(data as number);
+  const through = (multiply: (request: Parameters<Addon['product']>[0]) => void) => (rounds: number) => {
+    const request = { a: typed(a), b: typed(b), c: typed(n * n), n, rounds };
+    return call(
+      () => {
+        multiply(request);
+        return request.c;
+      },
+      (c) => c,
+    );
+  };
+  const mlMatrix = (rounds: number): Call => {
+    const [left, right] = [Matrix.from1DArray(n, n, a), Matrix.from1DArray(n, n, b)];
+    return call(
+      () => {
+        for (let i = 1; i < rounds; i++) left.mmul(right);
+        return left.mmul(right);
+      },
+      (c) => c.to1DArray(),
+    );
+  };
+  const contenders: Contender[] = [
+    { name: 'native', threads: 1, items: 32, prepare: through((request) => addon.product(request)) },
+    { name: 'reference', threads: 1, items: 2, prepare: through(plainProduct) },
+  ];
+  if (precision === 'f64') contenders.push({ name: 'ml-matrix', threads: 1, items: 2, prepare: mlMatrix });
+  return {
+    name: `product ${n}, ${precision}`,
+    unit: 'product',
+    operations: precision === 'f64' ? 2 * n ** 3 : n ** 3,
+    contenders,
+    peers: { kind: `product-${precision}`, n, items: 32, input: () => joined(a, b) },
+  };
+}
+
+/** Row by row of b, as one writes it in plain TypeScript. */
+function plainProduct({ a, b, c, n, rounds }: Parameters<Addon['product']>[0]): void {
+  for (let round = 0; round < rounds; round++) {
+    c.fill(0);
+    for (let i = 0; i < n; i++)
+      for (let k = 0; k < n; k++) {
+        const factor = a[i * n + k];
+        for (let j = 0; j < n; j++) c[i * n + j] += factor * b[k * n + j];
+      }
+  }
 }

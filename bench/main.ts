@@ -1,4 +1,4 @@
-/** `exolam bench [--quick] [--json] [--only text]`, or `npx tsx bench/main.ts` with the same flags. */
+/** `exolam bench [--quick] [--json] [--only text] [--peers]`, or `npx tsx bench/main.ts` with the same flags. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,9 +10,10 @@ import { nativeBackend } from '../lib/native-backend.js';
 import { referenceBackend } from '../lib/reference/index.js';
 import type { Case } from './case.js';
 import { limits } from './limits.js';
-import { accumulation, choleskySolve, eigenproblem } from './linear-algebra.js';
+import { accumulation, choleskySolve, eigenproblem, product } from './linear-algebra.js';
 import { machine } from './machine.js';
 import { measure } from './measure.js';
+import { measurePeers } from './peers.js';
 import { cases, configurations } from './population.js';
 import { type CaseResult, type Results, resultOf } from './results.js';
 import { normals, transitions, wishart } from './sampling.js';
@@ -32,10 +33,16 @@ function keep(results: Results): void {
 
 async function main(): Promise<void> {
   const { values: flags } = parseArgs({
-    options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      only: { type: 'string' },
+      peers: { type: 'boolean' },
+    },
   });
   const quick = flags.quick ?? false;
-  const native = nativeBackend(loadAddon());
+  const addon = loadAddon();
+  const native = nativeBackend(addon);
   const eigen = (n: number, own: number, script: number) =>
     eigenproblem(native, referenceBackend, n, { native: own, script });
   const all: Case[] = [
@@ -43,11 +50,14 @@ async function main(): Promise<void> {
     cases(native, referenceBackend),
     eigen(8, 4096, 512),
     eigen(16, 1024, 128),
+    eigen(24, 512, 64),
     eigen(32, 256, 32),
     eigen(64, 8, 4),
     eigen(128, 2, 1),
     eigen(256, 1, 1),
     choleskySolve(native, referenceBackend, 16, 8),
+    product(addon, 128, 'f64'),
+    product(addon, 128, 'f32'),
     accumulation(native, referenceBackend, 256),
     normals(native, referenceBackend, 'f64'),
     normals(native, referenceBackend, 'f32'),
@@ -68,7 +78,8 @@ async function main(): Promise<void> {
   const measured = limits(quick);
   const found: CaseResult[] = [];
   for (const subject of chosen) found.push(resultOf(subject, await measure(subject, quick), measured));
-  const results: Results = { quick, machine: machine(native), limits: measured, cases: found };
+  const beside = flags.peers ? await measurePeers(chosen, found, quick) : { cases: found };
+  const results: Results = { quick, machine: machine(native), limits: measured, ...beside };
 
   if (flags.only === undefined) keep(results);
   process.stdout.write(flags.json ? `${JSON.stringify(results)}\n` : report(results));

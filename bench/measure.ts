@@ -13,10 +13,12 @@ export interface Measurement {
   /** The least and the median time by the clock. */
   readonly wall: number;
   readonly wallMedian: number;
+  /** Of a peer: the way by which it was fastest, and what the others take. */
+  readonly detail?: string;
 }
 
 /** Each contender's figures on the same few items, beside those of the first: who is wrong is not timed. */
-async function checkAgreement(subject: Case): Promise<void> {
+export async function checkAgreement(subject: Case): Promise<void> {
   const items = Math.min(...subject.contenders.map((c) => c.items), 8);
   const figures = async (contender: Contender) => {
     const { run, figures }: Call = contender.prepare(items);

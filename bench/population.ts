@@ -1,5 +1,6 @@
 import type { Backend } from '../lib/backend.js';
 import { solveColumns } from '../lib/columns.js';
+import { toRows } from '../lib/matrix.js';
 import { type Solution, solveBatch } from '../lib/solve.js';
 import { createWorld, fullMixing, type World, type WorldSpec } from '../lib/world.js';
 import { type Call, type Case, call } from './case.js';
@@ -56,6 +57,19 @@ function throughMlMatrix(world: World, reduced: boolean) {
   };
 }
 
+/** What closedForm needs, for closed_form of bench/peers/numpy_peer.py. */
+function asJson(world: World) {
+  return (count: number): object => ({
+    ...world.spec,
+    mixing: toRows(fullMixing(world)),
+    actionEffect: toRows(world.actionEffect),
+    stateFeedbackGain: toRows(world.stateFeedback),
+    exogenousFeedbackGain: toRows(world.exogenousFeedback),
+    exogenousScales: Array.from({ length: count }, (_, i) => exogenousScaleOf(i)),
+    latentDim: LATENT_DIM,
+  });
+}
+
 /** A world, an objective and a latent dimension in; loss, spectrum and all metrics out. */
 export function configurations(native: Backend, reference: Backend): Case[] {
   const full = createWorld(FULL);
@@ -69,6 +83,7 @@ export function configurations(native: Backend, reference: Backend): Case[] {
     {
       name: 'configuration to metrics, every effect',
       unit: 'configuration',
+      peers: { kind: 'closed-form', n: full.spec.observationDim, items: 1, input: asJson(full) },
       contenders: [
         ...backends(FULL),
         { name: 'ml-matrix', threads: 1, items: 1, prepare: throughMlMatrix(full, false) },

@@ -20,6 +20,24 @@ export interface Results {
   readonly machine: Machine;
   readonly limits: Limits;
   readonly cases: readonly CaseResult[];
+  /** Of a run with --peers: the versions of those measured, and for each of those absent what would bring it. */
+  readonly peers?: {
+    readonly versions: Readonly<Record<string, string>>;
+    readonly absent: readonly string[];
+  };
+}
+
+/**
+ * Why a case's times on one thread are not to be trusted, one reason each; none where all is well. Alone on its core, the best
+ * sample has as much processor time as wall time; and nothing is faster than the machine.
+ */
+export function doubts({ contenders, limit }: CaseResult): string[] {
+  return contenders
+    .filter(({ threads }) => threads === 1)
+    .flatMap(({ name, cpu, wall }) => [
+      ...(limit?.by === 'fma' && cpu < limit.seconds ? [`${name} is faster than the limit`] : []),
+      ...(cpu < 0.95 * wall ? [`${name} ${Math.round((100 * cpu) / wall)} %`] : []),
+    ]);
 }
 
 export function resultOf(subject: Case, contenders: readonly Measurement[], limits: Limits): CaseResult {

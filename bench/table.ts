@@ -1,4 +1,5 @@
-import type { CaseResult, Results } from './results.js';
+import { PEERS } from './case.js';
+import { type CaseResult, doubts, type Results } from './results.js';
 
 /** Seconds as a person reads them, three digits. */
 export function duration(seconds: number): string {
@@ -45,6 +46,61 @@ function threads(result: CaseResult): string[][] {
   return [[result.name, rate(one.wall), rate(two.wall), `${(one.wall / two.wall).toFixed(2)}x`]];
 }
 
+/** One row a case, one column a peer: time, ratio to native, and the share of the machine's limit where there is one. */
+function peers({ cases, peers }: Results): string[] {
+  if (!peers) return [];
+  const present = PEERS.filter((peer) => peer in peers.versions);
+  const of = (result: CaseResult) =>
+    present.map((peer) => result.contenders.find((contender) => contender.name === peer));
+  const measured = cases.filter((result) => of(result).some((m) => m !== undefined));
+  const reached = ({ limit }: CaseResult, seconds: number) =>
+    limit ? `, ${Math.round((100 * limit.seconds) / seconds)} %` : '';
+  const rows = measured.map((result) => [
+    result.name,
+    `${duration(result.native)}${reached(result, result.native)}`,
+    ...of(result).map((m) =>
+      m ? `${duration(m.cpu)}, ${ratio(result.ratios[m.name])}${reached(result, m.cpu)}` : '',
+    ),
+  ]);
+  const ways = new Map<string, string[]>();
+  for (const result of measured) {
+    const text = of(result)
+      .flatMap((m) => (m ? [`${m.name} by ${m.detail}`] : []))
+      .join('. ');
+    ways.set(text, [...(ways.get(text) ?? []), result.name]);
+  }
+  const versions = present.map((peer) => `${peer} ${peers.versions[peer]}`).join('; ');
+  return [
+    'Peers: the same, each in a process of its own, one thread; x: times the native backend; %: of the limit.',
+    '',
+    ...(versions === '' ? [] : [versions, '']),
+    ...(rows.length === 0
+      ? []
+      : [
+          markdown(['case', 'native', ...present], rows),
+          '',
+          ...[...ways].map(([text, names]) => `- ${names.join('; ')}: ${text}`),
+          '',
+        ]),
+    ...peers.absent.flatMap((note) => [`Absent: ${note}`, '']),
+  ];
+}
+
+/** Two clocks and the limit against each other: what one bad sample can feign is said beside the tables. */
+function doubtful(cases: readonly CaseResult[]): string[] {
+  const lines = cases.flatMap((result) => {
+    const found = doubts(result);
+    return found.length > 0 ? [`- ${result.name}: ${found.join(', ')}`] : [];
+  });
+  if (lines.length === 0) return [];
+  return [
+    'In doubt: the best processor time is less than 95 % of the best wall time (no sample was undisturbed), or less than the limit:',
+    '',
+    ...lines,
+    '',
+  ];
+}
+
 /** The results as Markdown. */
 export function report(results: Results): string {
   const { machine, limits, cases } = results;
@@ -71,5 +127,7 @@ export function report(results: Results): string {
     '',
     markdown(['case', '1 thread', '2 threads', ''], cases.flatMap(threads)),
     '',
+    ...peers(results),
+    ...doubtful(cases),
   ].join('\n');
 }

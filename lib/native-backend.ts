@@ -28,6 +28,14 @@ export interface Addon {
   choleskySolve(request: object): Promise<void>;
   /** For benchmarks: floating-point operations done by `rounds` of multiply-adds that never leave the registers. */
   fmaPeak(request: { rounds: number }): number;
+  /** For benchmarks: c = a b for n x n matrices, row-major, all f64 or all f32; done `rounds` times over. */
+  product<T extends Float64Array | Float32Array>(request: {
+    a: T;
+    b: T;
+    c: T;
+    n: number;
+    rounds: number;
+  }): void;
 }
 
 /** How often a running request is asked how far it is, in milliseconds. */

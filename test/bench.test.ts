@@ -1,17 +1,21 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { CaseResult, Results } from '../bench/results.js';
+import { type Case, call, PEERS } from '../bench/case.js';
+import { checkPeers, type PeerLine, withPeers } from '../bench/peers.js';
+import { type CaseResult, doubts, type Results } from '../bench/results.js';
 import { duration, report } from '../bench/table.js';
 import { native } from './support/backends.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'exolam-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const hasNumPy = spawnSync('python3', ['-c', 'import numpy']).status === 0;
 
 interface Outcome {
   code: number;
@@ -47,7 +51,7 @@ describe('exolam bench --quick', () => {
   };
 
   beforeAll(async () => {
-    const { code, stdout, stderr } = await bench(root, '--quick', '--json');
+    const { code, stdout, stderr } = await bench(root, '--quick', '--json', '--peers');
     expect(code, stderr).toBe(0);
     results = JSON.parse(stdout) as Results;
   });
@@ -64,16 +68,18 @@ describe('exolam bench --quick', () => {
   });
 
   it('has every case, each with the contenders it is meant for and times that are times', () => {
-    const eigen = [8, 16, 32, 64, 128, 256].map((n) => `symmetric eigenproblem, n = ${n}`);
+    const eigen = [8, 16, 24, 32, 64, 128, 256].map((n) => `symmetric eigenproblem, n = ${n}`);
     const withMlMatrix = [
       ...eigen,
       'configuration to metrics, every effect',
       'Cholesky and 8 right sides, n = 16',
       'moment accumulation, d = 256',
+      'product 128, f64',
     ];
     const without = [
       'configuration to metrics',
       'solveBatch: cases to solutions',
+      'product 128, f32',
       'normals, f64',
       'normals, f32',
       'moments of 1e3 transitions, width 55',
@@ -113,9 +119,48 @@ describe('exolam bench --quick', () => {
       'symmetric eigenproblem, n = 256',
       'moment accumulation, d = 256',
     ]) {
-      for (const [other, ratio] of Object.entries(find(name).ratios))
-        expect(ratio, `${name}: ${other}`).toBeGreaterThan(1);
+      const { reference, 'ml-matrix': mlMatrix } = find(name).ratios;
+      for (const ratio of [reference, mlMatrix ?? Number.POSITIVE_INFINITY])
+        expect(ratio, name).toBeGreaterThan(1);
     }
+  });
+
+  it('has a version or a note for every peer', () => {
+    for (const peer of PEERS) {
+      const noted = results.peers?.absent.some((note) => note.split(':')[0]?.split(' and ').includes(peer));
+      expect(noted, peer).toBe(!(peer in (results.peers?.versions ?? {})));
+    }
+  });
+
+  it.skipIf(!hasNumPy)('times NumPy on the same numbers (skipped where python3 has no NumPy)', () => {
+    const measured = results.cases.filter((c) => 'NumPy' in c.ratios);
+    expect(measured.map((c) => c.name)).toEqual(
+      expect.arrayContaining([
+        'configuration to metrics, every effect',
+        ...[8, 16, 24, 32, 64, 128, 256].map((n) => `symmetric eigenproblem, n = ${n}`),
+        'Cholesky and 8 right sides, n = 16',
+        'moment accumulation, d = 256',
+        'product 128, f64',
+        'product 128, f32',
+        'normals, f64',
+      ]),
+    );
+    for (const { name, native, ratios, contenders } of measured) {
+      const found = contenders.filter((c) => c.name === 'NumPy');
+      expect(found, name).toHaveLength(1);
+      expect(ratios['NumPy'], name).toBe((found[0]?.cpu ?? 0) / native);
+    }
+    // Those that draw are found by their names.
+    for (const { name, ratios } of results.cases) {
+      if (name.startsWith('normals')) expect(ratios, name).toHaveProperty('NumPy');
+      if (name.startsWith('moments of') && results.peers?.versions['SciPy'])
+        expect(ratios, name).toHaveProperty('SciPy');
+    }
+    const text = report(results);
+    const row = text.slice(text.indexOf('Peers:')).match(/^\| product 128, f32 .*$/m)?.[0];
+    expect(row).toContain(
+      ` ${duration(find('product 128, f32').contenders.find((c) => c.name === 'NumPy')?.cpu ?? 0)}, `,
+    );
   });
 
   it('prints a table that a Markdown reader takes, one line for a case', () => {
@@ -125,6 +170,98 @@ describe('exolam bench --quick', () => {
       expect(cells, name).toHaveLength(10);
     }
     expect(lines.some((line) => line.includes(`kernels ${results.machine.isa}`))).toBe(true);
+  });
+});
+
+describe('peers', () => {
+  const line = (peer: PeerLine['peer'], detail: string, seconds: number): PeerLine => ({
+    case: 'a case',
+    peer,
+    detail,
+    seconds,
+    wall: 2 * seconds,
+    wallMedian: 3 * seconds,
+    items: 4,
+    samples: 5,
+    figures: [1, 2],
+  });
+
+  it('joins a case by the fastest way of each, with its ratio to native; the other ways are named', () => {
+    const own = { threads: 1, items: 8, samples: 9, wall: 3e-6, wallMedian: 4e-6 };
+    const result: CaseResult = {
+      name: 'a case',
+      unit: 'item',
+      contenders: [
+        { ...own, name: 'native', cpu: 2e-6 },
+        { ...own, name: 'reference', cpu: 20e-6 },
+      ],
+      native: 2e-6,
+      ratios: { reference: 10 },
+      limit: null,
+    };
+    const joined = withPeers(result, [
+      line('NumPy', 'slowly', 8e-6),
+      line('NumPy', 'fast', 5e-6),
+      { ...line('Eigen', 'elsewhere', 1e-6), case: 'another case' },
+      line('LAPACK', 'dposv', 1e-6),
+    ]);
+    expect(joined.contenders.map((c) => c.name)).toEqual(['native', 'reference', 'LAPACK', 'NumPy']);
+    expect(joined.contenders[3]).toEqual({
+      name: 'NumPy',
+      threads: 1,
+      items: 4,
+      samples: 5,
+      cpu: 5e-6,
+      wall: 10e-6,
+      wallMedian: 3 * 5e-6,
+      detail: 'fast; slowly 8 us',
+    });
+    expect(joined.ratios).toEqual({ reference: 10, LAPACK: 1e-6 / 2e-6, NumPy: 5e-6 / 2e-6 });
+    expect(joined.native).toBe(result.native);
+  });
+
+  it('must give the figures of native', async () => {
+    const prepare = () =>
+      call(
+        () => [1, 2],
+        (f) => f,
+      );
+    const subject: Case = {
+      name: 'a case',
+      unit: 'item',
+      contenders: [{ name: 'native', threads: 1, items: 8, prepare }],
+    };
+    const wrong = { ...line('NumPy', 'wrongly', 1e-6), figures: [1, 2.000001] };
+    const fewer = { ...line('Eigen', 'half', 1e-6), figures: [1] };
+    const unseen = { ...line('SciPy', 'draws', 1e-6), figures: null };
+    await checkPeers(subject, [line('NumPy', 'well', 1e-6), unseen]);
+    await expect(checkPeers(subject, [wrong])).rejects.toThrow('a case: NumPy gives 2.000001 for figure 1');
+    await expect(checkPeers(subject, [fewer])).rejects.toThrow('Eigen gives undefined for figure 1');
+  });
+
+  it('that are absent are a note each, with what brings them, and no error', async () => {
+    const { PATH, CXX } = process.env;
+    Object.assign(process.env, { PATH: folder, CXX: 'no-such-compiler' });
+    try {
+      const { code, stdout, stderr } = await bench(root, '--quick', '--json', '--peers', '--only', 'n = 8');
+      expect(code, stderr).toBe(0);
+      const results = JSON.parse(stdout) as Results;
+      expect(results.peers).toEqual({
+        versions: {},
+        absent: [
+          'NumPy and SciPy: python3 does not start (ENOENT). Debian packages: python3-numpy python3-scipy',
+          'LAPACK and OpenBLAS: no-such-compiler does not start (ENOENT). Debian packages: g++ libopenblas-dev',
+          'Eigen: no-such-compiler does not start (ENOENT). Debian packages: g++ libeigen3-dev',
+        ],
+      });
+      expect(results.cases.map((c) => c.name)).toEqual(['symmetric eigenproblem, n = 8']);
+      expect(Object.keys(results.cases[0]?.ratios ?? {})).toEqual(['reference', 'ml-matrix']);
+      expect(report(results)).toContain('\nAbsent: Eigen: no-such-compiler');
+    } finally {
+      Object.assign(process.env, { PATH });
+      if (CXX === undefined) delete process.env['CXX'];
+      else process.env['CXX'] = CXX;
+    }
   });
 });
 
@@ -162,6 +299,31 @@ describe('exolam bench', () => {
     const { code, stderr } = await bench(at);
     expect(stderr).toMatch(/^exolam: bench: expected the development package benny, .*npm ci\n$/);
     expect(code).toBe(2);
+  });
+});
+
+describe('doubts', () => {
+  const one = { threads: 1, items: 8, samples: 9, wallMedian: 9e-6 };
+  const result = (cpu: number, wall: number, limit: number): CaseResult => ({
+    name: 'a case',
+    unit: 'item',
+    contenders: [
+      { ...one, name: 'native', cpu, wall },
+      { ...one, name: 'native', threads: 2, cpu: 4e-6, wall: 8e-6 },
+      { ...one, name: 'NumPy', cpu: 7e-6, wall: 7.1e-6 },
+    ],
+    native: cpu,
+    ratios: {},
+    limit: { seconds: limit, by: 'fma' },
+  });
+
+  it('are none where both clocks agree and the limit holds', () => {
+    expect(doubts(result(5e-6, 5.1e-6, 3e-6))).toEqual([]);
+  });
+
+  it('name whose processor time is far below its wall time, or below what the machine can do', () => {
+    expect(doubts(result(5e-6, 6.25e-6, 3e-6))).toEqual(['native 80 %']);
+    expect(doubts(result(5e-6, 5.1e-6, 6e-6))).toEqual(['native is faster than the limit']);
   });
 });
 

@@ -12,6 +12,7 @@ export interface BenchFlags {
   readonly quick?: boolean;
   readonly json?: boolean;
   readonly only?: string;
+  readonly peers?: boolean;
 }
 
 /** What bench/ needs beside the product: development packages, which an installed exolam does not bring. */
@@ -42,6 +43,7 @@ export async function benchCommand(flags: BenchFlags, shell: Shell): Promise<num
   const args = ['--import', pathToFileURL(require.resolve('tsx')).href, script];
   if (flags.quick) args.push('--quick');
   if (flags.json) args.push('--json');
+  if (flags.peers) args.push('--peers');
   if (flags.only !== undefined) args.push(`--only=${flags.only}`);
   const child = spawn(process.execPath, args, { stdio: 'inherit' });
   const stop = () => void child.kill();

@@ -156,6 +156,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .description('native against pure JavaScript on this machine, beside its measured limits (in a clone)')
     .option('--quick', 'every case, a few seconds in all; rough figures')
     .option('--only <text>', 'the cases whose name contains this')
+    .option('--peers', 'NumPy, SciPy, LAPACK, OpenBLAS and Eigen beside them, where they are installed')
     .option('--json', 'print one JSON document')
     .action(async (flags: BenchFlags) => {
       outcome.code = await benchCommand(flags, shell);

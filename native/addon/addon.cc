@@ -307,6 +307,30 @@ Napi::Value fma_peak_call(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), choice.table->fma_peak(r.size("rounds"), &sum));
 }
 
+template <class T, class Gemm>
+void multiply(Request& r, Gemm gemm) {
+  const std::size_t n = r.size("n");
+  const T* a = r.array<T>("a", n * n);
+  const T* b = r.array<T>("b", n * n);
+  T* c = r.array<T>("c", n * n);
+  for (std::size_t rounds = r.size("rounds"); rounds > 0; --rounds)
+    gemm(false, false, n, n, n, T(1), a, n, b, n, T(0), c, n);
+}
+
+// product(request: { a, b, c, n, rounds }): void, all arrays f64 or all f32. On the calling thread: it is
+// timed.
+Napi::Value product_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const KernelChoice& choice = chosen_kernels();
+  if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
+  const Napi::Value c = call[0].As<Napi::Object>().Get("c");
+  if (c.IsTypedArray() && c.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array)
+    multiply<float>(r, choice.table->gemm_f32);
+  else
+    multiply<double>(r, choice.table->gemm);
+  return call.Env().Undefined();
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment;
   env.SetInstanceData(environment);
@@ -330,6 +354,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("multiply", Napi::Function::New(env, multiply_call));
   exports.Set("choleskySolve", Napi::Function::New(env, cholesky_solve_call));
   exports.Set("fmaPeak", Napi::Function::New(env, fma_peak_call));
+  exports.Set("product", Napi::Function::New(env, product_call));
   return exports;
 }
 
