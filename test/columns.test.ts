@@ -83,7 +83,7 @@ describe.each(backendsByName)('solveColumns over strengths, %s', (_, backend) =>
       expect(loss[i]).toBeCloseTo(one.loss, 12);
       expect(metrics.futureLeakage?.[i]).toBeCloseTo(one.metrics.futureLeakage as number, 9);
     }
-    // What the encoder's own noise covers, a wider z undoes: the loss does not depend on it.
+    // o' - o is free of the encoder's noise and enough: the loss does not depend on it.
     if (key !== 'encoderNoise') expect(new Set(loss).size).toBe(3);
   });
 
