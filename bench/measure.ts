@@ -44,44 +44,54 @@ function samplesAtLeast({ name }: Contender, quick: boolean): number {
   return quick ? 1 : 8;
 }
 
-/** One case by benny, a suite of its own; every sample is one call. */
+interface Times {
+  readonly cpu: number[];
+  readonly wall: number[];
+}
+
+/** One case by benny, a suite of its own; a figure is that of one call among those that benny makes. */
 export async function measure(subject: Case, quick: boolean): Promise<Measurement[]> {
   await checkAgreement(subject);
   const items = (contender: Contender) => Math.max(1, quick ? contender.items >> 2 : contender.items);
-  const processor = new Map<Contender, number[]>();
-  const { results } = await benny.suite(
+  const times = new Map<Contender, Times>();
+  await benny.suite(
     subject.name,
     ...subject.contenders.map((contender) => {
       const { run } = contender.prepare(items(contender));
-      // benny calls a set-up more often than it uses what comes back: only the last one's samples are kept.
+      // benny calls a set-up more often than it uses what comes back: only the last one's times are kept.
       const setUp = () => {
-        const samples: number[] = [];
-        processor.set(contender, samples);
+        const { cpu, wall }: Times = { cpu: [], wall: [] };
+        times.set(contender, { cpu, wall });
         return async () => {
           const before = process.cpuUsage();
+          const start = performance.now();
           await run();
+          wall.push((performance.now() - start) * 1e-3);
           const { user, system } = process.cpuUsage(before);
-          samples.push((user + system) * 1e-6);
+          cpu.push((user + system) * 1e-6);
         };
       };
       return benny.add(`${contender.name}, threads ${contender.threads}`, setUp, {
         minSamples: samplesAtLeast(contender, quick),
-        minTime: 1e-4, // of one sample: a call is long enough
+        // Of one sample: native calls follow each other, so that caches and threads are as warm as a sweep's.
+        minTime: contender.name === 'native' && !quick ? 0.02 : 1e-4,
         maxTime: quick ? 0.03 : 1,
         delay: 0,
       });
     }),
   );
-  return subject.contenders.map((contender, i) => {
-    const { details, samples } = results[i];
+  return subject.contenders.map((contender) => {
+    const { cpu, wall } = times.get(contender) as Times;
+    const ordered = wall.sort((a, b) => a - b);
+    const count = items(contender);
     return {
       name: contender.name,
       threads: contender.threads,
-      items: items(contender),
-      samples,
-      cpu: Math.min(...(processor.get(contender) ?? [])) / items(contender),
-      wall: details.min / items(contender),
-      wallMedian: details.median / items(contender),
+      items: count,
+      samples: wall.length,
+      cpu: Math.min(...cpu) / count,
+      wall: (ordered[0] as number) / count,
+      wallMedian: (ordered[wall.length >> 1] as number) / count,
     };
   });
 }

@@ -142,6 +142,28 @@ export interface PopulationAnswer {
   readonly status: Uint8Array;
 }
 
+/** The arrays of a population answer, all zero: those of an earlier answer of the same sizes, or fresh ones. */
+export function populationArrays(r: PopulationRequest, into?: PopulationAnswer): PopulationAnswer {
+  if (into) {
+    for (const array of Object.values(into)) array.fill(0);
+    return into;
+  }
+  const width = r.latentDims.length;
+  const k = r.latentDims[width - 1] ?? 0;
+  const encoder = r.encoder ? r.count * k * r.basis : 0;
+  return {
+    loss: new Float64Array(r.count * width),
+    spectrum: new Float64Array(r.count * k),
+    rank: new Int32Array(r.count),
+    metrics: new Float64Array(POPULATION_METRICS.length * r.count * width),
+    encoderC: new Float64Array(encoder),
+    encoderD: new Float64Array(encoder),
+    complement: new Uint8Array(r.count * k),
+    complementEncoder: new Float64Array(2 * r.count),
+    status: new Uint8Array(r.count),
+  };
+}
+
 /** The variables of a joint moment matrix: first column of each, -1 where absent. */
 export interface MomentLayout {
   readonly observationDim: number;
@@ -312,14 +334,18 @@ export interface BackendInfo {
 
 export interface Backend {
   info(): BackendInfo;
-  solvePopulation(request: PopulationRequest, control?: Control): Promise<PopulationAnswer>;
+  /** `into`, here and below: an earlier answer of the same sizes, whose arrays this one takes over: fresh memory costs time. */
+  solvePopulation(
+    request: PopulationRequest,
+    control?: Control,
+    into?: PopulationAnswer,
+  ): Promise<PopulationAnswer>;
   solveMoments(request: MomentsRequest, control?: Control): Promise<MomentsAnswer>;
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */
   multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array>;
-  /** `into`: an earlier answer of the same sizes, whose arrays this one may take over: fresh memory costs time. */
   sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
   /**
    * The same transitions with observations in f32: states as in `sample`, mixed in f32, with sensor noise of the f32 streams (its
@@ -342,6 +368,7 @@ export interface Backend {
     n: number,
     count: number,
     control?: Control,
+    into?: { values: Float64Array; vectors: Float64Array },
   ): Promise<{ values: Float64Array; vectors: Float64Array }>;
   /** `count` positive definite n x n systems with m right sides each, (count, n, m). */
   choleskySolve(
@@ -351,5 +378,6 @@ export interface Backend {
     m: number,
     count: number,
     control?: Control,
+    into?: Float64Array,
   ): Promise<Float64Array>;
 }

@@ -1,4 +1,10 @@
-import { type Backend, type Control, PARAMETERS, POPULATION_METRICS } from './backend.js';
+import {
+  type Backend,
+  type Control,
+  PARAMETERS,
+  POPULATION_METRICS,
+  type PopulationAnswer,
+} from './backend.js';
 import { ExolamError } from './errors.js';
 import {
   coefficientsOf,
@@ -97,6 +103,7 @@ export async function solveColumns(
     status: new Uint8Array(count),
   };
   const backend = options.backend ?? defaultBackend();
+  let part: PopulationAnswer | undefined;
   for (let first = 0; first < count; first += CHUNK) {
     const size = Math.min(CHUNK, count - first);
     const parameters = new Float64Array(PARAMETERS.length * size);
@@ -113,7 +120,9 @@ export async function solveColumns(
       const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
       for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c] as number;
     }
-    const part = await backend.solvePopulation(
+    // The arrays of one chunk serve all that are as large.
+    const into = part?.loss.length === size * width ? part : undefined;
+    part = await backend.solvePopulation(
       {
         ...shared,
         count: size,
@@ -128,6 +137,7 @@ export async function solveColumns(
           ? (done, total) => options.onProgress?.(first + (size * done) / total, count)
           : undefined,
       },
+      into,
     );
     for (let i = 0; i < part.loss.length; i++) {
       // A sum of squares: below zero only by rounding.

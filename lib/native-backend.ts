@@ -4,7 +4,7 @@ import {
   type Control,
   type ObjectiveRows,
   PARAMETERS,
-  POPULATION_METRICS,
+  populationArrays,
   type SampleAnswer,
   type SampleRequest,
   VARIABLES,
@@ -131,21 +131,8 @@ export function nativeBackend(addon: Addon): Backend {
   return {
     info: () => ({ name: 'native', ...machine }),
 
-    async solvePopulation(r, control) {
-      const width = r.latentDims.length;
-      const k = r.latentDims[width - 1] ?? 0;
-      const encoder = r.encoder ? r.count * k * r.basis : 0;
-      const answer = {
-        loss: new Float64Array(r.count * width),
-        spectrum: new Float64Array(r.count * k),
-        rank: new Int32Array(r.count),
-        metrics: new Float64Array(POPULATION_METRICS.length * r.count * width),
-        encoderC: new Float64Array(encoder),
-        encoderD: new Float64Array(encoder),
-        complement: new Uint8Array(r.count * k),
-        complementEncoder: new Float64Array(2 * r.count),
-        status: new Uint8Array(r.count),
-      };
+    async solvePopulation(r, control, into) {
+      const answer = populationArrays(r, into);
       if (r.parameters.length !== PARAMETERS.length * r.count)
         throw new ExolamError('internal', 'ragged parameters');
       await run(addon.solvePopulation, { ...r, ...answer, objective: encodeObjective(r.objective) }, control);
@@ -230,14 +217,17 @@ export function nativeBackend(addon: Addon): Backend {
       return out;
     },
 
-    async symmetricEigen(matrices, n, count, control) {
-      const answer = { values: new Float64Array(count * n), vectors: new Float64Array(count * n * n) };
+    async symmetricEigen(matrices, n, count, control, into) {
+      const answer = into ?? {
+        values: new Float64Array(count * n),
+        vectors: new Float64Array(count * n * n),
+      };
       await run(addon.symmetricEigen, { matrices, n, count, ...answer }, control);
       return answer;
     },
 
-    async choleskySolve(matrices, rightSides, n, m, count, control) {
-      const solutions = new Float64Array(count * n * m);
+    async choleskySolve(matrices, rightSides, n, m, count, control, into) {
+      const solutions = into ?? new Float64Array(count * n * m);
       await run(addon.choleskySolve, { matrices, rightSides, n, m, count, solutions }, control);
       return solutions;
     },

@@ -40,9 +40,13 @@ export async function symmetricEigen(
   n: number,
   count: number,
   control?: Control,
+  into?: { values: Float64Array; vectors: Float64Array },
 ): Promise<{ values: Float64Array; vectors: Float64Array }> {
-  const vectors = matrices.slice(0, count * n * n);
-  const values = new Float64Array(count * n);
+  const { values, vectors } = into ?? {
+    values: new Float64Array(count * n),
+    vectors: new Float64Array(count * n * n),
+  };
+  vectors.set(matrices.subarray(0, count * n * n));
   const pace = new Pace(control, count);
   for (let c = 0; c < count; c++) {
     const a = vectors.subarray(c * n * n, (c + 1) * n * n);
@@ -54,7 +58,7 @@ export async function symmetricEigen(
     await pace.advance();
   }
   pace.finish();
-  return { values, vectors };
+  return into ?? { values, vectors };
 }
 
 /** Rows multiplied between two looks at the clock. */
@@ -85,9 +89,11 @@ export async function choleskySolve(
   m: number,
   count: number,
   control?: Control,
+  into?: Float64Array,
 ): Promise<Float64Array> {
   const factors = matrices.slice(0, count * n * n);
-  const solutions = rightSides.slice(0, count * n * m);
+  const solutions = into ?? new Float64Array(count * n * m);
+  solutions.set(rightSides.subarray(0, count * n * m));
   const pace = new Pace(control, count);
   for (let c = 0; c < count; c++) {
     if (choleskyInPlace(factors, c * n * n, n) > 0)

@@ -1,9 +1,9 @@
 import {
   type Control,
   type ObjectiveRows,
-  POPULATION_METRICS,
   type PopulationAnswer,
   type PopulationRequest,
+  populationArrays,
   STATUS,
 } from '../backend.js';
 import { ExolamError } from '../errors.js';
@@ -152,22 +152,11 @@ function merge(
 export async function solvePopulation(
   request: PopulationRequest,
   control?: Control,
+  into?: PopulationAnswer,
 ): Promise<PopulationAnswer> {
-  const { count, basis } = request;
-  const kinds = request.latentDims.length;
-  const slots = request.latentDims[kinds - 1] ?? 0;
-  const encoders = request.encoder ? count * slots * basis : 0;
-  const answer: PopulationAnswer = {
-    loss: new Float64Array(count * kinds),
-    spectrum: new Float64Array(count * slots),
-    rank: new Int32Array(count),
-    metrics: new Float64Array(POPULATION_METRICS.length * count * kinds),
-    encoderC: new Float64Array(encoders),
-    encoderD: new Float64Array(encoders),
-    complement: new Uint8Array(count * slots),
-    complementEncoder: new Float64Array(2 * count),
-    status: new Uint8Array(count),
-  };
+  const { count } = request;
+  const slots = request.latentDims[request.latentDims.length - 1] ?? 0;
+  const answer = populationArrays(request, into);
   const pace = new Pace(control, count);
   for (let problem = 0; problem < count; problem++) {
     try {

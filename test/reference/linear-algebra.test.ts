@@ -186,3 +186,25 @@ describe('control', () => {
     expect(seen[0]).toBeLessThan(count);
   });
 });
+
+describe.each(backends)('an earlier answer as memory for the next (%s)', (_, backend) => {
+  const n = 3;
+  const matrices = Float64Array.from(
+    [withEigenvalues([3, 2, 1], 1), withEigenvalues([9, 4, 2], 2)].flatMap((a) => [...a]),
+  );
+
+  it('holds the same eigenproblems, and is what comes back', async () => {
+    const fresh = await backend.symmetricEigen(matrices, n, 2);
+    const into = { values: new Float64Array(2 * n).fill(7), vectors: new Float64Array(2 * n * n).fill(7) };
+    expect(await backend.symmetricEigen(matrices, n, 2, {}, into)).toBe(into);
+    expect(into).toEqual(fresh);
+  });
+
+  it('holds the same solutions, and is what comes back', async () => {
+    const right = Float64Array.from({ length: 2 * n * 2 }, (_, i) => i + 1);
+    const fresh = await backend.choleskySolve(matrices, right, n, 2, 2);
+    const into = new Float64Array(2 * n * 2).fill(7);
+    expect(await backend.choleskySolve(matrices, right, n, 2, 2, {}, into)).toBe(into);
+    expect(into).toEqual(fresh);
+  });
+});
