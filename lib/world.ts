@@ -95,7 +95,7 @@ function shaped(value: readonly (readonly number[])[], field: string, r: number,
 /** Fills in defaults, checks, and draws the random matrices: the same for the same seed on every machine. */
 export function createWorld(input: WorldSpec, what = 'world'): World {
   const spec = parse(worldSchema, input, what);
-  const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da, seed } = spec;
+  const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = spec;
   const given = spec.matrices;
   if (given) {
     const stacked = beside(
@@ -139,19 +139,56 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
       `${what}.observationDim: expected at least endogenousDim + exogenousDim (${ds + dx}) with orthonormal mixing but received ${d}`,
     );
   }
-  let made: { basis: Matrix; coordinates: Matrix } | undefined;
-  const draw = () => {
-    made ??= orthonormalise(gaussian(d, ds + dx, seed, MATRIX_STREAM.mixing, 1 / Math.sqrt(d)));
-    return made;
-  };
+  const drawn = drawMatrices(spec);
   return {
     spec,
-    mixing: spec.mixing === 'orthonormal' ? identity(ds + dx) : draw().coordinates,
+    mixing: spec.mixing === 'orthonormal' ? identity(ds + dx) : drawn.mixed().coordinates,
+    actionEffect: drawn.actionEffect,
+    stateFeedback: drawn.stateFeedback,
+    exogenousFeedback: drawn.exogenousFeedback,
+    basis: () => drawn.mixed().basis,
+  };
+}
+
+interface Drawn {
+  readonly actionEffect: Matrix;
+  readonly stateFeedback: Matrix;
+  readonly exogenousFeedback: Matrix;
+  /** Drawn when first asked for: a solution of an orthonormal world does not need it. */
+  readonly mixed: () => { basis: Matrix; coordinates: Matrix };
+}
+
+/** The last few worlds' matrices: the cases of a batch mostly differ in scalars alone. Nobody writes to them. */
+const recent = new Map<string, Drawn>();
+const RECENT = 16;
+/** Numbers of a basis beyond which it is not kept: half a megabyte. */
+const KEPT = 1 << 16;
+
+/** The random matrices of a world: a function of its dimensions and its seed. */
+function drawMatrices({
+  observationDim: d,
+  endogenousDim: ds,
+  exogenousDim: dx,
+  actionDim: da,
+  seed,
+}: World['spec']): Drawn {
+  const key = [d, ds, dx, da, seed].join();
+  const known = recent.get(key);
+  if (known) return known;
+  let made: { basis: Matrix; coordinates: Matrix } | undefined;
+  const drawn: Drawn = {
     actionEffect: orthonormalise(gaussian(ds, da, seed, MATRIX_STREAM.actionEffect)).basis,
     stateFeedback: gaussian(da, ds, seed, MATRIX_STREAM.stateFeedback, 1 / Math.sqrt(ds)),
     exogenousFeedback: gaussian(da, dx, seed, MATRIX_STREAM.exogenousFeedback, 1 / Math.sqrt(dx)),
-    basis: () => draw().basis,
+    mixed: () => {
+      made ??= orthonormalise(gaussian(d, ds + dx, seed, MATRIX_STREAM.mixing, 1 / Math.sqrt(d)));
+      return made;
+    },
   };
+  if (d * (ds + dx) > KEPT) return drawn;
+  if (recent.size === RECENT) recent.delete(recent.keys().next().value as string);
+  recent.set(key, drawn);
+  return drawn;
 }
 
 /** [Es Ex], (observationDim, endogenousDim + exogenousDim). */
