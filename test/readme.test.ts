@@ -61,6 +61,14 @@ describe('README', () => {
     expect(blocks('ts')[0]).toBe(readFileSync(join(root, 'examples/quickstart.ts'), 'utf8'));
   });
 
+  it('has a sweep that prints what the README says, lies in examples/, and agrees with T4', () => {
+    const sweep = blocks('ts')[1] as string;
+    expect(sweep).toBe(readFileSync(join(root, 'examples/sweep.ts'), 'utf8'));
+    const printed = printedBy(sweep);
+    expect(blocks('text')).toContain(printed);
+    expect(Number.parseFloat(printed)).toBeCloseTo(100 * (1 - (2 * (6 ** 1.5 - 1)) / 45), 0);
+  });
+
   it('shows a case that solves', () => {
     const path = join(consumer(), 'case.json');
     writeFileSync(path, blocks('json')[0] as string);
