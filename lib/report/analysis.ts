@@ -196,17 +196,22 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
 
 const share = (v: number | undefined) => (v === undefined ? '' : v.toFixed(3));
 
+/** Below the table, where there is room for a sentence. */
+function notesHtml(all: Analysis['remedies']): string {
+  const notes = all.flatMap((r) => (r.note ? [`${r.remedy}, ${strengthOf(r)}: ${r.note}`] : []));
+  return notes.map((note) => `<p>${escapeHtml(note)}.</p>`).join('');
+}
+
 /** The strength of each remedy at which leakage falls to the level, and what it does to z. */
 function remedies({ remedies: all, level }: Analysis): string {
   const hasAction = all.some((r) => r.before.actionError !== undefined);
   const rows = all.map((r) => [
     r.remedy,
     strengthOf(r),
-    r.reached ? 'yes' : 'no: the least leakage is told',
+    r.reached ? 'yes' : 'no (least told)',
     share(r.before.futureLeakage),
     share(r.after.futureLeakage),
     ...(hasAction ? [share(r.before.actionError), share(r.after.actionError)] : []),
-    ...(all.some((other) => other.note) ? [r.note ?? ''] : []),
   ]);
   const header = [
     'remedy',
@@ -215,9 +220,8 @@ function remedies({ remedies: all, level }: Analysis): string {
     'leakage before',
     'after',
     ...(hasAction ? ['action error before', 'after'] : []),
-    ...(all.some((r) => r.note) ? ['note'] : []),
   ];
-  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}`;
+  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}${notesHtml(all)}`;
 }
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
