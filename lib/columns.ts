@@ -4,6 +4,7 @@ import {
   PARAMETERS,
   POPULATION_METRICS,
   type PopulationAnswer,
+  type PopulationRequest,
 } from './backend.js';
 import { ExolamError } from './errors.js';
 import {
@@ -66,7 +67,7 @@ export interface ColumnsSolution {
 
 /**
  * Solves many configurations of one shape with no object for any of them: typed-array columns in, columns out, in memory that
- * grows by the answer alone. The same bits as {@link solveBatch} of the same cases. Throws {@link ExolamError}.
+ * grows by the answer alone. The answers are those of {@link solveBatch} to the same cases. Throws {@link ExolamError}.
  */
 export async function solveColumns(
   questions: Configurations,
@@ -80,7 +81,6 @@ export async function solveColumns(
   const prepared = latentDims.map((latentDim) => prepare({ ...question, latentDim }, ''));
   const last = prepared[prepared.length - 1] as Prepared;
   const shared = requestOf([last], false);
-  const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
   const wanted = options.metrics ?? POPULATION_METRICS;
   for (const name of wanted) {
     if (!POPULATION_METRICS.includes(name)) {
@@ -106,31 +106,10 @@ export async function solveColumns(
   let part: PopulationAnswer | undefined;
   for (let first = 0; first < count; first += CHUNK) {
     const size = Math.min(CHUNK, count - first);
-    const parameters = new Float64Array(PARAMETERS.length * size);
-    PARAMETERS.forEach((name, p) => {
-      const column = name === 'complementDim' ? undefined : columns[name];
-      if (column) parameters.set(column.subarray(first, first + size), p * size);
-      else parameters.fill(shared.parameters[p] as number, p * size, (p + 1) * size);
-    });
-    const coefficients = new Float64Array(shared.coefficients.length * size);
-    for (let i = 0; i < size; i++) {
-      let spec = last.objective.spec;
-      for (const name of strengths)
-        spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
-      const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
-      for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c] as number;
-    }
     // The arrays of one chunk serve all that are as large.
     const into = part?.loss.length === size * width ? part : undefined;
     part = await backend.solvePopulation(
-      {
-        ...shared,
-        count: size,
-        latentDims: Int32Array.from(latentDims),
-        parameters,
-        coefficients,
-        matrixIndex: new Int32Array(size),
-      },
+      { ...shared, ...chunkOf(last, shared, columns, first, size), latentDims: Int32Array.from(latentDims) },
       {
         ...options,
         onProgress: options.onProgress
@@ -139,21 +118,50 @@ export async function solveColumns(
       },
       into,
     );
-    for (let i = 0; i < part.loss.length; i++) {
+    const failed = part.status.some((status) => status !== 0) ? part.status : null;
+    for (let i = 0; i < size * width; i++) {
+      if (failed?.[Math.floor(i / width)]) part.loss[i] = Number.NaN;
       // A sum of squares: below zero only by rounding.
-      answer.loss[first * width + i] = part.status[Math.floor(i / width)]
-        ? Number.NaN
-        : Math.max(0, part.loss[i] as number);
+      answer.loss[first * width + i] = Math.max(0, part.loss[i] as number);
     }
     for (const name of wanted) {
       const from = POPULATION_METRICS.indexOf(name) * size * width;
-      answer.metrics[name]?.set(part.metrics.subarray(from, from + size * width), first * width);
+      const values = part.metrics.subarray(from, from + size * width);
+      for (let i = 0; failed && i < values.length; i++)
+        if (failed[Math.floor(i / width)]) values[i] = Number.NaN;
+      answer.metrics[name]?.set(values, first * width);
     }
     answer.rank.set(part.rank, first);
     answer.status.set(part.status, first);
     if (options.spectrum) answer.spectrum.set(part.spectrum, first * widest);
   }
   return answer;
+}
+
+/** Configurations [first, first + size) as the columns of a request; what has no column is that of the shared case. */
+function chunkOf(
+  { objective }: Prepared,
+  shared: PopulationRequest,
+  columns: Configurations['columns'],
+  first: number,
+  size: number,
+): Pick<PopulationRequest, 'count' | 'parameters' | 'coefficients' | 'matrixIndex'> {
+  const parameters = new Float64Array(PARAMETERS.length * size);
+  PARAMETERS.forEach((name, p) => {
+    const column = name === 'complementDim' ? undefined : columns[name];
+    if (column) parameters.set(column.subarray(first, first + size), p * size);
+    else parameters.fill(shared.parameters[p] as number, p * size, (p + 1) * size);
+  });
+  const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
+  const coefficients = new Float64Array(shared.coefficients.length * size);
+  for (let i = 0; i < size; i++) {
+    let spec = objective.spec;
+    for (const name of strengths)
+      spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
+    const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+    for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c] as number;
+  }
+  return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
 }
 
 function checkColumns(columns: Configurations['columns']): number {

@@ -30,7 +30,7 @@ function questions(count: number): Configurations {
 const backendsByName = [defaultBackend(), referenceBackend].map((b) => [b.info().name, b] as const);
 
 describe.each(backendsByName)('solveColumns, %s', (_, backend) => {
-  it('has the bits of solveBatch for the same cases', async () => {
+  it('has the answers of solveBatch to the same cases', async () => {
     const count = 23;
     const asked = questions(count);
     const answer = await solveColumns(asked, { backend, spectrum: true });
@@ -164,10 +164,11 @@ describe('solveColumns', () => {
       latentDims: [1],
       columns: { exogenousScale: Float64Array.of(1, 1e200, 1) },
     } as const;
-    const { loss, status } = await solveColumns(asked);
+    const { loss, metrics, status } = await solveColumns(asked);
     expect(status[0]).toBe(0);
     expect(status[1]).not.toBe(0);
     expect(loss[1]).toBeNaN();
+    for (const values of Object.values(metrics)) expect(values[1]).toBeNaN();
     expect(loss[2]).toBe(loss[0]);
   });
 
