@@ -47,6 +47,7 @@ export class PopulationMetrics {
     this.latents = multiply(encoder.c, world.loadings.observation!);
     addScaled(this.latents, 1, multiply(encoder.d, world.loadings.observationNext!));
     this.latentsLeft = residual(this.latents, givenObservation).loadings;
+    clearVoid(this.latentsLeft, this.latents);
     const target = (loadings: Matrix): Target => {
       const left = residual(loadings, givenObservation).loadings;
       const variance = sumOfSquares(loadings);
@@ -108,6 +109,16 @@ export class PopulationMetrics {
     const explained = c === 0 ? 0 : (eta * eta * c * c) / (c * c + d * d);
     const variance = sumOfSquares(observation) + complementDim * eta * eta;
     return (unexplained(observation, raw) + complementDim * eta * eta - picked * explained) / variance;
+  }
+}
+
+/** A latent that o determines leaves rounding, which is not to be taken for a signal. */
+function clearVoid(left: Matrix, whole: Matrix): void {
+  for (let i = 0; i < left.rows; i++) {
+    const row = left.data.subarray(i * left.cols, (i + 1) * left.cols);
+    const own = whole.data.subarray(i * whole.cols, (i + 1) * whole.cols);
+    const square = (v: Float64Array) => v.reduce((sum, x) => sum + x * x, 0);
+    if (!(square(row) > VOID * square(own))) row.fill(0);
   }
 }
 

@@ -8,6 +8,9 @@
 namespace exo {
 namespace {
 
+// An eigenvalue below this share of the target's variance is the rounding of a difference of moments.
+constexpr double VOID_SHARE = 1e-14;
+
 bool is_noise(const Term& t) { return t.variable == ENCODER_NOISE || t.variable == DECODER_NOISE; }
 
 std::size_t block_inner(const MomentsBatch& p, const Block& b) {
@@ -140,14 +143,16 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
 
   std::vector<double> lambda;
   Matrix g;  // row i: the i-th latent's weights on e
-  double trace_y;
+  double trace_y, variance_y;
   if (reconstructs) {
     trace_y = trace(s_ee);
+    variance_y = trace(problem.covariance(o.e, o.e));
     g = s_ee;
     if (!eigen_symmetric(k, g, lambda)) return NOT_CONVERGED;
   } else {
-    const Matrix s_yy =
-        residual_covariance(k, problem.covariance(o.y, o.y), s_fy, s_fy, s_ff, gamma_y, gamma_y);
+    const Matrix whole = problem.covariance(o.y, o.y);
+    variance_y = trace(whole);
+    const Matrix s_yy = residual_covariance(k, whole, s_fy, s_fy, s_ff, gamma_y, gamma_y);
     const Matrix s_ye =
         residual_covariance(k, problem.covariance(o.y, o.e), s_fy, s_fe, s_ff, gamma_y, gamma_e);
     trace_y = trace(s_yy);
@@ -193,8 +198,9 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     }
   }
 
+  const bool empty = !(lambda[0] > VOID_SHARE * variance_y);
   std::int32_t rank = 0;
-  for (const double value : lambda) rank += value > p.tolerance * std::max(lambda[0], 0.0) ? 1 : 0;
+  for (const double value : lambda) rank += !empty && value > p.tolerance * std::max(lambda[0], 0.0) ? 1 : 0;
   p.rank[index] = rank;
   p.trace[index] = trace_y;
   double* spectrum = p.spectrum + index * ne;
@@ -218,7 +224,8 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
   std::fill(d, d + p.latent * p.observation_dim, 0.0);
   add_encoder(k, p, problem, o.e, latents, 1, c, d);
   if (o.innovation && o.f.count) add_encoder(k, p, problem, o.f, times_nt(k, latents, gamma_e), -1, c, d);
-  return std::isfinite(trace_y) && std::isfinite(spectrum[0]) ? OK : NON_FINITE;
+  if (!std::isfinite(trace_y) || !std::isfinite(spectrum[0])) return NON_FINITE;
+  return empty ? EMPTY_PROBLEM : OK;
 }
 
 }  // namespace

@@ -246,7 +246,7 @@ inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std:
 constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
 constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
-constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; even
+constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; a multiple of LANES
 constexpr std::size_t EIGEN_RANGE =
     16;  // sweeps after which rows go back to length 1; a multiple of EIGEN_DELAY
 constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its square in a sweep
@@ -255,7 +255,7 @@ constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its squ
 // apart: rows a power of two apart would fall into the same cache sets.
 inline std::size_t eigen_stride_lanes(std::size_t n) { return ((n + 1) & ~std::size_t{3}) + 2; }
 inline std::size_t eigen_lanes_work(std::size_t n) {
-  return (n * eigen_stride_lanes(n) + (6 + 4 * EIGEN_DELAY) * n) * LANES;
+  return (n * eigen_stride_lanes(n) + (6 + 4 * EIGEN_DELAY) * n) * LANES + EIGEN_DELAY * n;
 }
 
 // Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k]
@@ -400,10 +400,11 @@ inline void reflections_lanes(const double* a, const double* t, double* z, std::
 // Nothing is lost but range, and now and then the rows go back to length 1. Rotation i of a sweep turns the
 // rows i + 1 (x) and i (y); a sweep goes down from its top.
 struct RotationLanes {
-  double *u, *v;    // (EIGEN_DELAY,n,L)
-  double *fx, *fy;  // (EIGEN_DELAY,n,L): 1 / u and 1 / v, or 1; written only where `small` has a bit
-  std::uint64_t small[EIGEN_DELAY];  // bit i: rotation i has a small cosine in some lane
-  std::size_t bottom[EIGEN_DELAY];   // rotations [bottom, n - 1)
+  double *u, *v;            // (EIGEN_DELAY,n,L)
+  double *fx, *fy;          // (EIGEN_DELAY,n,L): 1 / u and 1 / v, or 1; written only where `swaps` says so
+  double* swaps;            // (EIGEN_DELAY,n): not 0 where a cosine is small in some lane, in sweeps with any
+  bool small[EIGEN_DELAY];  // whether a sweep has any
+  std::size_t bottom[EIGEN_DELAY];  // rotations [bottom, n - 1)
 };
 
 // Two sweeps on COLS columns of z. The second follows one row behind the first, so that a row is loaded and
@@ -444,7 +445,7 @@ inline void rotate_swapping_lanes(double* z, std::size_t ld, std::size_t n, cons
                                   std::size_t q) {
   const std::size_t at = q * n * LANES;
   for (std::size_t i = n - 1; i-- > r.bottom[q];) {
-    const bool small = r.small[q] >> i & 1;
+    const bool small = r.small[q] && r.swaps[q * n + i] != 0;
     const vec u = lane_load(r.u + at, i), v = lane_load(r.v + at, i);
     const vec fx = small ? lane_load(r.fx + at, i) : splat(1),
               fy = small ? lane_load(r.fy + at, i) : splat(1);
@@ -473,14 +474,14 @@ inline void rotate_lanes(double* z, std::size_t ld, std::size_t n, const Rotatio
                          std::size_t count) {
   const std::size_t next = n * LANES;
   for (std::size_t q = 0; q < count;) {
-    if (r.small[q] | r.small[q + 1]) {
+    if (r.small[q] || r.small[q + 1]) {
       rotate_swapping_lanes(z, ld, n, r, q);
       rotate_swapping_lanes(z, ld, n, r, q + 1);
       q += 2;
       continue;
     }
     std::size_t end = q + 2;
-    while (end < count && !(r.small[end] | r.small[end + 1])) end += 2;
+    while (end < count && !r.small[end] && !r.small[end + 1]) end += 2;
     std::size_t j = 0;
     if constexpr (LANES >= 8)
       for (; j + 8 <= n; j += 8)
@@ -570,9 +571,10 @@ struct SweepLanes {
     u = v = vec{};
   }
 
-  // Rotation i, in lanes with l <= i.
-  inline void rotate(std::size_t i, double* d, double* f, double* g, std::uint64_t& small_cosines, double* us,
-                     double* vs, double* fx, double* fy) {
+  // Rotation i of sweep q, in lanes with l <= i.
+  inline void rotate(std::size_t i, std::size_t q, std::size_t n, double* d, double* f, double* g,
+                     RotationLanes& rotations) {
+    const std::size_t at = q * n * LANES;
     const vec one = splat(1), here = splat(i);
     const vec alpha = lane_load(d, i), fi = lane_load(f, i), gi = lane_load(g, i), bb = fi * gi;
     const auto active = less_equal(l, here), stops = equal(l, here), goes_on = less(l, here);
@@ -592,10 +594,12 @@ struct SweepLanes {
     vec ui = u, vi = v;
     const auto small = less(p, splat(SMALL_COSINE * SMALL_COSINE) * r) & active;
     if (any(small)) {
-      small_cosines |= std::uint64_t{1} << i;
+      for (std::size_t k = 0; k < n && !rotations.small[q]; ++k) rotations.swaps[q * n + k] = 0;
+      rotations.small[q] = true;
+      rotations.swaps[q * n + i] = 1;
       const vec over_u = one / u, over_v = one / v, swap = u;
-      lane_store(fx, i, select(small, over_u, one));
-      lane_store(fy, i, select(small, over_v, one));
+      lane_store(rotations.fx + at, i, select(small, over_u, one));
+      lane_store(rotations.fy + at, i, select(small, over_v, one));
       f1 = select(small, f1 * u, f1);
       g1 = select(small, g1 * over_u, g1);
       if (i > 0) {
@@ -610,8 +614,8 @@ struct SweepLanes {
     lane_store_where(active, f, i + 1, f1);
     lane_store_where(active, g, i + 1, g1);
     lane_store_where(active, d, i + 1, gamma + (alpha - gamma1));
-    lane_store(us, i, select(active, ui, vec{}));
-    lane_store(vs, i, select(active, vi, vec{}));
+    lane_store(rotations.u + at, i, select(active, ui, vec{}));
+    lane_store(rotations.v + at, i, select(active, vi, vec{}));
     if (any(stops)) {
       lane_store_where(stops, d, i, shift + gamma1);
       lane_store_where(stops, f, i, u * gamma1);
@@ -659,25 +663,18 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     for (int g = 1; g < GROUPS; ++g) first = min(first, x[g].front.l);
     while (bottom < n && !any(less_equal(first, splat(bottom)))) ++bottom;
     if (bottom == n) break;
-    const std::size_t offset = delayed * n * LANES;
 
     SweepLanes s[GROUPS];
-    std::uint64_t small[GROUPS];
     for (int g = 0; g < GROUPS; ++g) {
       s[g].begin(x[g].front, x[g].floor, lane_load(x[g].d, n - 1));
-      small[g] = 0;
+      x[g].rotations.small[delayed] = false;
     }
     for (std::size_t i = n - 1; i-- > bottom;)
 #pragma GCC unroll 4
-      for (int g = 0; g < GROUPS; ++g) {
-        RotationLanes& r = x[g].rotations;
-        s[g].rotate(i, x[g].d, x[g].f, x[g].g, small[g], r.u + offset, r.v + offset, r.fx + offset,
-                    r.fy + offset);
-      }
+      for (int g = 0; g < GROUPS; ++g) s[g].rotate(i, delayed, n, x[g].d, x[g].f, x[g].g, x[g].rotations);
     for (int g = 0; g < GROUPS; ++g) {
       RotationLanes& r = x[g].rotations;
       advance_lanes(x[g].front, bottom, n, x[g].d, x[g].f, x[g].g, x[g].floor);
-      r.small[delayed] = small[g];
       r.bottom[delayed] = bottom;
       // The second sweep of a pair covers the rows of the first.
       if (delayed % 2 == 1) {
@@ -697,7 +694,7 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     RotationLanes& r = x[g].rotations;
     if (delayed % 2 == 1) {
       idle_lanes(r, n, delayed, r.bottom[delayed - 1], n - 1);
-      r.small[delayed] = 0;
+      r.small[delayed] = false;
       r.bottom[delayed] = r.bottom[delayed - 1];
     }
     rotate_lanes(x[g].z, ld, n, r, (delayed + 1) & ~std::size_t{1});
@@ -725,6 +722,7 @@ inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, double* work) {
   x.rotations.v = take(EIGEN_DELAY * row);
   x.rotations.fx = take(EIGEN_DELAY * row);
   x.rotations.fy = take(EIGEN_DELAY * row);
+  x.rotations.swaps = take(EIGEN_DELAY * n);
   return x;
 }
 
@@ -773,13 +771,24 @@ inline void eigen_rank_lanes(EigenLanes& x, std::size_t n) {
   }
 }
 
-// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read.
-inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
+// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read. Not
+// sorted, eigenvectors stay where their coordinates are: coordinates at the end that are coupled to each
+// other alone keep the last rows.
+inline void eigen_lanes(double* a, double* w, std::size_t n, double* work, bool sorted) {
   const std::size_t ld = eigen_stride_lanes(n);
   EigenLanes x = eigen_arrays_lanes(a, n, work);
   eigen_reduce_lanes(x, n);
   implicit_ql_lanes<1>(&x, ld, n);
   eigen_rank_lanes(x, n);
+  if (!sorted) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const vec factor = inverse_length_lanes(x.z, ld, i);
+      lane_store(w, i, lane_load(x.d, i));
+      for (std::size_t j = 0; j < n; ++j)
+        lane_store(a, i * n + j, fma(lane_load(x.z, i * ld + j), factor, x.poison));
+    }
+    return;
+  }
 
   // Rows of z are gathered in order, lane by lane, and take their length.
   for (std::size_t i = 0; i < n; ++i) lane_store(x.t, i, inverse_length_lanes(x.z, ld, i));
@@ -803,6 +812,11 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
       lane_store(a, i * n + j, fma(y, factor, x.poison));
     }
   }
+}
+
+// In descending order: see kernels.h.
+inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
+  eigen_lanes(a, w, n, work, true);
 }
 
 // ---- problems one after another, as callers have them ----

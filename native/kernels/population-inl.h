@@ -12,6 +12,7 @@ constexpr std::size_t SENSOR_GROUPS = 4;
 constexpr double EXACT = 1 - 1e-9;  // a squared canonical correlation above it is an exact relation
 constexpr double VOID_VARIANCE =
     1e-18;  // conditional over total variance below which nothing is left to explain
+constexpr double EXACT_SHARE = 1e-10;  // of the observation's variance: worth a look whether it is nothing
 // Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can
 // be near the pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the
 // eigenvalues are looked at.
@@ -433,11 +434,13 @@ static mask semidefinite_factor(double* a, std::size_t n) {
 }
 
 // a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance`
-// of the largest.
+// of the largest, in the order of eigen_lanes without sorting.
 static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
   double* w = arena.take(n, 1);
-  eigen_lanes(a, w, n, arena.next);
-  const vec cut = tolerance * max(at(w, 0), splat(0));
+  eigen_lanes(a, w, n, arena.next, false);
+  vec largest = splat(0);
+  for (std::size_t j = 0; j < n; ++j) largest = max(at(w, j), largest);
+  const vec cut = tolerance * largest;
   for (std::size_t j = 0; j < n; ++j) {
     const mask kept = (mask)(at(w, j) > cut);
     const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
@@ -556,6 +559,23 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
     gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
   }
   return out;
+}
+
+// Total variance of a stack; the complement's coordinate of a block stands for `multiplicity` of them.
+static vec variance_of(const World& w, const Rows& r, vec multiplicity, Arena local) {
+  vec sum = splat(0);
+  for (std::size_t i = 0; i < r.rows * r.cols; ++i) sum = fma(at(r.dense, i), at(r.dense, i), sum);
+  if (!r.noisy) return sum;
+  double* noise = local.take(r.rows, r.rows);
+  clear_lanes(noise, r.rows * r.rows);
+  add_noise_covariance(w, r, r, noise);
+  for (std::int32_t b = 0; b < r.blocks; ++b)
+    for (std::size_t i = 0; i < r.width[b]; ++i) {
+      const std::size_t row = r.begin[b] + i;
+      const bool complement = r.observed[b] && !r.through[b] && i + 1 == r.width[b];
+      sum = fma(complement ? multiplicity : splat(1), at(noise, row * r.rows + row), sum);
+    }
+  return sum;
 }
 
 static Stack plain(std::int32_t variable) {
@@ -810,10 +830,29 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       memcpy(g, u, ne * ne * LANES * sizeof(double));
     } else {
       // Whitened coordinates: N = S_ye W^T with W^T W = (S_ee + P)^+, and M = N N^T has the eigenvalues of
-      // N^T N.
-      whitening_rows(u, ne, tolerance, local);
+      // N^T N. The complement's coordinates, one in every unprojected observation block, are coupled to each
+      // other alone. With them last, nothing mixes them with the rest, not even rounding where eigenvalues
+      // are equal.
+      const auto has_complement = [&](std::int32_t b) { return s.noise && e.observed[b] && !e.through[b]; };
+      const auto coordinate = [&](std::size_t i) {
+        for (std::int32_t b = 0; b < e.blocks; ++b) {
+          const std::size_t inside = e.width[b] - (has_complement(b) ? 1 : 0);
+          if (i < inside) return e.begin[b] + i;
+          i -= inside;
+        }
+        std::int32_t b = 0;
+        for (;; ++b)
+          if (has_complement(b) && i-- == 0) return e.begin[b] + e.width[b] - 1;
+      };
+      double *w_rows = local.take(ne, ne), *target = local.take(ny, ne);
+      for (std::size_t j = 0; j < ne; ++j) {
+        const std::size_t from = coordinate(j);
+        for (std::size_t i = 0; i < ne; ++i) put(w_rows, i * ne + j, at(u, coordinate(i) * ne + from));
+        for (std::size_t i = 0; i < ny; ++i) put(target, i * ne + j, at(s_ye, i * ne + from));
+      }
+      whitening_rows(w_rows, ne, tolerance, local);
       double* n = local.take(ny, ne);
-      gemm_nt_lanes(n, s_ye, u, ny, ne, ne, false);
+      gemm_nt_lanes(n, target, w_rows, ny, ne, ne, false);
       double* t = local.take(ne, ne);
       gemm_tn_lanes(t, n, n, ne, ne, ny, false);
       eigen_lanes(t, lambda, ne, local.next);
@@ -821,7 +860,9 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
         const vec root = sqrt(max(at(lambda, i), splat(0)));
         for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
       }
-      gemm_nn_lanes(g, t, u, ne, ne, ne, false);
+      gemm_nn_lanes(u, t, w_rows, ne, ne, ne, false);
+      for (std::size_t j = 0; j < ne; ++j)
+        for (std::size_t i = 0; i < ne; ++i) put(g, i * ne + coordinate(j), at(u, i * ne + j));
     }
   }
 
@@ -830,7 +871,19 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   const std::size_t k_max = batch.max_latent(), wanted = k_max + (s.noise ? 1 : 0);
   const std::size_t rows =
       wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
-  const vec rank_cut = tolerance * max(at(lambda, 0), splat(0));
+  // Where the leading eigenvalue is the rounding of nothing there are no latents. The target's variance is
+  // looked at where the eigenvalue is small beside the observation's, which is at hand.
+  vec observation_total = splat(0);
+  for (std::size_t i = 0; i < s.qe * w.cols[OBSERVATION]; ++i)
+    observation_total =
+        fma(at(w.variable[OBSERVATION], i), at(w.variable[OBSERVATION], i), observation_total);
+  mask empty = ~(mask)(at(lambda, 0) > splat(EXACT_SHARE) * observation_total);
+  if (any(empty)) {
+    const double* column = batch.parameters + COMPLEMENT_DIM * batch.count;
+    const vec multiplicity = gather(first, count, [&](std::size_t i) { return column[i]; });
+    empty &= ~(mask)(at(lambda, 0) > splat(VOID_VARIANCE) * variance_of(w, y, multiplicity, arena));
+  }
+  const vec rank_cut = select(empty, splat(__builtin_inf()), tolerance * max(at(lambda, 0), splat(0)));
   double* kept = arena.take(ne, 1);  // 1 where the row is a latent of the reduced basis within the rank
   double* is_complement = arena.take(ne, 1);
   for (std::size_t i = 0; i < ne; ++i) {
@@ -964,6 +1017,20 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     raw_zx = copy(s_zx, s.dx);
     gemm_nn_lanes(raw_zx, h, covariance(w, o, x, arena), rows, s.dx, s.qe, true);
   }
+  // A latent that o determines leaves rounding, which is not to be taken for a signal.
+  for (std::size_t i = 0; gauged && i < rows; ++i) {
+    const mask left = (mask)(at(s_zz, i * rows + i) > splat(VOID_VARIANCE) * at(raw_zz, i * rows + i));
+    if (all(left)) continue;
+    const auto keep = [&](double* a, std::size_t index) {
+      put(a, index, select(left, at(a, index), splat(0)));
+    };
+    for (std::size_t j = 0; j < rows; ++j) {
+      keep(s_zz, i * rows + j);
+      if (j != i) keep(s_zz, j * rows + i);
+    }
+    for (std::size_t j = 0; j < s.da; ++j) keep(s_za, i * s.da + j);
+    for (std::size_t j = 0; j < s.dx; ++j) keep(s_zx, i * s.dx + j);
+  }
   const Latents z = latents_of(s_zz, rows, tolerance, arena);
   const Seen z_a = see(z, s_za, s.da, arena), z_x = see(z, s_zx, s.dx, arena);
   const Latents raw = gauged ? latents_of(raw_zz, rows, tolerance, arena) : z;
@@ -995,13 +1062,11 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   }
 
   const vec action_left = trace_lanes(s_aa, s.da, s.da), exogenous_left = trace_lanes(s_xx, s.dx, s.dx);
-  vec action_total = splat(0), exogenous_total = splat(0), observation_total = splat(0);
+  vec action_total = splat(0), exogenous_total = splat(0);
   for (std::size_t i = 0; i < s.da * a.cols; ++i)
     action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
   for (std::size_t i = 0; i < s.dx * x.cols; ++i)
     exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
-  for (std::size_t i = 0; i < s.qe * o.cols; ++i)
-    observation_total = fma(at(o.dense, i), at(o.dense, i), observation_total);
 
   // How many rows each latent dimension takes: the complement's row stands for `multiplicity` latents.
   double* prefix = arena.take(batch.latent_count, 1);
@@ -1147,7 +1212,7 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       metric(RAW_OBSERVATION_ERROR,
              share(1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total));
       const double loss = batch.loss[out];
-      batch.status[problem] = loss - loss == 0 ? OK : NON_FINITE;
+      batch.status[problem] = !(loss - loss == 0) ? NON_FINITE : empty[l] ? EMPTY_PROBLEM : OK;
     }
     if (batch.encoder) {
       batch.complement_encoder[2 * problem] = cc;
