@@ -439,10 +439,10 @@ void batches(Checks& checks, const Kernels& k) {
 
 // A tridiagonal matrix that is one already, whose sweeps meet cosines and pivots of any size.
 void eigen_hard(Checks& checks, const Kernels& k) {
-  for (std::size_t n : {2, 3, 8, 16, 31, 64}) {
+  for (std::size_t n : {2, 3, 8, 16, 31, 64, 100}) {
     Random random(checks.seed() + n);
     std::vector<Matrix> batch;
-    for (int b = 0; b < 64; ++b) {
+    for (int b = 0; b < (n > 64 ? 8 : 64); ++b) {
       Matrix a(n * n, 0.0);
       for (std::size_t i = 0; i < n; ++i) {
         const double size = std::pow(10, -20 * random.uniform() * random.uniform());
