@@ -8,7 +8,8 @@
 //   *lanes*  many small problems at once, one per SIMD lane. Interleaved storage: element (i, j) of the
 //   problem in lane l
 //            is a[(i * cols + j) * L + l] with L = Kernels::lanes. A lane never influences another lane's
-//            bits, so a problem has the same answer whatever its neighbours are. fast for n <= 64.
+//            bits, so a problem has the same answer whatever its neighbours are. Fast for n <= 64,
+//            right for every n.
 //   *dense*  one large row-major problem, n <= 1024 (and beyond, only slower).
 #pragma once
 #include <cstddef>
