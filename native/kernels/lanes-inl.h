@@ -247,8 +247,8 @@ constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
 constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
 constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; a multiple of LANES
-constexpr std::size_t EIGEN_RANGE =
-    16;  // sweeps after which rows go back to length 1; a multiple of EIGEN_DELAY
+constexpr double MOST_SHRUNK =
+    0x1p200;  // beyond it rows go back to length 1 after the next EIGEN_DELAY sweeps
 constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its square in a sweep
 
 // Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
@@ -544,6 +544,7 @@ struct EigenLanes {
   double *a, *z, *d, *f, *g, *t, *p, *q;  // f g = e^2, see SweepLanes
   RotationLanes rotations;
   FrontLanes front;
+  vec shrunk;  // rows of z are no shorter than 1 over this
   vec floor, power, poison;
 };
 
@@ -558,6 +559,7 @@ struct EigenLanes {
 struct SweepLanes {
   vec l, shift, least;
   vec p, gamma, inverse_cc, u, v;  // of the rotation before; inverse_cc: 1 / c^2
+  vec shrink;                      // the greatest 1 / c^2 so far: no row loses more in a sweep
 
   // The shift: the eigenvalue of the leading 2 x 2 block that is closer to d[l].
   inline void begin(const FrontLanes& front, vec floor, vec last) {
@@ -567,7 +569,7 @@ struct SweepLanes {
     least = splat(0.125) * floor;
     gamma = with_sign(max(abs(last - shift), least), last - shift);
     p = gamma * gamma;
-    inverse_cc = splat(1);
+    inverse_cc = shrink = splat(1);
     u = v = vec{};
   }
 
@@ -591,7 +593,7 @@ struct SweepLanes {
     vec f1 = u * gamma, g1 = v * (h * r);
     u = fi * (h * inverse_cc);
     v = gi * h;
-    vec ui = u, vi = v;
+    vec ui = u, vi = v, loss = inverse_cc1;
     const auto small = less(p, splat(SMALL_COSINE * SMALL_COSINE) * r) & active;
     if (any(small)) {
       for (std::size_t k = 0; k < n && !rotations.small[q]; ++k) rotations.swaps[q * n + k] = 0;
@@ -606,11 +608,13 @@ struct SweepLanes {
         lane_store(f, i - 1, lane_load(f, i - 1) * select(small, over_v, one));
         lane_store(g, i - 1, lane_load(g, i - 1) * select(small, v, one));
       }
+      loss = select(small, one, loss);
       ui = select(small, one, u);
       vi = select(small, one, v);
       u = select(small, v, u);
       v = select(small, swap, v);
     }
+    shrink = max(shrink, select(active, loss, one));
     lane_store_where(active, f, i + 1, f1);
     lane_store_where(active, g, i + 1, g1);
     lane_store_where(active, d, i + 1, gamma + (alpha - gamma1));
@@ -627,15 +631,17 @@ struct SweepLanes {
   }
 };
 
-// Rows of z back to length 1, and with them f and g, in the lanes that have work left.
+// Rows of z back to length 1, and with them f and g, in lanes that have work left and might run out of range.
 inline void normalise_lanes(EigenLanes& x, std::size_t ld, std::size_t n) {
-  const auto open = less(x.front.l, splat(n));
+  const auto due = less(splat(MOST_SHRUNK), x.shrunk) & less(x.front.l, splat(n));
+  if (!any(due)) return;
+  x.shrunk = select(due, splat(1), x.shrunk);
   for (std::size_t i = 0; i < n; ++i) {
-    const vec factor = select(open, inverse_length_lanes(x.z, ld, i), splat(1));
+    const vec factor = select(due, inverse_length_lanes(x.z, ld, i), splat(1));
     for (std::size_t j = 0; j < n; ++j) lane_store(x.z, i * ld + j, lane_load(x.z, i * ld + j) * factor);
     const vec f = lane_load(x.f, i), e = with_sign(sqrt(max(f * lane_load(x.g, i), vec{})), f);
-    lane_store_where(open, x.f, i, e);
-    lane_store_where(open, x.g, i, e);
+    lane_store_where(due, x.f, i, e);
+    lane_store_where(due, x.g, i, e);
   }
 }
 
@@ -655,6 +661,7 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     }
     x[g].floor = max(norm * splat(EIGEN_UNIT), splat(EIGEN_ZERO));
     x[g].front = FrontLanes{};
+    x[g].shrunk = splat(1);
     advance_lanes(x[g].front, 0, n, x[g].d, x[g].f, x[g].g, x[g].floor);
   }
   std::size_t delayed = 0, bottom = 0;  // no front is below row `bottom`
@@ -674,6 +681,7 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
       for (int g = 0; g < GROUPS; ++g) s[g].rotate(i, delayed, n, x[g].d, x[g].f, x[g].g, x[g].rotations);
     for (int g = 0; g < GROUPS; ++g) {
       RotationLanes& r = x[g].rotations;
+      x[g].shrunk *= s[g].shrink;
       advance_lanes(x[g].front, bottom, n, x[g].d, x[g].f, x[g].g, x[g].floor);
       r.bottom[delayed] = bottom;
       // The second sweep of a pair covers the rows of the first.
@@ -685,7 +693,7 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     if (++delayed == EIGEN_DELAY) {
       for (int g = 0; g < GROUPS; ++g) {
         rotate_lanes(x[g].z, ld, n, x[g].rotations, delayed);
-        if ((sweep + 1) % EIGEN_RANGE == 0) normalise_lanes(x[g], ld, n);
+        normalise_lanes(x[g], ld, n);
       }
       delayed = 0;
     }
