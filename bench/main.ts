@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   const all: Case[] = [
     ...configurations(native, referenceBackend),
     cases(native, referenceBackend),
-    eigen(8, 1024, 512),
+    eigen(8, 2048, 512),
     eigen(16, 1024, 128),
     eigen(24, 512, 64),
     eigen(32, 256, 32),

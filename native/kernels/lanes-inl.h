@@ -594,7 +594,7 @@ struct SweepLanes {
     u = fi * (h * inverse_cc);
     v = gi * h;
     vec ui = u, vi = v, loss = inverse_cc1;
-    const auto small = less(p, splat(SMALL_COSINE * SMALL_COSINE) * r) & active;
+    const auto small = less(splat(1 / (SMALL_COSINE * SMALL_COSINE)), inverse_cc1) & active;
     if (any(small)) {
       for (std::size_t k = 0; k < n && !rotations.small[q]; ++k) rotations.swaps[q * n + k] = 0;
       rotations.small[q] = true;
