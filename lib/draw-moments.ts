@@ -1,9 +1,9 @@
 import type { Backend, Control } from './backend.js';
+import { above, equations } from './equations.js';
 import { ExolamError } from './errors.js';
 import { type Matrix, matrix } from './matrix.js';
 import type { Variables } from './moments.js';
 import { defaultBackend } from './select-backend.js';
-import { above, equations } from './theorems/equations.js';
 import { quote } from './validate.js';
 import { createWorld, type WorldSpec } from './world.js';
 

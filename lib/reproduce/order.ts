@@ -1,7 +1,7 @@
+import { covariance, equations, minus, residual, scale, sum } from '../equations.js';
 import { beside, type Matrix, matrix, multiply, orthonormalise, transpose } from '../matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
 import { columns } from '../theorems/columns.js';
-import { covariance, equations, minus, residual, scale, sum } from '../theorems/equations.js';
 import { halfTimes } from '../theorems/flow.js';
 import { Random } from '../theorems/random.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world.js';

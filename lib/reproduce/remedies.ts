@@ -1,7 +1,7 @@
+import { minus, scale } from '../equations.js';
 import { identity, type Matrix, multiply, orthonormalise, toRows, transpose } from '../matrix.js';
 import type { ObjectiveSpec } from '../objectives.js';
 import { columns } from '../theorems/columns.js';
-import { minus, scale } from '../theorems/equations.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world.js';
 import type { ReproduceSpec } from './spec.js';
 

@@ -1,7 +1,7 @@
+import { above, equations, residual, variance } from '../equations.js';
 import { beside, type Matrix, multiply, orthonormalise, transpose } from '../matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
 import { columns } from '../theorems/columns.js';
-import { above, equations, residual, variance } from '../theorems/equations.js';
 import { drawnMoments, encoderOf, fitted } from '../theorems/fit.js';
 import { Random } from '../theorems/random.js';
 import { symmetricBeta } from '../theorems/statistics.js';

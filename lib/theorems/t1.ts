@@ -1,8 +1,8 @@
+import { equations } from '../equations.js';
 import { solveBatch } from '../solve.js';
 import { createWorld } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { anyWorld } from './draw.js';
-import { equations } from './equations.js';
 import { descend } from './optimiser.js';
 
 export const t1 = defineTheorem({

@@ -1,9 +1,9 @@
+import { type Equations, equations, residual, sum, variance } from '../equations.js';
 import { multiply, orthonormalise, transpose } from '../matrix.js';
 import { createWorld, fullMixing } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { columns } from './columns.js';
 import { anyWorld, type DrawnSpec, thresholdWorld } from './draw.js';
-import { type Equations, equations, residual, sum, variance } from './equations.js';
 import { drawnMoments, encoderOf, fitted, sampledMoments, wishart } from './fit.js';
 import { criticalDistance, distance, symmetricBeta } from './statistics.js';
 

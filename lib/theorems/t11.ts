@@ -1,9 +1,9 @@
+import { covariance, equations, residual } from '../equations.js';
 import { beside, type Matrix, matrix, multiply, orthonormalise, transpose } from '../matrix.js';
 import { createWorld, fullMixing } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { columns } from './columns.js';
 import { anyWorld, thresholdWorld } from './draw.js';
-import { covariance, equations, residual } from './equations.js';
 import { halfTimes } from './flow.js';
 import type { Random } from './random.js';
 

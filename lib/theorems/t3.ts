@@ -1,9 +1,9 @@
+import { minus, scale, sum } from '../equations.js';
 import { fromRows, identity, type Matrix, multiply, orthonormalise, toRows, transpose } from '../matrix.js';
 import { solveBatch } from '../solve.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { overlappingWorld, thresholdWorld } from './draw.js';
-import { minus, scale, sum } from './equations.js';
 import { boundaries } from './search.js';
 
 /** Es and Ex of a world. */

@@ -1,8 +1,8 @@
+import { variance } from '../equations.js';
 import { solveBatch } from '../solve.js';
 import { createWorld } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { overlappingWorld, thresholdWorld } from './draw.js';
-import { variance } from './equations.js';
 import { boundaries } from './search.js';
 
 /** Weights, in units of the greater of alpha and beta over policyNoise^2, at which the approach to the limit is measured. */

@@ -1,10 +1,10 @@
+import { variance } from '../equations.js';
 import { type Matrix, multiply } from '../matrix.js';
 import { type Solution, solveBatch } from '../solve.js';
 import { createWorld, fullMixing } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { columns } from './columns.js';
 import { type DrawnSpec, overlappingWorld } from './draw.js';
-import { variance } from './equations.js';
 
 /** Sensor noise, in units of the smallest scale of the world, at which the order of the leak is measured. */
 const NOISE = [0.02, 0.01] as const;

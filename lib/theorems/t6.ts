@@ -1,9 +1,9 @@
+import { type Equations, equations, minus, residual, scale, sum, variance } from '../equations.js';
 import { type Matrix, multiply, orthonormalise, transpose } from '../matrix.js';
 import { type Solution, solveBatch } from '../solve.js';
 import { createWorld } from '../world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { overlappingWorld, thresholdWorld } from './draw.js';
-import { type Equations, equations, minus, residual, scale, sum, variance } from './equations.js';
 import { boundaries } from './search.js';
 import { leading } from './t2.js';
 

@@ -1,8 +1,8 @@
+import { sum, variance } from '../equations.js';
 import type { Matrix } from '../matrix.js';
 import { type Solution, solveBatch } from '../solve.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { anyWorld } from './draw.js';
-import { sum, variance } from './equations.js';
 
 /** Decoder noise between the two ends. */
 const NOISES = [0.03, 0.1, 0.3, 1, 3, 10] as const;

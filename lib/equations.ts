@@ -1,9 +1,9 @@
-import { type Matrix, matrix, multiply, orthonormalise, transpose } from '../matrix.js';
-import { fullMixing, type World } from '../world.js';
+import { type Matrix, matrix, multiply, orthonormalise, transpose } from './matrix.js';
+import { fullMixing, type World } from './world.js';
 
 /**
  * The variables of a world straight from the equations of theory.md section 1, in all observationDim coordinates: rows over
- * independent N(0, 1) sources, cov(v, w) = v w^T. No reduced basis and no closed form: what checks measure with.
+ * independent N(0, 1) sources, cov(v, w) = v w^T. No reduced basis and no closed form: what checks and drawn moments are made from.
  */
 export interface Equations {
   /** How many sources: columns of every variable. */
