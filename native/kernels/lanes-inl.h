@@ -239,10 +239,10 @@ inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std:
 // (QL that starts at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way
 // round.) The rows of z start as those of Q^T and end as eigenvectors.
 //   a (n,n,L): only its lower triangle is read
-//   d (n,L), e (n,L): the diagonal of T, and T(i, i+1) with e[n-1] = 0
+//   d (n,L), e (n,L): the diagonal of T, and T(i, i+1) with e[n-1] = 0; QL keeps e as f and g, see SweepLanes
 //   z (n,ld,L): see eigen_stride_lanes
 //   t, p, q (n,L): scratch
-//   rotations not yet applied, and the scales of the rows of z: see Rotations
+//   rotations not yet applied: see RotationLanes
 constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
 constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
 constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
@@ -397,8 +397,8 @@ inline void reflections_lanes(const double* a, const double* t, double* z, std::
 //   X' = X + u Y, Y' = Y - v X with u = s ky / (c kx), v = s kx / (c ky), kx' = c kx, ky' = c ky.
 // Where c is small its place is taken by s:
 //   X' = X / u + Y, Y' = Y / v - X, kx' = s ky, ky' = s kx.
-// Nothing is lost but range, and now and then the rows go back to length 1. Rotation i of a sweep turns the
-// rows i + 1 (x) and i (y); a sweep goes down from its top.
+// Nothing is lost but range, and rows that have become short go back to length 1. Rotation i of a sweep turns
+// the rows i + 1 (x) and i (y); a sweep goes down from its top.
 struct RotationLanes {
   double *u, *v;            // (EIGEN_DELAY,n,L)
   double *fx, *fy;          // (EIGEN_DELAY,n,L): 1 / u and 1 / v, or 1; written only where `swaps` says so
