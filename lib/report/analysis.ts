@@ -1,7 +1,7 @@
 import type { Analysis, DataMetrics } from '../analyze.js';
 import { ExolamError } from '../errors.js';
 import { nameOfObjective } from '../objectives.js';
-import { DEFAULT_LEVEL } from '../remedies.js';
+import { DEFAULT_LEVEL, type Remedy } from '../remedies.js';
 import { strengthOf } from '../verdict.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
@@ -205,21 +205,22 @@ function notesHtml(all: Analysis['remedies']): string {
 /** The strength of each remedy at which leakage falls to the level, and what it does to z. */
 function remedies({ remedies: all, level }: Analysis): string {
   const hasAction = all.some((r) => r.before.actionError !== undefined);
+  const change = (r: Remedy, name: 'futureLeakage' | 'actionError') =>
+    `${share(r.before[name])}\u00a0→\u00a0${share(r.after[name])}`;
+  // What matters most stands where a narrow screen shows it.
   const rows = all.map((r) => [
     r.remedy,
     strengthOf(r),
+    change(r, 'futureLeakage'),
+    ...(hasAction ? [change(r, 'actionError')] : []),
     r.reached ? 'yes' : 'no (least told)',
-    share(r.before.futureLeakage),
-    share(r.after.futureLeakage),
-    ...(hasAction ? [share(r.before.actionError), share(r.after.actionError)] : []),
   ]);
   const header = [
     'remedy',
     'strength',
+    'leakage',
+    ...(hasAction ? ['action error'] : []),
     `leaks at most ${level}`,
-    'leakage before',
-    'after',
-    ...(hasAction ? ['action error before', 'after'] : []),
   ];
   return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}${notesHtml(all)}`;
 }

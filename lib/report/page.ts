@@ -91,7 +91,7 @@ th:first-child, td:first-child { text-align: left; }
 th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 600px) {
   th, td { padding: 4px 6px; }
-  td:first-child { white-space: normal; }
+  td { white-space: normal; }
 }
 pre { background: var(--panel); padding: 12px; overflow-x: auto; font-size: .85rem; border-radius: 4px; }
 footer { margin-top: 3em; color: var(--soft); font-size: .9rem; }
