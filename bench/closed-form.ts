@@ -1,7 +1,7 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
 
-import type { Matrix as Columns } from '../lib/matrix.js';
-import type { World } from '../lib/world.js';
+import type { Matrix as Columns } from '../lib/linalg/matrix.js';
+import type { World } from '../lib/world/world.js';
 
 const dense = ({ rows, cols, data }: Columns): Matrix => Matrix.from1DArray(rows, cols, data);
 const scaled = (m: Matrix, factor: number): Matrix => Matrix.mul(m, factor);

@@ -1,4 +1,4 @@
-import { loadAddon } from '../lib/native.js';
+import { loadAddon } from '../lib/backend/load-addon.js';
 
 /** What this machine can do at best with one thread, as measured here and now with the instruction set in use. */
 export interface Limits {

@@ -1,7 +1,6 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
-
-import type { Backend } from '../lib/backend.js';
-import type { Addon } from '../lib/native-backend.js';
+import type { Addon } from '../lib/backend/native.js';
+import type { Backend } from '../lib/backend/requests.js';
 import { type Call, type Case, type Contender, call } from './case.js';
 
 /** `count` covariances of 2n draws of n coordinates, one after another. */

@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
-
-import type { Backend } from '../lib/backend.js';
-import { packageRoot } from '../lib/native.js';
-import { version } from '../lib/version.js';
+import type { Backend } from '../lib/backend/requests.js';
+import { packageRoot } from '../lib/base/package-root.js';
+import { version } from '../lib/base/version.js';
 
 /** Where and on what figures were measured. */
 export interface Machine {

@@ -2,12 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-
+import { loadAddon } from '../lib/backend/load-addon.js';
+import { nativeBackend } from '../lib/backend/native.js';
+import { referenceBackend } from '../lib/backend/reference/index.js';
+import { ExolamError } from '../lib/base/errors.js';
+import { packageRoot } from '../lib/base/package-root.js';
 import { explain } from '../lib/cli/run.js';
-import { ExolamError } from '../lib/errors.js';
-import { loadAddon, packageRoot } from '../lib/native.js';
-import { nativeBackend } from '../lib/native-backend.js';
-import { referenceBackend } from '../lib/reference/index.js';
 import type { Case } from './case.js';
 import { limits } from './limits.js';
 import { accumulation, choleskySolve, eigenproblem, product } from './linear-algebra.js';

@@ -90,8 +90,8 @@ export async function measure(subject: Case, quick: boolean): Promise<Measuremen
       items: count,
       samples: wall.length,
       cpu: Math.min(...cpu) / count,
-      wall: (ordered[0] as number) / count,
-      wallMedian: (ordered[wall.length >> 1] as number) / count,
+      wall: ordered[0] / count,
+      wallMedian: ordered[wall.length >> 1] / count,
     };
   });
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { packageRoot } from '../lib/native.js';
+import { packageRoot } from '../lib/base/package-root.js';
 import { type Case, call, type Peer, type PeerTask } from './case.js';
 import { checkAgreement, type Measurement } from './measure.js';
 import type { CaseResult, Results } from './results.js';

@@ -1,8 +1,8 @@
-import type { Backend } from '../lib/backend.js';
-import { solveColumns } from '../lib/columns.js';
-import { toRows } from '../lib/matrix.js';
-import { type Solution, solveBatch } from '../lib/solve.js';
-import { createWorld, fullMixing, type World, type WorldSpec } from '../lib/world.js';
+import type { Backend } from '../lib/backend/requests.js';
+import { toRows } from '../lib/linalg/matrix.js';
+import { solveColumns } from '../lib/solve/columns.js';
+import { type Solution, solveBatch } from '../lib/solve/population.js';
+import { createWorld, fullMixing, type World, type WorldSpec } from '../lib/world/world.js';
 import { type Call, type Case, call } from './case.js';
 import { closedForm } from './closed-form.js';
 

@@ -1,6 +1,6 @@
-import type { Backend, Control, SampleAnswer, SampleRequest } from '../lib/backend.js';
-import { drawMoments } from '../lib/draw-moments.js';
-import { createWorld, fullMixing, parameterColumn } from '../lib/world.js';
+import type { Backend, Control, SampleAnswer, SampleRequest } from '../lib/backend/requests.js';
+import { drawMoments } from '../lib/moments/drawn.js';
+import { createWorld, fullMixing, parameterColumn } from '../lib/world/world.js';
 import { type Case, call } from './case.js';
 
 /** Numbers of one call: they stay in the caches of a core, as memory would take longer than they do. */

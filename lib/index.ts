@@ -1,6 +1,20 @@
 /** exolam: exact answers about latent action models in the presence of exogenous state. Names follow docs/theory.md. */
-export { type Analysis, type AnalyzeOptions, analyze, type DataMetrics, type LatentRow } from './analyze.js';
-export type { Backend, BackendInfo, Control } from './backend.js';
+
+export { referenceBackend } from './backend/reference/index.js';
+export type { Backend, BackendInfo, Control } from './backend/requests.js';
+export { defaultBackend } from './backend/select.js';
+export { type ErrorKind, ExolamError } from './base/errors.js';
+export { version } from './base/version.js';
+export { type DataOptions, openData } from './data/open.js';
+export type { Transitions } from './data/transitions.js';
+export { writeSamples } from './data/write/samples.js';
+export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit.js';
+export { type Batch, LinearLam } from './lam/linear-lam.js';
+export type { FitSource, StateGauge } from './lam/parts.js';
+export type { Matrix } from './linalg/matrix.js';
+export type { DataMetrics } from './metrics/probes.js';
+export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
+export { type ReproduceOptions, type Reproduction, reproduce, writeReproduction } from './reproduce/index.js';
 export {
   type ColumnName,
   type ColumnsOptions,
@@ -8,27 +22,14 @@ export {
   type Configurations,
   solveColumns,
   type WorldParameter,
-} from './columns.js';
+} from './solve/columns.js';
 export {
-  type Critical,
   type CriticalOptions,
   criticalConsistencyWeight,
   criticalGain,
   criticalWeight,
-} from './critical.js';
-export { type DataOptions, openData } from './data/open.js';
-export type { Transitions } from './data/transitions.js';
-export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './draw-moments.js';
-export { type ErrorKind, ExolamError } from './errors.js';
-export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './fit-linear-lam.js';
-export { type GenerateOptions, type SampleBatch, sampleTransitions, writeSamples } from './generate.js';
-export { type Batch, type FitSource, LinearLam, type StateGauge } from './linear-lam.js';
-export type { Matrix } from './matrix.js';
-export { type ObjectiveSpec, objectiveSchema } from './objectives.js';
-export { referenceBackend } from './reference/index.js';
-export type { Remedy, RemedyMetrics } from './remedies.js';
-export { type ReproduceOptions, type Reproduction, reproduce, writeReproduction } from './reproduce/index.js';
-export { defaultBackend } from './select-backend.js';
+} from './solve/critical.js';
+export { type ObjectiveSpec, objectiveSchema } from './solve/objectives.js';
 export {
   type Case,
   type PopulationMetric,
@@ -36,9 +37,13 @@ export {
   type SolveOptions,
   solve,
   solveBatch,
-} from './solve.js';
+} from './solve/population.js';
+export type { Critical } from './solve/strength-search.js';
 export type { CheckContext, CheckResult, CheckRow, Claim, Theorem } from './theorems/check.js';
 export { theorems } from './theorems/index.js';
 export { type Verification, type VerifyOptions, verify } from './theorems/verify.js';
-export { version } from './version.js';
-export { type WorldSpec, worldSchema } from './world.js';
+export type { Analysis, LatentRow } from './verdict/analysis.js';
+export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
+export type { Remedy, RemedyMetrics } from './verdict/remedies.js';
+export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
+export { type WorldSpec, worldSchema } from './world/world.js';

@@ -47,19 +47,16 @@ describe('the recording', () => {
   });
 
   it('has an action that moves the arm: the hand goes where the joint speeds send it', () => {
-    const { arm, action, frames } = episodes[0] as RecordedEpisode;
+    const { arm, action, frames } = episodes[0];
     const seconds = SETTINGS.stepsPerFrame * 0.01;
     const angle = (frame: number) => {
       const at = frame * 9;
-      return Math.atan2(
-        (arm[at + 3] as number) - (arm[at] as number),
-        (arm[at + 5] as number) - (arm[at + 2] as number),
-      );
+      return Math.atan2(arm[at + 3] - arm[at], arm[at + 5] - arm[at + 2]);
     };
     let [error, moved] = [0, 0];
     for (let f = 0; f + 1 < frames; f++) {
       const turned = angle(f + 1) - angle(f);
-      error += (turned - seconds * (action[2 * f] as number)) ** 2;
+      error += (turned - seconds * action[2 * f]) ** 2;
       moved += turned ** 2;
     }
     // The servo lags by some 15 ms (inertia over gain: 3 kg m^2 / 200 N m s) in steps of 100 ms, and white commands ask
@@ -68,7 +65,7 @@ describe('the recording', () => {
   });
 
   it('has a pendulum that swings', () => {
-    const swing = (episodes[0] as RecordedEpisode).swing;
+    const swing = episodes[0].swing;
     const meanSquare = swing.reduce((sum, angle) => sum + angle * angle, 0) / swing.length;
     expect(Math.sqrt(meanSquare)).toBeGreaterThan(0.05);
     const { motion } = views(episodes);
@@ -83,7 +80,7 @@ describe('the camera', () => {
   });
 
   it('shows the arm bit for bit the same wherever the pendulum is not', () => {
-    const episode = episodes[0] as RecordedEpisode;
+    const episode = episodes[0];
     const [arm, pendulum] = [armOf(episode, 7), pendulumOf(episode, 7)];
     const [alone, behind, both] = [render([arm]), render([pendulum]), render([pendulum, arm])];
     let [clear, covered] = [0, 0];
@@ -98,7 +95,7 @@ describe('the camera', () => {
   });
 
   it('gives 8-bit grey levels of its size', () => {
-    const image = render([armOf(episodes[0] as RecordedEpisode, 0)]);
+    const image = render([armOf(episodes[0], 0)]);
     expect(image.length).toBe(CAMERA.width * CAMERA.height);
     for (const value of image) {
       const level = Math.round(value * 255);
@@ -107,11 +104,11 @@ describe('the camera', () => {
   });
 
   it('is not linear: the picture of the middle is not the middle of the pictures', () => {
-    const episode = episodes[0] as RecordedEpisode;
+    const episode = episodes[0];
     const [a, b] = [armOf(episode, 0), armOf(episode, 9)];
-    const middle = { ...a, points: a.points.map((v, i) => (v + (b.points[i] as number)) / 2) };
+    const middle = { ...a, points: a.points.map((v, i) => (v + b.points[i]) / 2) };
     const [first, second, between] = [render([a]), render([b]), render([middle])];
-    const bend = between.map((v, p) => v - ((first[p] as number) + (second[p] as number)) / 2);
+    const bend = between.map((v, p) => v - (first[p] + second[p]) / 2);
     expect(Math.max(...bend.map(Math.abs))).toBeGreaterThan(0.02);
   });
 
@@ -127,7 +124,7 @@ describe('the camera', () => {
     // Rows 29 and 30 are of different episodes.
     expect(row(both.observationNext, 29)).not.toEqual(row(both.observation, 30));
     expect([both.episode[29], both.episode[30]]).toEqual([0, 1]);
-    const second = episodes[1] as RecordedEpisode;
+    const second = episodes[1];
     expect(row(both.observation, 33)).toEqual(render([pendulumOf(second, 3), armOf(second, 3)]));
     expect(row(both.exogenousNext, 33)).toEqual(render([pendulumOf(second, 4)]));
     expect(row(both.endogenousNext, 33)).toEqual(render([armOf(second, 4)]));

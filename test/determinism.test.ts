@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { POPULATION_METRICS } from '../lib/backend.js';
-import { type Case, solve, solveBatch } from '../lib/solve.js';
+import { POPULATION_METRICS } from '../lib/backend/requests.js';
+import { type Case, solve, solveBatch } from '../lib/solve/population.js';
 import { native, reference } from './support/backends.js';
 
 const cases: Case[] = Array.from({ length: 37 }, (_, i) => ({
@@ -46,11 +46,11 @@ describe('determinism', () => {
     const a = await solveBatch(cases, { backend: native, encoder: true });
     const b = await solveBatch(cases, { backend: reference, encoder: true });
     a.forEach((s, i) => {
-      const [x, y] = [numbers(s), numbers(b[i] as typeof s)];
+      const [x, y] = [numbers(s), numbers(b[i])];
       expect(x.length).toBe(y.length);
       x.forEach((v, j) => {
         if (v === y[j]) return;
-        expect(Math.abs(v - (y[j] as number)), `case ${i}, number ${j}: ${v} and ${y[j]}`).toBeLessThan(
+        expect(Math.abs(v - y[j]), `case ${i}, number ${j}: ${v} and ${y[j]}`).toBeLessThan(
           1e-9 * Math.max(1, Math.abs(v)),
         );
       });
@@ -68,14 +68,12 @@ describe('determinism', () => {
       return JSON.parse(child.stdout) as number[];
     };
     const isas = native.info().isas;
-    const first = run(isas[0] as string);
+    const first = run(isas[0]);
     expect(first.length).toBeGreaterThan(100);
     for (const isa of isas.slice(1)) {
       const other = run(isa);
       first.forEach((v, i) => {
-        expect(Math.abs(v - (other[i] as number)), `${isa}, number ${i}`).toBeLessThan(
-          1e-10 * Math.max(1, Math.abs(v)),
-        );
+        expect(Math.abs(v - other[i]), `${isa}, number ${i}`).toBeLessThan(1e-10 * Math.max(1, Math.abs(v)));
       });
     }
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { type Case, type ObjectiveSpec, type Solution, solve } from '../lib/index.js';
-import type { WorldSpec } from '../lib/world.js';
+import type { WorldSpec } from '../lib/world/world.js';
 import { native, reference } from './support/backends.js';
 import { generator } from './support/generator.js';
 
@@ -9,7 +9,7 @@ import { generator } from './support/generator.js';
 function question(seed: number): Case {
   const random = generator(seed);
   const whole = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
-  const pick = <T>(all: readonly T[]) => all[whole(0, all.length - 1)] as T;
+  const pick = <T>(all: readonly T[]) => all[whole(0, all.length - 1)];
   const edge = (value: number, ...edges: number[]) => (random() < 0.4 ? pick([0, ...edges]) : value);
   const endogenousDim = whole(1, 6);
   const exogenousDim = whole(1, 6);
@@ -57,8 +57,8 @@ const near = (a: number, b: number, tolerance: number) =>
 
 /** Where the last eigenvalue that is kept equals one that is not, or is tiny, metrics are not determined to many digits. */
 function isDetermined({ spectrum, rank }: Solution, all: Solution | null, latentDim: number): boolean {
-  const leading = spectrum[0] as number;
-  const kept = spectrum[Math.min(rank, latentDim) - 1] as number;
+  const leading = spectrum[0];
+  const kept = spectrum[Math.min(rank, latentDim) - 1];
   const next = all?.spectrum[latentDim] ?? 0;
   return kept > 1e-4 * leading && (rank <= latentDim || kept - next > 1e-6 * kept);
 }
@@ -85,7 +85,7 @@ describe('native and reference, on worlds and compositions at random', () => {
       expect(near(a.loss, b.loss, 1e-9), `${what}: loss ${a.loss} ${b.loss}`).toBe(true);
       expect(a.rank, what).toBe(b.rank);
       b.spectrum.forEach((value, k) => {
-        expect(near(a.spectrum[k] as number, value, 1e-9), `${what}: eigenvalue ${k}`).toBe(true);
+        expect(near(a.spectrum[k], value, 1e-9), `${what}: eigenvalue ${k}`).toBe(true);
       });
       expect(Object.keys(a.metrics).sort(), what).toEqual(Object.keys(b.metrics).sort());
       const { observationDim = 0 } = asked.world ?? {};

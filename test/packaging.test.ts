@@ -13,7 +13,7 @@ import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../lib/native.js';
+import { packageRoot } from '../lib/base/package-root.js';
 import { pack } from '../scripts/pack.mjs';
 
 // The package as npm would publish it, unpacked into a project of its own and used by three kinds of consumer. Nothing is

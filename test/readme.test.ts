@@ -11,9 +11,7 @@ const model = readFileSync(join(root, 'docs/linear-lam.md'), 'utf8');
 
 /** The code blocks of one language, in order. */
 function blocks(language: string, page = readme): string[] {
-  return [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
-    (m) => m[1] as string,
-  );
+  return [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map((m) => m[1]);
 }
 
 const folders: string[] = [];
@@ -48,13 +46,13 @@ function printedBy(program: string): string {
 describe('docs/linear-lam.md', () => {
   it('has an example that prints what the page says, and that lies in examples/', () => {
     expect(blocks('ts', model)[0]).toBe(readFileSync(join(root, 'examples/linear-lam.ts'), 'utf8'));
-    expect(printedBy(blocks('ts', model)[0] as string)).toBe(blocks('text', model)[0]);
+    expect(printedBy(blocks('ts', model)[0])).toBe(blocks('text', model)[0]);
   });
 });
 
 describe('README', () => {
   it('has a library example that prints what the README says', () => {
-    expect(printedBy(blocks('ts')[0] as string)).toBe(blocks('text')[0]);
+    expect(printedBy(blocks('ts')[0])).toBe(blocks('text')[0]);
   });
 
   it('shows the example that lies in examples/', () => {
@@ -62,7 +60,7 @@ describe('README', () => {
   });
 
   it('has a sweep that prints what the README says, lies in examples/, and agrees with T4', () => {
-    const sweep = blocks('ts')[1] as string;
+    const sweep = blocks('ts')[1];
     expect(sweep).toBe(readFileSync(join(root, 'examples/sweep.ts'), 'utf8'));
     const printed = printedBy(sweep);
     expect(blocks('text')).toContain(printed);
@@ -71,7 +69,7 @@ describe('README', () => {
 
   it('shows a case that solves', () => {
     const path = join(consumer(), 'case.json');
-    writeFileSync(path, blocks('json')[0] as string);
+    writeFileSync(path, blocks('json')[0]);
     const printed = execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), 'solve', path], {
       encoding: 'utf8',
     });
@@ -85,7 +83,7 @@ describe('README', () => {
     const run = (command: string) => {
       const [, args] =
         new RegExp(`npx exolam (${command} .*)`).exec(readme.slice(readme.indexOf(world))) ?? [];
-      return execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), ...(args as string).split(' ')], {
+      return execFileSync(process.execPath, [join(root, 'dist/cli.mjs'), ...args.split(' ')], {
         cwd: folder,
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'ignore'],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
-import { packageRoot } from '../lib/native.js';
+import { packageRoot } from '../lib/base/package-root.js';
 
 const root = packageRoot();
 

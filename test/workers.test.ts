@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../lib/native.js';
+import { packageRoot } from '../lib/base/package-root.js';
 
 /** Loads the addon by itself, solves one eigenproblem after another, reports each, until told to stop or killed. */
 const SOURCE = `

@@ -45,10 +45,10 @@ interface Projected {
 }
 
 function project(points: Float64Array, i: number, { eye, focal, width, height }: Camera): Projected {
-  const scale = focal / ((points[3 * i + 1] as number) - eye[1]);
+  const scale = focal / (points[3 * i + 1] - eye[1]);
   return {
-    u: width / 2 + scale * ((points[3 * i] as number) - eye[0]),
-    v: height / 2 - scale * ((points[3 * i + 2] as number) - eye[2]),
+    u: width / 2 + scale * (points[3 * i] - eye[0]),
+    v: height / 2 - scale * (points[3 * i + 2] - eye[2]),
     scale,
   };
 }
@@ -65,8 +65,8 @@ function paint(image: Float64Array, figure: Figure, camera: Camera): void {
     if (figure.ball > 0) stamp(cover, b, b, figure.ball, camera);
   });
   for (let p = 0; p < image.length; p++) {
-    const alpha = cover[p] as number;
-    image[p] = alpha * figure.grey + (1 - alpha) * (image[p] as number);
+    const alpha = cover[p];
+    image[p] = alpha * figure.grey + (1 - alpha) * image[p];
   }
 }
 
@@ -88,6 +88,6 @@ function stamp(cover: Float64Array, a: Projected, b: Projected, radius: number, 
       const distance2 = (pu - along * du) ** 2 + (pv - along * dv) ** 2;
       if (distance2 > reach * reach) continue;
       const at = y * camera.width + x;
-      cover[at] = Math.max(cover[at] as number, Math.exp(-distance2 / (2 * sigma * sigma)));
+      cover[at] = Math.max(cover[at], Math.exp(-distance2 / (2 * sigma * sigma)));
     }
 }

@@ -1,8 +1,8 @@
 import type { Analysis, DataMetrics } from '../../lib/index.js';
-import { drawLines, type Line } from '../../lib/report/lines.js';
 import { codeHtml, escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
-import { drawPixels, drawStrip } from '../../lib/report/pixels.js';
 import { CAMERA, type Figure, render } from './camera.js';
+import { drawLines, type Line } from './lines.js';
+import { drawPixels, drawStrip } from './pixels.js';
 import {
   comparedAt,
   type Demo,

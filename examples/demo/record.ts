@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import loadMujoco, { type MainModule, type MjData, type MjModel } from '@mujoco/mujoco';
-import { normals } from '../../lib/reference/random.js';
+import { normals } from '../../lib/random/philox.js';
 
 /** Everything that decides the recording; the page prints it. */
 export interface RecordSettings {
@@ -106,10 +106,10 @@ function recordEpisode(
     const { qpos, ctrl, xfrc_applied: force } = data;
     home.forEach((angle, j) => {
       const pull = settings.feedback * (angle - qpos[j]);
-      ctrl[j] = pull + settings.policyNoise * (noise[step * JOINTS + j] as number);
+      ctrl[j] = pull + settings.policyNoise * noise[step * JOINTS + j];
     });
     bodies.forEach((body, j) => {
-      force[6 * body] = settings.gust * (gusts[step * BODIES.length + j] as number);
+      force[6 * body] = settings.gust * gusts[step * BODIES.length + j];
     });
     if (row >= 0) {
       const points: Float64Array = data.site_xpos;

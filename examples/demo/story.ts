@@ -45,7 +45,7 @@ export function metric(rows: readonly LatentRow[], latentDim: number, name: keyo
 /** The smallest latent dimension at which the arm alone is understood: where the comparison is made. */
 export function comparedAt({ arm }: Demo): number {
   const enough = rowsOf(arm).find((row) => (row.metrics.actionError ?? 1) <= HOLDS);
-  return enough?.latentDim ?? (LATENT_DIMS[LATENT_DIMS.length - 1] as number);
+  return enough?.latentDim ?? LATENT_DIMS[LATENT_DIMS.length - 1];
 }
 
 /** What was seen, what came out, what helped: a sentence each, with the figures of this run. */

@@ -25,7 +25,7 @@ export interface Views {
 }
 
 function squaredChange(from: Float64Array, to: Float64Array): number {
-  return from.reduce((sum, v, i) => sum + ((to[i] as number) - v) ** 2, 0);
+  return from.reduce((sum, v, i) => sum + (to[i] - v) ** 2, 0);
 }
 
 /**
@@ -34,7 +34,7 @@ function squaredChange(from: Float64Array, to: Float64Array): number {
  */
 export function views(episodes: readonly RecordedEpisode[]): Views {
   const d = CAMERA.width * CAMERA.height;
-  const da = (episodes[0] as RecordedEpisode).action.length / (episodes[0] as RecordedEpisode).frames;
+  const da = episodes[0].action.length / episodes[0].frames;
   const count = episodes.reduce((sum, e) => sum + e.frames - 1, 0);
   const images = () => new Float64Array(count * d);
   const arm = { now: images(), next: images() };

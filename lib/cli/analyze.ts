@@ -1,10 +1,12 @@
-import { type Analysis, analyze, type DataMetrics, DEFAULT_HELD_OUT } from '../analyze.js';
+import { ExolamError } from '../base/errors.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
-import { ExolamError } from '../errors.js';
-import { fitLinearLam } from '../fit-linear-lam.js';
-import { nameOfObjective, type ObjectiveSpec } from '../objectives.js';
-import { strengthOf } from '../verdict.js';
+import { fitLinearLam } from '../lam/fit.js';
+import type { DataMetrics } from '../metrics/probes.js';
+import { nameOfObjective, type ObjectiveSpec } from '../solve/objectives.js';
+import type { Analysis } from '../verdict/analysis.js';
+import { analyze, DEFAULT_HELD_OUT } from '../verdict/analyze.js';
+import { strengthOf } from '../verdict/words.js';
 import { toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';

@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-
-import { ExolamError } from '../errors.js';
-import { packageRoot } from '../native.js';
+import { ExolamError } from '../base/errors.js';
+import { packageRoot } from '../base/package-root.js';
 import type { Shell } from './run.js';
 
 export interface BenchFlags {

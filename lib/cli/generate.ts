@@ -1,5 +1,5 @@
-import { writeSamples } from '../generate.js';
-import type { WorldSpec } from '../world.js';
+import { writeSamples } from '../data/write/samples.js';
+import type { WorldSpec } from '../world/world.js';
 import { readJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';

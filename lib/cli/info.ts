@@ -1,5 +1,5 @@
-import { defaultBackend } from '../select-backend.js';
-import { version } from '../version.js';
+import { defaultBackend } from '../backend/select.js';
+import { version } from '../base/version.js';
 import { toJson } from './json.js';
 import type { Shell } from './run.js';
 

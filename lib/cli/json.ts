@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 
 /** JSON as the contract wants it: infinite values as strings, typed arrays as arrays. */
 export function toJson(value: unknown): string {

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { version } from '../version.js';
+import { version } from '../base/version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
 import { type GenerateFlags, generateCommand } from './generate.js';

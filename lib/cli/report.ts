@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 import { analysisPage, isAnalysis, readAnalysis } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
 import { isReproduction, readReproduction, reproductionPage, writeWhole } from '../reproduce/index.js';

@@ -1,4 +1,4 @@
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 
 /** Exit codes of the public contract. */
 export const EXIT = { done: 0, failed: 1, badInput: 2, internal: 70, interrupted: 130 } as const;

@@ -1,6 +1,6 @@
-import { ExolamError } from '../errors.js';
-import { fitLinearLam } from '../fit-linear-lam.js';
-import { type Case, solveBatch } from '../solve.js';
+import { ExolamError } from '../base/errors.js';
+import { fitLinearLam } from '../lam/fit.js';
+import { type Case, solveBatch } from '../solve/population.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';

@@ -1,41 +1,8 @@
-import { totalmem } from 'node:os';
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 import type { Transitions, Values } from './transitions.js';
 
 /** Two rows to fit and two to hold out: with fewer no variance can be told from none. */
 export const MINIMUM_TRANSITIONS = 4;
-
-/** A claim about a file's contents is not allowed to take more than this share of the machine's memory. */
-const MEMORY_SHARE = 0.75;
-
-function availableMemory(): number {
-  const constrained = process.constrainedMemory?.() ?? 0;
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
-
-export function gigabytes(bytes: number): string {
-  return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;
-}
-
-/** Refuses what this machine cannot hold, before anything is allocated for it. */
-export function requireMemory(bytes: number, what: string): void {
-  const limit = MEMORY_SHARE * availableMemory();
-  if (!(bytes <= limit))
-    throw new ExolamError(
-      'data',
-      `${what} would take ${gigabytes(bytes)} of memory, and at most ${gigabytes(limit)} can be given to it on this machine`,
-    );
-}
-
-/** A zeroed (rows, dim) matrix. */
-export function allocate(rows: number, dim: number, what: string): Float64Array {
-  requireMemory(rows * dim * 8, `${what} (${rows} x ${dim})`);
-  try {
-    return new Float64Array(rows * dim);
-  } catch (cause) {
-    throw new ExolamError('data', `${what} (${rows} x ${dim}) is too large for one array`, { cause });
-  }
-}
 
 /** Throws at the first NaN or infinity of a (rows, dim) matrix; `rowOf` says how the user counts its rows. */
 export function requireFinite(
@@ -52,16 +19,6 @@ export function requireFinite(
         `${what}: ${rowOf(Math.floor(i / dim))}, column ${i % dim} is ${values[i]}; every number must be finite`,
       );
   }
-}
-
-export function noTransition(episodes: readonly { readonly length: number }[], stride: number): ExolamError {
-  const longest = episodes.reduce((most, { length }) => Math.max(most, length), 0);
-  const which = episodes.length === 1 ? 'the only episode' : `the longest of ${episodes.length} episodes`;
-  return new ExolamError(
-    'data',
-    `there is no transition: ${which} has ${longest} frame${longest === 1 ? '' : 's'}, and a stride of ${stride} needs ` +
-      `at least ${stride + 1} in one episode`,
-  );
 }
 
 /** Number of coordinates that hold one value in every row. */

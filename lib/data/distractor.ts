@@ -1,11 +1,10 @@
-import { ExolamError } from '../errors.js';
-import { allocate } from './checks.js';
+import { ExolamError } from '../base/errors.js';
+import { allocate } from '../base/memory.js';
 import {
   accountOf,
   actionRows,
   copyRow,
   countTransitions,
-  type Episode,
   type Episodes,
   forEachTransition,
   type Transitions,
@@ -43,15 +42,14 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
   const distractor = new Float64Array(d);
   /** x: frame t of the episode `ahead` of e, mirrored. */
   const frame = (e: number, ahead: number, t: number): Float64Array => {
-    const other = list[(e + ahead) % list.length] as Episode;
+    const other = list[(e + ahead) % list.length];
     const begin = pingPong(t, other.length) * d;
-    for (let j = 0; j < d; j++)
-      distractor[j] = (other.observation[begin + (columns[j] as number)] as number) * scale;
+    for (let j = 0; j < d; j++) distractor[j] = other.observation[begin + columns[j]] * scale;
     return distractor;
   };
   /** into[row] = clean[row] + weight * x */
   const composite = (into: Float64Array, clean: Float64Array, row: number, x: Float64Array): void => {
-    for (let i = row * d, j = 0; j < d; i++, j++) into[i] = (clean[i] as number) + weight * (x[j] as number);
+    for (let i = row * d, j = 0; j < d; i++, j++) into[i] = clean[i] + weight * x[j];
   };
 
   forEachTransition(episodes, stride, (row, episode, e, t) => {

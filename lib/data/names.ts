@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 
 const collator = new Intl.Collator('en', { numeric: true });
 
@@ -58,7 +58,7 @@ export function ranges(numbers: readonly number[], most = 8): string {
   const parts: string[] = [];
   for (let i = 0; i < numbers.length; ) {
     let j = i;
-    while (j + 1 < numbers.length && numbers[j + 1] === (numbers[j] as number) + 1) j++;
+    while (j + 1 < numbers.length && numbers[j + 1] === numbers[j] + 1) j++;
     parts.push(i === j ? `${numbers[i]}` : `${numbers[i]}-${numbers[j]}`);
     i = j + 1;
   }

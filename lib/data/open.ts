@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import type { Control } from '../backend.js';
-import { ExolamError } from '../errors.js';
+import type { Control } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
 import { checked } from './checks.js';
-import { readColumns } from './columns.js';
 import { withDistractor } from './distractor.js';
-import { readLeRobot } from './lerobot.js';
-import { readNpz } from './npz.js';
+import { readColumns } from './formats/columns.js';
+import { readNpz } from './formats/npz.js';
+import { readLeRobot } from './lerobot/lerobot.js';
 import { type Episodes, type Transitions, toTransitions } from './transitions.js';
 
 /** What a user says about their data; the names are those of the command line's options. */

@@ -1,5 +1,5 @@
-import type { Control } from '../backend.js';
-import { ExolamError } from '../errors.js';
+import type { Control } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
 
 export function cancelled(): ExolamError {
   return new ExolamError('cancelled', 'reading the data was cancelled');
@@ -25,7 +25,7 @@ export async function forEachParallel<T>(
     while (next < items.length && failures.length === 0) {
       try {
         throwIfAborted(inner);
-        await work(items[next++] as T, inner);
+        await work(items[next++], inner);
       } catch (failure) {
         failures.push(failure);
         stop.abort();

@@ -1,4 +1,5 @@
-import { allocate, noTransition } from './checks.js';
+import { ExolamError } from '../base/errors.js';
+import { allocate } from '../base/memory.js';
 
 /** Numbers as a file holds them; `Episodes.scale` turns a stored number into an observation's. */
 export type Values = Float64Array | Float32Array | Uint8Array;
@@ -147,7 +148,7 @@ export function actionRows(episodes: Episodes, stride: number, count: number): F
     const source = episode.action as Values;
     for (let j = 0; j < da; j++) {
       let sum = 0;
-      for (let step = 0; step < stride; step++) sum += source[(t + step) * da + j] as number;
+      for (let step = 0; step < stride; step++) sum += source[(t + step) * da + j];
       action[row * da + j] = sum / stride;
     }
   });
@@ -195,5 +196,15 @@ export function copyRow(
 ): void {
   const source = index * dim;
   const target = row * dim;
-  for (let j = 0; j < dim; j++) into[target + j] = (from[source + j] as number) * scale;
+  for (let j = 0; j < dim; j++) into[target + j] = from[source + j] * scale;
+}
+
+export function noTransition(episodes: readonly { readonly length: number }[], stride: number): ExolamError {
+  const longest = episodes.reduce((most, { length }) => Math.max(most, length), 0);
+  const which = episodes.length === 1 ? 'the only episode' : `the longest of ${episodes.length} episodes`;
+  return new ExolamError(
+    'data',
+    `there is no transition: ${which} has ${longest} frame${longest === 1 ? '' : 's'}, and a stride of ${stride} needs ` +
+      `at least ${stride + 1} in one episode`,
+  );
 }

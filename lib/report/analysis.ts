@@ -1,8 +1,9 @@
-import type { Analysis, DataMetrics } from '../analyze.js';
-import { ExolamError } from '../errors.js';
-import { nameOfObjective } from '../objectives.js';
-import { DEFAULT_LEVEL, type Remedy } from '../remedies.js';
-import { strengthOf } from '../verdict.js';
+import { ExolamError } from '../base/errors.js';
+import type { DataMetrics } from '../metrics/probes.js';
+import { nameOfObjective } from '../solve/objectives.js';
+import type { Analysis } from '../verdict/analysis.js';
+import { DEFAULT_LEVEL, type Remedy } from '../verdict/remedies.js';
+import { strengthOf } from '../verdict/words.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -141,7 +142,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
   const spectrum = a.spectrum.filter((v) => v > 0).slice(0, MODES);
   if (spectrum.length > 1) {
     const values = spectrum.map((v, i) => ({ x: i + 1, y: v }));
-    const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * (spectrum[0] as number)] as const;
+    const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * spectrum[0]] as const;
     const colour = COLOURS[0];
     const drawing: Drawing = {
       name: 'spectrum',

@@ -159,7 +159,7 @@ function sheet(drawing: Drawing, panels: readonly (Omit<Panel, 'spec'> & { svg: 
   for (let first = 0; first < panels.length; first += columns) {
     const row = panels.slice(first, first + columns);
     row.forEach((panel, i) => {
-      const { width, height } = sizes[first + i] as { width: number; height: number };
+      const { width, height } = sizes[first + i];
       const x = pad + i * (column + gap);
       text(x, y, panel.title, 13, 600);
       text(x, y + line, `↑ ${panel.y}`, 12);

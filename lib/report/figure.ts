@@ -1,4 +1,4 @@
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 
 /**
  * A vega-lite specification as SVG text. Colours that must follow the page's light or dark scheme are CSS variables of

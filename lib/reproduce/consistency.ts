@@ -1,5 +1,5 @@
 import { lineChart, type Series } from '../report/charts.js';
-import type { Case } from '../solve.js';
+import type { Case } from '../solve/population.js';
 import { remedy } from './remedies.js';
 import { need, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, spread, tableOf } from './table.js';
@@ -72,7 +72,7 @@ export const consistency: Study = {
       ['remedy', 'ratio', 'relativeStrength'],
       ['consistencyError', 'futureLeakage'],
     );
-    const ends: [number, number] = [strengths[0] as number, strengths.at(-1) as number];
+    const ends: [number, number] = [strengths[0], strengths.at(-1) as number];
     const own = (id: string, ratio: number) => rows.filter((r) => r['remedy'] === id && r['ratio'] === ratio);
     const line = (id: string, ratio: number, metric: string) =>
       own(id, ratio)
@@ -108,7 +108,7 @@ export const consistency: Study = {
       ),
     );
     const power = (id: string, metric: string) => {
-      const [a, b] = own(id, ratios[0] as number).slice(-2) as [Row, Row];
+      const [a, b] = own(id, ratios[0]).slice(-2) as [Row, Row];
       const rise = (name: string) => Math.log((b[name] as number) / (a[name] as number));
       return (rise(metric) / rise('relativeStrength')).toFixed(2).replace('-', '−');
     };

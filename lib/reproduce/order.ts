@@ -1,10 +1,20 @@
-import { covariance, equations, minus, residual, scale, sum } from '../equations.js';
-import { beside, type Matrix, matrix, multiply, orthonormalise, transpose } from '../matrix.js';
+import {
+  beside,
+  columns,
+  type Matrix,
+  matrix,
+  minus,
+  multiply,
+  orthonormalise,
+  scale,
+  sum,
+  transpose,
+} from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
-import { columns } from '../theorems/columns.js';
 import { halfTimes } from '../theorems/flow.js';
 import { Random } from '../theorems/random.js';
-import { createWorld, fullMixing, type WorldSpec } from '../world.js';
+import { covariance, equations, residual } from '../world/equations.js';
+import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import type { ReproduceSpec } from './spec.js';
 import { breathe, need, type Run, type Study } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
@@ -61,8 +71,8 @@ function curves(spec: ReproduceSpec): Row[] {
       const learned = multiply(transpose(directions), multiply(map, directions));
       rows.push({
         time: t * step,
-        action: learned.data[0] as number,
-        exogenous: learned.data[3] as number,
+        action: learned.data[0],
+        exogenous: learned.data[3],
         actionPredicted: logistic(start, 1, t * step),
         exogenousPredicted: logistic(start, ratio, t * step),
       });
@@ -80,16 +90,16 @@ async function modes(run: Run, exogenousScale: number, seed: number): Promise<Ro
   const { start } = run.spec.order;
   const { own, d } = innovation(run.spec, { mixing: 'gaussian', exogenousScale, seed, observationDim: 12 });
   const { values, vectors } = await run.backend.symmetricEigen(own.data, d, 1);
-  const followed = Array.from(values).filter((v) => v > WEAKEST * (values[0] as number));
+  const followed = Array.from(values).filter((v) => v > WEAKEST * values[0]);
   const directions = transpose(matrix(followed.length, d, vectors.slice(0, followed.length * d)));
   const until = 3 * halfTime(start, followed.at(-1) as number);
   const turn = rotation(new Random(run.spec.seed, 'modes', exogenousScale, seed), d);
-  return halfTimes(own, turn, start, directions, values[0] as number, until).map((measured, i) => ({
+  return halfTimes(own, turn, start, directions, values[0], until).map((measured, i) => ({
     exogenousScale,
     seed,
-    eigenvalue: followed[i] as number,
+    eigenvalue: followed[i],
     halfTime: measured,
-    predicted: halfTime(start, followed[i] as number),
+    predicted: halfTime(start, followed[i]),
   }));
 }
 
@@ -182,7 +192,7 @@ export const order: Study = {
         { rows: ends.map((x) => ({ x, y: halfTime(start, x) })), colour: 'var(--text)' },
         ...scales.map(
           (exogenousScale, i): Series => ({
-            colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3] as string,
+            colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
             mark: 'point',
             rows: found
               .filter((r) => r['exogenousScale'] === exogenousScale)
@@ -215,7 +225,7 @@ export const order: Study = {
             ...scales.map((s, i) => ({
               kind: 'point' as const,
               label: `exogenous scale ${s}`,
-              colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3] as string,
+              colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
             })),
             { kind: 'line', label: 'predicted: ln((1 − a₀)/a₀) / (4 × variance)', colour: 'var(--text)' },
           ],

@@ -68,7 +68,7 @@ export async function present(
   const byClaim = (claim: Claim) =>
     STUDIES.filter((s) => s.name !== 'scale' && s.name !== 'statements' && s.claims.includes(claim));
   const sections: Section[] = [
-    { title: 'The remedies side by side', html: `${htmlOf(STUDIES[0] as Study)}${scaleTable(reproduction)}` },
+    { title: 'The remedies side by side', html: `${htmlOf(STUDIES[0])}${scaleTable(reproduction)}` },
     ...(Object.keys(CLAIMS) as Claim[]).map((claim) => ({
       title: `Claim ${claim}`,
       html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}`,
@@ -116,7 +116,7 @@ function scaleTable({ tables, spec }: Reproduction): string {
   const cell = (row: (typeof rows)[number], metric: string) => {
     const [mean, low, high] = [metric, `${metric}Least`, `${metric}Greatest`].map((name) => share(row[name]));
     // A range does not break within.
-    return low === high ? (mean as string) : `${mean} (${low}\u00a0to\u00a0${high})`;
+    return low === high ? mean : `${mean} (${low}\u00a0to\u00a0${high})`;
   };
   const body = REMEDIES.flatMap((remedy) =>
     MIXINGS.flatMap((mixing) =>

@@ -1,5 +1,5 @@
 import { BOUNDARY_CASING, fieldChart, RAMP } from '../report/charts.js';
-import type { Case } from '../solve.js';
+import type { Case } from '../solve/population.js';
 import { REMEDIES, type Remedy, type Strength } from './remedies.js';
 import { cellsOf, geometric, MIXING_NAMES, MIXINGS, type Mixing, type ReproduceSpec } from './spec.js';
 import { need, type Run, type Study, solveAll } from './study.js';

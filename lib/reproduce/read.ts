@@ -1,4 +1,4 @@
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 import { FORMAT, FORMAT_VERSION, type Reproduction } from './reproduce.js';
 import { reproduceSpec } from './spec.js';
 

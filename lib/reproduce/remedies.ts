@@ -1,8 +1,16 @@
-import { minus, scale } from '../equations.js';
-import { identity, type Matrix, multiply, orthonormalise, toRows, transpose } from '../matrix.js';
-import type { ObjectiveSpec } from '../objectives.js';
-import { columns } from '../theorems/columns.js';
-import { createWorld, fullMixing, type WorldSpec } from '../world.js';
+import {
+  columns,
+  identity,
+  type Matrix,
+  minus,
+  multiply,
+  orthonormalise,
+  scale,
+  toRows,
+  transpose,
+} from '../linalg/matrix.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
+import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import type { ReproduceSpec } from './spec.js';
 
 /** What a phase diagram varies, and where theory puts the boundary (orthonormal, noise-free, k <= actionDim; alpha = 1). */

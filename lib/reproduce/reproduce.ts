@@ -1,6 +1,6 @@
-import type { Backend, Control } from '../backend.js';
-import { defaultBackend } from '../select-backend.js';
-import { version } from '../version.js';
+import type { Backend, Control } from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { version } from '../base/version.js';
 import { consistency } from './consistency.js';
 import { order } from './order.js';
 import { phases } from './phase.js';

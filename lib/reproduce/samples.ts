@@ -1,11 +1,18 @@
-import { above, equations, residual, variance } from '../equations.js';
-import { beside, type Matrix, multiply, orthonormalise, transpose } from '../matrix.js';
+import {
+  above,
+  beside,
+  columns,
+  type Matrix,
+  multiply,
+  orthonormalise,
+  transpose,
+} from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
-import { columns } from '../theorems/columns.js';
 import { drawnMoments, encoderOf, fitted } from '../theorems/fit.js';
 import { Random } from '../theorems/random.js';
 import { symmetricBeta } from '../theorems/statistics.js';
-import { createWorld, fullMixing, type WorldSpec } from '../world.js';
+import { equations, residual, variance } from '../world/equations.js';
+import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import { geometric } from './spec.js';
 import { breathe, need, percent, type Run, type Study } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
@@ -98,7 +105,7 @@ export const samples: Study = {
       for (const count of largeCounts) {
         await breathe(run);
         const leaks = (await fittedLeakage(ratio, count, run)).sort((a, b) => a - b);
-        const quantile = (q: number) => leaks[Math.round(q * (leaks.length - 1))] as number;
+        const quantile = (q: number) => leaks[Math.round(q * (leaks.length - 1))];
         const mean = leaks.reduce((a, b) => a + b, 0) / leaks.length;
         large.push({
           ratio,
@@ -147,10 +154,10 @@ export const samples: Study = {
       field: 'x',
       title: 'transitions N in the data set',
       log: true,
-      domain: [all[0] as number, all.at(-1) as number] as const,
-      ticks: [1, 10, 100, 1000, 10_000].filter((t) => t >= (all[0] as number) && t <= (all.at(-1) as number)),
+      domain: [all[0], all.at(-1) as number] as const,
+      ticks: [1, 10, 100, 1000, 10_000].filter((t) => t >= all[0] && t <= (all.at(-1) as number)),
     });
-    const ends: [number, number] = [counts[0] as number, counts.at(-1) as number];
+    const ends: [number, number] = [counts[0], counts.at(-1) as number];
     const curve = geometric(ends[0], ends[1], 60);
     const probability = lineChart(
       'one action and one exogenous direction',

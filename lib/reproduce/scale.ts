@@ -1,5 +1,5 @@
 import { lineChart, type Series } from '../report/charts.js';
-import type { Case } from '../solve.js';
+import type { Case } from '../solve/population.js';
 import { REMEDIES } from './remedies.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import { need, percent, type Run, type Study, solveAll } from './study.js';

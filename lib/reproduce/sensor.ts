@@ -1,5 +1,5 @@
 import { lineChart, type Series } from '../report/charts.js';
-import type { Case } from '../solve.js';
+import type { Case } from '../solve/population.js';
 import { geometric, MIXINGS } from './spec.js';
 import { need, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, spread, tableOf } from './table.js';
@@ -61,7 +61,7 @@ export const sensor: Study = {
       ['exogenousScale', 'sensorNoise'],
       ['futureLeakage', 'actionError'],
     );
-    const ends: [number, number] = [noises[0] as number, noises.at(-1) as number];
+    const ends: [number, number] = [noises[0], noises.at(-1) as number];
     const panel = (metric: 'futureLeakage' | 'actionError', name: string, floor: number, power: number) => {
       const ticks = geometric(floor, 1, 1 + Math.round(-Math.log10(floor) / (floor < 1e-9 ? 3 : 2)));
       const guide = Math.max(

@@ -1,4 +1,4 @@
-import type { WorldSpec } from '../world.js';
+import type { WorldSpec } from '../world/world.js';
 
 export const MIXINGS = ['orthonormal', 'gaussian'] as const;
 export type Mixing = (typeof MIXINGS)[number];

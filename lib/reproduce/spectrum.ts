@@ -1,5 +1,5 @@
 import { type Axis, barChart, type Limit, lineChart } from '../report/charts.js';
-import type { Case } from '../solve.js';
+import type { Case } from '../solve/population.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import { need, percent, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
@@ -31,7 +31,7 @@ export const spectrum: Study = {
     const rows = settings.flatMap(({ mixing, exogenousScale }, s): Row[] => {
       let [leakedBefore, knownBefore] = [0, 0];
       return Array.from({ length: modes }, (_, i) => {
-        const { spectrum: values, metrics, loss } = solutions[s * modes + i] as (typeof solutions)[number];
+        const { spectrum: values, metrics, loss } = solutions[s * modes + i];
         const leaked = (metrics.futureLeakage as number) * world.exogenousDim;
         const known = (1 - (metrics.actionError as number)) * world.actionDim;
         const [exogenous, action] = [leaked - leakedBefore, known - knownBefore];
@@ -40,7 +40,7 @@ export const spectrum: Study = {
           mixing,
           exogenousScale,
           mode: i + 1,
-          eigenvalue: values[i] as number,
+          eigenvalue: values[i],
           exogenousShare: Math.min(1, Math.max(0, exogenous / (exogenous + action))),
           futureLeakage: metrics.futureLeakage as number,
           actionError: metrics.actionError as number,
@@ -118,7 +118,7 @@ export const spectrum: Study = {
       );
     });
     const strong = spec.spectrum.scales.at(-1) as number;
-    const at = (mixing: string) => own(mixing, strong)[spec.latentDim - 1] as Row;
+    const at = (mixing: string) => own(mixing, strong)[spec.latentDim - 1];
     const say = (mixing: string) =>
       `${percent(at(mixing)['futureLeakage'] as number)} of the exogenous innovation and leaves ${percent(at(mixing)['actionError'] as number)} of the action unexplained`;
     return {

@@ -1,7 +1,7 @@
-import type { Backend, Control } from '../backend.js';
-import { ExolamError } from '../errors.js';
+import type { Backend, Control } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
 import type { Drawing } from '../report/drawing.js';
-import { type Case, type Solution, solveBatch } from '../solve.js';
+import { type Case, type Solution, solveBatch } from '../solve/population.js';
 import type { ReproduceSpec } from './spec.js';
 import type { Table } from './table.js';
 

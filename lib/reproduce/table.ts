@@ -32,12 +32,12 @@ export function tableOf(
       const [meaning, unit = ''] = columns[column] as readonly [string, string?];
       return { name: column, unit, meaning };
     }),
-    rows: rows.map((row) => names.map((column) => row[column] as Cell)),
+    rows: rows.map((row) => names.map((column) => row[column])),
   };
 }
 
 export function rowsOf(table: Table): Row[] {
-  return table.rows.map((row) => Object.fromEntries(table.columns.map((c, i) => [c.name, row[i] as Cell])));
+  return table.rows.map((row) => Object.fromEntries(table.columns.map((c, i) => [c.name, row[i]])));
 }
 
 /** RFC 4180, numbers in full. */
@@ -62,7 +62,7 @@ export function spread(rows: readonly Row[], key: readonly string[], values: rea
   }
   return [...groups.values()].map((group) => {
     const out: Record<string, Cell> = {};
-    for (const k of key) out[k] = group[0]?.[k] as Cell;
+    for (const k of key) out[k] = group[0]?.[k];
     for (const v of values) {
       const all = group.map((row) => row[v] as number);
       out[v] = all.reduce((a, b) => a + b, 0) / all.length;

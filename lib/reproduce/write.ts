@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 import { reproductionPage } from './page.js';
 import type { Reproduction } from './reproduce.js';
 import { csv } from './table.js';

@@ -1,6 +1,6 @@
-import type { Backend, Control } from '../backend.js';
-import { ExolamError } from '../errors.js';
-import { defaultBackend } from '../select-backend.js';
+import type { Backend, Control } from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { ExolamError } from '../base/errors.js';
 import { Random } from './random.js';
 
 /** The claims of the literature that the statements formalise; docs/theory.md says which is whose. */

@@ -1,4 +1,4 @@
-import type { World } from '../world.js';
+import type { World } from '../world/world.js';
 import type { Random } from './random.js';
 
 /** A world with nothing left to default. */

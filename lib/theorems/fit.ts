@@ -1,11 +1,10 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
-import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend.js';
-import type { Equations } from '../equations.js';
-import { above } from '../equations.js';
-import { type Matrix, matrix } from '../matrix.js';
-import { resolveObjective } from '../objectives.js';
-import { RELATIVE_TOLERANCE } from '../solve.js';
-import { fullMixing, parameterColumn, type World } from '../world.js';
+import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { above, type Matrix, matrix } from '../linalg/matrix.js';
+import { resolveObjective } from '../solve/objectives.js';
+import type { Equations } from '../world/equations.js';
+import { fullMixing, parameterColumn, type World } from '../world/world.js';
 
 /** Draws second moments over so many transitions. */
 export type Draw = (request: WishartRequest, backend: Backend, control: Control) => Promise<Float64Array>;

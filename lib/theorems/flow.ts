@@ -1,7 +1,6 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 
-import { minus, scale, sum } from '../equations.js';
-import { identity, type Matrix, multiply, transpose } from '../matrix.js';
+import { identity, type Matrix, minus, multiply, scale, sum, transpose } from '../linalg/matrix.js';
 
 /** Step of the integration, in units of 1 / (largest eigenvalue): the error of a half-time stays below 1e-3. */
 const STEP = 0.15;

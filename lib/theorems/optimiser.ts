@@ -1,7 +1,7 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 
-import { minus, variance } from '../equations.js';
-import { beside, type Matrix, multiply, orthonormalise, transpose } from '../matrix.js';
+import { beside, type Matrix, minus, multiply, orthonormalise, transpose } from '../linalg/matrix.js';
+import { variance } from '../world/equations.js';
 import type { Random } from './random.js';
 
 /** Steps remembered for the curvature. */

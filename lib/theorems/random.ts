@@ -41,7 +41,7 @@ export class Random {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[this.integer(0, values.length - 1)] as T;
+    return values[this.integer(0, values.length - 1)];
   }
 
   normal(): number {

@@ -14,7 +14,7 @@ export async function boundaries(
   const atLow = await holds(below.map(Math.exp));
   const atHigh = await holds(above.map(Math.exp));
   for (let round = 0; round < rounds; round++) {
-    const middle = below.map((b, i) => (b + (above[i] as number)) / 2);
+    const middle = below.map((b, i) => (b + above[i]) / 2);
     const answers = await holds(middle.map(Math.exp));
     middle.forEach((m, i) => {
       (answers[i] ? above : below)[i] = m;
@@ -22,6 +22,6 @@ export async function boundaries(
   }
   return above.map((v, i) => {
     if (atLow[i]) return 0;
-    return atHigh[i] ? Math.exp((v + (below[i] as number)) / 2) : Number.POSITIVE_INFINITY;
+    return atHigh[i] ? Math.exp((v + below[i]) / 2) : Number.POSITIVE_INFINITY;
   });
 }

@@ -1,4 +1,4 @@
-import { ExolamError } from '../errors.js';
+import { ExolamError } from '../base/errors.js';
 import type { CheckContext, CheckResult, Theorem } from './check.js';
 import { theorems } from './index.js';
 

@@ -1,4 +1,4 @@
-// The addon's exports: read arrays, start a task, done. Each mirrors a call of lib/backend.ts.
+// The addon's exports: read arrays, start a task, done. Each mirrors a call of lib/backend/requests.ts.
 #include <napi.h>
 
 #include <thread>

@@ -1,4 +1,4 @@
-// An objective from its wire form (lib/native-backend.ts: encodeObjective), every count and number checked.
+// An objective from its wire form (lib/backend/native.ts: encodeObjective), every count and number checked.
 #pragma once
 #include <napi.h>
 

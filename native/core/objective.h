@@ -1,4 +1,4 @@
-// An objective as data: blocks of terms over variables (lib/backend.ts: ObjectiveRows). No stage switches on
+// An objective as data: blocks of terms over variables (lib/backend/requests.ts: ObjectiveRows). No stage switches on
 // a kind. Plain arrays, because kernels read it: a std:: template in a kernel file is a weak symbol of one
 // instruction set.
 #pragma once
@@ -7,7 +7,7 @@
 
 namespace exo {
 
-// The numbering of VARIABLES in lib/backend.ts.
+// The numbering of VARIABLES in lib/backend/requests.ts.
 enum Variable : std::int32_t {
   OBSERVATION,
   OBSERVATION_NEXT,

@@ -1,4 +1,4 @@
-// A batch of worlds of one shape under one objective, at population level (lib/backend.ts:
+// A batch of worlds of one shape under one objective, at population level (lib/backend/requests.ts:
 // PopulationRequest).
 #pragma once
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace exo {
 
-// The numbering of PARAMETERS and POPULATION_METRICS in lib/backend.ts.
+// The numbering of PARAMETERS and POPULATION_METRICS in lib/backend/requests.ts.
 enum Parameter {
   ENDOGENOUS_DECAY,
   EXOGENOUS_DECAY,

@@ -10,7 +10,7 @@
 
 namespace exo {
 
-// Streams of the sources; the numbering is shared with lib/reference/sampling.ts.
+// Streams of the sources; the numbering is shared with lib/backend/reference/sampling.ts.
 enum SourceStream : std::uint64_t {
   SOURCE_S = 1,
   SOURCE_X,

@@ -1,5 +1,5 @@
 // Every stage of the core, one function each. They know arrays and numbers; the caller has checked sizes and
-// finiteness. Requests mirror lib/backend.ts, which documents every field.
+// finiteness. Requests mirror lib/backend/requests.ts, which documents every field.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Outcome of one problem: STATUS in lib/backend.ts, sentences in lib/status.ts.
+// Outcome of one problem: STATUS in lib/backend/requests.ts, sentences in lib/backend/status.ts.
 #pragma once
 #include <cstdint>
 

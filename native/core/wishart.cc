@@ -15,7 +15,7 @@
 namespace exo {
 namespace {
 
-// Streams beside those of sampling.h; shared with lib/reference/wishart.ts. Entry (i, j < i) of draw n is
+// Streams beside those of sampling.h; shared with lib/backend/reference/wishart.ts. Entry (i, j < i) of draw n is
 // element n n_below + i (i - 1) / 2 + j of BELOW; attempt t at the diagonal entry i of draw n reads elements
 // 4 (n sources + i) .. + 3 of DIAGONAL + t 2^32.
 constexpr std::uint64_t BELOW = 12, DIAGONAL = 13;

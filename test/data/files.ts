@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { afterAll } from 'vitest';
-import { ExolamError } from '../../lib/errors.js';
+import { ExolamError } from '../../lib/base/errors.js';
 
 /** Data sets of real robots, kept beside the repository; tests that need them are skipped where they are not. */
 const shared = resolve(import.meta.dirname, '../../../shared/data');

@@ -1,7 +1,7 @@
-import type { Backend } from '../../lib/backend.js';
-import { loadAddon } from '../../lib/native.js';
-import { nativeBackend } from '../../lib/native-backend.js';
-import { referenceBackend } from '../../lib/reference/index.js';
+import { loadAddon } from '../../lib/backend/load-addon.js';
+import { nativeBackend } from '../../lib/backend/native.js';
+import { referenceBackend } from '../../lib/backend/reference/index.js';
+import type { Backend } from '../../lib/backend/requests.js';
 
 export const native: Backend = nativeBackend(loadAddon());
 export const reference: Backend = referenceBackend;

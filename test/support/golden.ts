@@ -6,11 +6,11 @@ import {
   type PopulationRequest,
   type Term,
   type Variable,
-} from '../../lib/backend.js';
+} from '../../lib/backend/requests.js';
 
 /**
- * Golden cases as requests to a backend, written from theory.md alone: a check on the product's own mapping (lib/world.ts,
- * lib/objectives.ts), with which it shares nothing.
+ * Golden cases as requests to a backend, written from theory.md alone: a check on the product's own mapping (lib/world/world.ts,
+ * lib/solve/objectives.ts), with which it shares nothing.
  */
 type Rows = number[][];
 

@@ -1,4 +1,4 @@
-import { fullMixing, type World } from '../../lib/world.js';
+import { fullMixing, type World } from '../../lib/world/world.js';
 
 /** Rows over independent N(0, 1) sources: cov(v, w) = v w^T. Plain arrays, no basis tricks: a check on those that use them. */
 export type Loadings = number[][];
@@ -18,8 +18,7 @@ export function observations(world: World): { now: Loadings; next: Loadings } {
   const p = atNext + d;
   const zero = (): number[] => new Array<number>(p).fill(0);
   const m = fullMixing(world);
-  const at = (a: { data: Float64Array; cols: number }, i: number, j: number) =>
-    a.data[i * a.cols + j] as number;
+  const at = (a: { data: Float64Array; cols: number }, i: number, j: number) => a.data[i * a.cols + j];
   const action = Array.from({ length: da }, (_, i) => {
     const row = zero();
     for (let j = 0; j < ds; j++) row[j] = s.stateFeedback * at(world.stateFeedback, i, j);
@@ -33,7 +32,7 @@ export function observations(world: World): { now: Loadings; next: Loadings } {
     row[atWs + i] = s.processNoise;
     action.forEach((a, j) => {
       a.forEach((v, c) => {
-        row[c] = (row[c] as number) + s.actionScale * at(world.actionEffect, i, j) * v;
+        row[c] = row[c] + s.actionScale * at(world.actionEffect, i, j) * v;
       });
     });
     return row;
@@ -51,7 +50,7 @@ export function observations(world: World): { now: Loadings; next: Loadings } {
       const row = zero();
       states.forEach((state, j) => {
         state.forEach((v, c) => {
-          row[c] = (row[c] as number) + at(m, i, j) * v;
+          row[c] = row[c] + at(m, i, j) * v;
         });
       });
       row[noise + i] = s.sensorNoise;

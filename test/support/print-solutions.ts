@@ -1,6 +1,6 @@
 /** Prints every number of a few solutions as JSON: run with different EXOLAM_ISA. */
-import { POPULATION_METRICS } from '../../lib/backend.js';
-import { solveBatch } from '../../lib/solve.js';
+import { POPULATION_METRICS } from '../../lib/backend/requests.js';
+import { solveBatch } from '../../lib/solve/population.js';
 
 const solutions = await solveBatch(
   Array.from({ length: 21 }, (_, i) => ({

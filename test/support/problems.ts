@@ -1,4 +1,9 @@
-import { type ObjectiveRows, PARAMETERS, type PopulationRequest, type Variable } from '../../lib/backend.js';
+import {
+  type ObjectiveRows,
+  PARAMETERS,
+  type PopulationRequest,
+  type Variable,
+} from '../../lib/backend/requests.js';
 import { generator, noise } from './generator.js';
 import { type GoldenCase, orthonormalRows } from './golden.js';
 

@@ -1,6 +1,6 @@
 import type { Transitions } from '../../lib/data/transitions.js';
-import { sampleTransitions } from '../../lib/generate.js';
-import { createWorld, type WorldSpec } from '../../lib/world.js';
+import { sampleTransitions } from '../../lib/world/sample.js';
+import { createWorld, type WorldSpec } from '../../lib/world/world.js';
 import { native } from './backends.js';
 
 /** Independent transitions of a world, as `generate` would write and `analyze` read them. */

@@ -3,17 +3,17 @@ import type { Falsifiable, Theorem } from '../../lib/theorems/check.js';
 import { type Draw, wishart } from '../../lib/theorems/fit.js';
 import { theorems } from '../../lib/theorems/index.js';
 import { symmetricBeta } from '../../lib/theorems/statistics.js';
-import { t1 } from '../../lib/theorems/t1.js';
-import { leading, t2 } from '../../lib/theorems/t2.js';
-import { t3 } from '../../lib/theorems/t3.js';
-import { t4 } from '../../lib/theorems/t4.js';
-import { t5 } from '../../lib/theorems/t5.js';
-import { t6 } from '../../lib/theorems/t6.js';
-import { t7 } from '../../lib/theorems/t7.js';
-import { t8 } from '../../lib/theorems/t8.js';
-import { t9 } from '../../lib/theorems/t9.js';
-import { t10 } from '../../lib/theorems/t10.js';
-import { t11 } from '../../lib/theorems/t11.js';
+import { t1 } from '../../lib/theorems/t1-reconstruction-loss.js';
+import { leading, t2 } from '../../lib/theorems/t2-largest-innovations.js';
+import { t3 } from '../../lib/theorems/t3-endogenous-representation.js';
+import { t4 } from '../../lib/theorems/t4-action-supervision.js';
+import { t5 } from '../../lib/theorems/t5-cross-exogenous.js';
+import { t6 } from '../../lib/theorems/t6-consistency-penalty.js';
+import { t7 } from '../../lib/theorems/t7-deterministic-policy.js';
+import { t8 } from '../../lib/theorems/t8-over-capacity.js';
+import { t9 } from '../../lib/theorems/t9-noise-augmentation.js';
+import { t10 } from '../../lib/theorems/t10-finite-samples.js';
+import { t11 } from '../../lib/theorems/t11-learning-order.js';
 import { native } from '../support/backends.js';
 
 /** A theorem with one formula broken. */
@@ -38,10 +38,7 @@ const diagonalWishart: Draw = async (request, backend, control) => {
       for (let j = 0; j < width; j++, at++)
         for (let p = 0; p < n; p++)
           moments[at] =
-            (moments[at] as number) +
-            (loadings[i * n + p] as number) *
-              (loadings[j * n + p] as number) *
-              (drawn[draw * n * n + p * (n + 1)] as number);
+            moments[at] + loadings[i * n + p] * loadings[j * n + p] * drawn[draw * n * n + p * (n + 1)];
   return moments;
 };
 

@@ -47,7 +47,7 @@ describe('Random', () => {
 describe('boundaries', () => {
   it('finds each boundary, and says where there is none', async () => {
     const at = [0.02, 3, 1e-9, 1e9];
-    const found = await boundaries(4, [1e-3, 1e3], 40, async (s) => s.map((v, i) => v > (at[i] as number)));
+    const found = await boundaries(4, [1e-3, 1e3], 40, async (s) => s.map((v, i) => v > at[i]));
     expect(found[0]).toBeCloseTo(0.02, 9);
     expect(found[1]).toBeCloseTo(3, 8);
     expect(found.slice(2)).toEqual([0, Number.POSITIVE_INFINITY]);

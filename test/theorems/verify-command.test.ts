@@ -51,7 +51,7 @@ describe('a failed check', () => {
 
   it('exits with 1 and says what was predicted and what was measured', async () => {
     vi.resetModules();
-    const { t2 } = await import('../../lib/theorems/t2.js');
+    const { t2 } = await import('../../lib/theorems/t2-largest-innovations.js');
     const wrong = t2.withPrediction({ picks: () => ({ action: 0, exogenous: 0 }) });
     vi.doMock('../../lib/theorems/index.js', () => ({ theorems: [wrong] }));
     const { verifyCommand: command } = await import('../../lib/cli/verify.js');

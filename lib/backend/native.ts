@@ -1,0 +1,235 @@
+import { ExolamError } from '../base/errors.js';
+import {
+  type Backend,
+  type Block,
+  type Control,
+  type ObjectiveRows,
+  PARAMETERS,
+  populationArrays,
+  type SampleAnswer,
+  type SampleRequest,
+  VARIABLES,
+} from './requests.js';
+
+/** The addon's exports: requests in the shape of lib/backend/requests.ts with the answer's arrays already allocated. */
+export interface Addon {
+  info(): { isa: string; isas: string[]; threads: number };
+  solvePopulation(request: object): Promise<void>;
+  solveMoments(request: object): Promise<void>;
+  probe(request: object): Promise<void>;
+  accumulate(request: object): Promise<void>;
+  multiply(request: object): Promise<void>;
+  sample(request: object): Promise<void>;
+  sampleF32(request: object): Promise<void>;
+  wishart(request: object): Promise<void>;
+  normals(request: object): void;
+  normalsF32(request: object): void;
+  symmetricEigen(request: object): Promise<void>;
+  choleskySolve(request: object): Promise<void>;
+  /** For benchmarks: floating-point operations done by `rounds` of multiply-adds that never leave the registers. */
+  fmaPeak(request: { rounds: number }): number;
+  /** For benchmarks: c = a b for n x n matrices, row-major, all f64 or all f32; done `rounds` times over. */
+  product<T extends Float64Array | Float32Array>(request: {
+    a: T;
+    b: T;
+    c: T;
+    n: number;
+    rounds: number;
+  }): void;
+}
+
+/** How often a running request is asked how far it is, in milliseconds. */
+const POLL = 50;
+
+/** ObjectiveRows as the numbers that native/addon/objective.h reads. */
+export function encodeObjective(rows: ObjectiveRows): Int32Array {
+  const wire: number[] = [rows.gauge === 'innovation' ? 1 : 0];
+  const block = (b: Block) => {
+    wire.push(b.projected ? 1 : 0, b.terms.length);
+    for (const t of b.terms)
+      wire.push(VARIABLES.indexOf(t.variable), t.coefficient ?? -1, t.negative ? 1 : 0);
+  };
+  const stack = (blocks: readonly Block[]) => {
+    wire.push(blocks.length);
+    blocks.forEach(block);
+  };
+  for (const blocks of [rows.y, rows.f, rows.e]) stack(blocks);
+  wire.push(rows.penalties.length);
+  for (const p of rows.penalties) {
+    stack(p.of);
+    stack(p.given);
+    wire.push(p.weight);
+  }
+  return Int32Array.from(wire);
+}
+
+/** Width of the bottleneck regressor e at data level. */
+function bottleneckWidth(
+  rows: ObjectiveRows,
+  observationDim: number,
+  actionDim: number,
+  projectionDim: number,
+): number {
+  const width = (b: Block) =>
+    b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
+  return rows.e.reduce((sum, b) => sum + width(b), 0);
+}
+
+function sampleArrays<Observation>(
+  r: SampleRequest,
+  observations: (length: number) => Observation,
+): SampleAnswer<Observation> {
+  const rows = (width: number) => new Float64Array(r.count * width);
+  const views = r.count * r.observationDim;
+  return {
+    observation: observations(views),
+    observationNext: observations(views),
+    pairObservation: observations(r.pair ? views : 0),
+    pairObservationNext: observations(r.pair ? views : 0),
+    action: rows(r.actionDim),
+    exogenous: rows(r.exogenousDim),
+    exogenousNext: rows(r.exogenousDim),
+    endogenous: rows(r.endogenousDim),
+    endogenousNext: rows(r.endogenousDim),
+  };
+}
+
+/** The backend that runs in the addon. */
+export function nativeBackend(addon: Addon): Backend {
+  const machine = addon.info();
+
+  /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
+  async function run(
+    call: (request: object) => Promise<void>,
+    request: object,
+    control: Control | undefined,
+  ) {
+    const cancelled = () =>
+      new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
+    if (control?.signal?.aborted) throw cancelled();
+    const state = new Int32Array(new SharedArrayBuffer(12));
+    const abort = () => void Atomics.store(state, 0, 1);
+    control?.signal?.addEventListener('abort', abort, { once: true });
+    const report = () => {
+      const total = Atomics.load(state, 2);
+      if (total > 0) control?.onProgress?.(Math.min(Atomics.load(state, 1), total), total);
+    };
+    const timer = control?.onProgress ? setInterval(report, POLL) : undefined;
+    try {
+      await call({ ...request, control: state, threads: control?.threads ?? machine.threads });
+      if (control?.signal?.aborted) throw cancelled();
+      report();
+    } catch (error) {
+      if (error instanceof ExolamError) throw error;
+      throw new ExolamError('internal', `the addon failed: ${(error as Error).message}`, { cause: error });
+    } finally {
+      clearInterval(timer);
+      control?.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  return {
+    info: () => ({ name: 'native', ...machine }),
+
+    async solvePopulation(r, control, into) {
+      const answer = populationArrays(r, into);
+      if (r.parameters.length !== PARAMETERS.length * r.count)
+        throw new ExolamError('internal', 'ragged parameters');
+      await run(addon.solvePopulation, { ...r, ...answer, objective: encodeObjective(r.objective) }, control);
+      return answer;
+    },
+
+    async solveMoments(r, control) {
+      const { observationDim: d, actionDim } = r.layout;
+      const ne = bottleneckWidth(r.objective, d, actionDim, r.projectionDim);
+      const answer = {
+        trace: new Float64Array(r.count),
+        spectrum: new Float64Array(r.count * ne),
+        rank: new Int32Array(r.count),
+        encoderC: new Float64Array(r.count * r.latentDim * d),
+        encoderD: new Float64Array(r.count * r.latentDim * d),
+        status: new Uint8Array(r.count),
+      };
+      const columns = Int32Array.from(VARIABLES, (v) =>
+        v === 'encoderNoise' || v === 'decoderNoise' ? -1 : r.layout[v],
+      );
+      await run(
+        addon.solveMoments,
+        { ...r, ...answer, columns, observationDim: d, actionDim, objective: encodeObjective(r.objective) },
+        control,
+      );
+      return answer;
+    },
+
+    async probe(r, control) {
+      const targets = r.targets.length / 2;
+      const answer = {
+        conditional: new Float64Array(r.latentDims.length * targets),
+        raw: new Float64Array(r.latentDims.length * targets),
+        remaining: new Float64Array(targets),
+        information: new Float64Array(r.latentDims.length * targets),
+        consistency: new Float64Array(r.latentDims.length),
+      };
+      await run(addon.probe, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async accumulate(r, control) {
+      const moments = new Float64Array(r.width * r.width);
+      await run(addon.accumulate, { ...r, moments }, control);
+      return moments;
+    },
+
+    async multiply(r, control) {
+      const product = new Float64Array(r.rows * r.cols);
+      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
+      await run(addon.multiply, { ...r, ...flags, product }, control);
+      return product;
+    },
+
+    async sample(r, control, into) {
+      const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
+      await run(addon.sample, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async sampleF32(r, control, into) {
+      const answer = into ?? sampleArrays(r, (length) => new Float32Array(length));
+      await run(addon.sampleF32, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async wishart(r, control) {
+      const moments = new Float64Array(r.count * r.width * r.width);
+      await run(addon.wishart, { ...r, moments }, control);
+      return moments;
+    },
+
+    normals(seed, stream, first, count, into) {
+      const out = into ?? new Float64Array(count);
+      addon.normals({ seed, stream, first, out });
+      return out;
+    },
+
+    normalsF32(seed, stream, first, count, into) {
+      const out = into ?? new Float32Array(count);
+      addon.normalsF32({ seed, stream, first, out });
+      return out;
+    },
+
+    async symmetricEigen(matrices, n, count, control, into) {
+      const answer = into ?? {
+        values: new Float64Array(count * n),
+        vectors: new Float64Array(count * n * n),
+      };
+      await run(addon.symmetricEigen, { matrices, n, count, ...answer }, control);
+      return answer;
+    },
+
+    async choleskySolve(matrices, rightSides, n, m, count, control, into) {
+      const solutions = into ?? new Float64Array(count * n * m);
+      await run(addon.choleskySolve, { matrices, rightSides, n, m, count, solutions }, control);
+      return solutions;
+    },
+  };
+}

@@ -1,0 +1,29 @@
+/**
+ * The backend in plain TypeScript, written from docs/theory.md: what the native core is tested against, the pure-JavaScript side
+ * of the benchmarks, and the fallback where the addon cannot load.
+ */
+
+import { normals, normalsF32 } from '../../random/philox.js';
+import type { Backend } from '../requests.js';
+import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
+import { solveMoments } from './moments.js';
+import { solvePopulation } from './population.js';
+import { probe } from './probe.js';
+import { sample, sampleF32 } from './sampling.js';
+import { wishart } from './wishart.js';
+
+export const referenceBackend: Backend = {
+  info: () => ({ name: 'reference', isa: 'javascript', isas: ['javascript'], threads: 1 }),
+  solvePopulation,
+  solveMoments,
+  probe,
+  accumulate,
+  multiply,
+  sample: async (request) => sample(request),
+  sampleF32: async (request) => sampleF32(request),
+  wishart: async (request) => wishart(request),
+  normals,
+  normalsF32,
+  symmetricEigen,
+  choleskySolve,
+};

@@ -1,0 +1,142 @@
+import { addScaled, eigen, firstRows, gram, multiply, sumOfSquares } from '../../linalg/dense.js';
+import type { Matrix } from '../../linalg/matrix.js';
+import { POPULATION_METRICS } from '../requests.js';
+import { type Given, given, residual } from './conditioning.js';
+import type { World } from './loadings.js';
+import type { Encoder } from './objective.js';
+
+/** A conditional variance below this share of the variance is rounding: nothing is left to explain. */
+const VOID = 1e-18;
+/** What an exact relation may leave of a direction's variance, so that its information is infinite. */
+const EXACT = 1e-9;
+
+export type PopulationMetric = (typeof POPULATION_METRICS)[number];
+
+/** What the latents hold of the complement: how many of its coordinates, each as z = c n + d n'. */
+export interface ComplementPicks {
+  readonly picked: number;
+  readonly c: number;
+  readonly d: number;
+}
+
+/** A variable that metrics ask about: itself, given o, and an orthonormal basis of the latter. */
+interface Target {
+  readonly loadings: Matrix;
+  readonly variance: number;
+  readonly left: Matrix;
+  readonly varianceLeft: number;
+  readonly isVoid: boolean;
+  /** Turns `left` into orthonormal directions. */
+  readonly whiten: Matrix;
+}
+
+/** theory.md section 4 on a population, for every prefix of an encoder's rows. */
+export class PopulationMetrics {
+  private readonly latents: Matrix;
+  private readonly latentsLeft: Matrix;
+  private readonly action: Target;
+  private readonly exogenousNext: Target;
+  private readonly moved: Float64Array;
+
+  constructor(
+    private readonly world: World,
+    givenObservation: Given,
+    private readonly encoder: Encoder,
+    private readonly tolerance: number,
+  ) {
+    this.latents = multiply(encoder.c, world.loadings.observation!);
+    addScaled(this.latents, 1, multiply(encoder.d, world.loadings.observationNext!));
+    this.latentsLeft = residual(this.latents, givenObservation).loadings;
+    clearVoid(this.latentsLeft, this.latents);
+    const target = (loadings: Matrix): Target => {
+      const left = residual(loadings, givenObservation).loadings;
+      const variance = sumOfSquares(loadings);
+      const varianceLeft = sumOfSquares(left);
+      const isVoid = !(varianceLeft > VOID * variance);
+      return { loadings, variance, left, varianceLeft, isVoid, whiten: given(left, tolerance).whiten };
+    };
+    this.action = target(world.loadings.action!);
+    this.exogenousNext = target(world.exogenousNext);
+    this.moved = this.movedByRedraw();
+  }
+
+  /** Every metric of the first `rows` latents in the reduced basis beside those of the complement, in POPULATION_METRICS' order. */
+  of(rows: number, complement: ComplementPicks): number[] {
+    const z = firstRows(this.latents, rows);
+    const left = given(firstRows(this.latentsLeft, rows), this.tolerance);
+    const raw = given(z, this.tolerance);
+    const action = conditional(this.action, left);
+    const exogenous = conditional(this.exogenousNext, left);
+    const metrics: Record<PopulationMetric, number> = {
+      actionError: action.error,
+      futureLeakage: 1 - exogenous.error,
+      actionInformation: action.information,
+      futureInformation: exogenous.information,
+      consistencyError: this.consistencyError(rows, z, complement),
+      rawActionError: unexplained(this.action.loadings, raw) / this.action.variance,
+      rawExogenousNextError: unexplained(this.exogenousNext.loadings, raw) / this.exogenousNext.variance,
+      rawObservationError: this.rawObservationError(raw, complement),
+    };
+    return POPULATION_METRICS.map((name) => metrics[name]);
+  }
+
+  /** By how much each latent's square moves when (x, w_x) is redrawn: |(C + rho_x D) Ex|^2 + |exogenousScale D Ex|^2. */
+  private movedByRedraw(): Float64Array {
+    const { exogenousMixing: ex, parameter } = this.world;
+    const byStep = multiply(this.encoder.d, ex);
+    const byState = multiply(this.encoder.c, ex);
+    addScaled(byState, parameter.exogenousDecay, byStep);
+    const moved = new Float64Array(byStep.rows);
+    for (let i = 0; i < moved.length; i++)
+      for (let j = 0; j < ex.cols; j++) {
+        const state = byState.data[i * ex.cols + j];
+        const step = parameter.exogenousScale * byStep.data[i * ex.cols + j];
+        moved[i] += state * state + step * step;
+      }
+    return moved;
+  }
+
+  private consistencyError(rows: number, z: Matrix, { picked, c, d }: ComplementPicks): number {
+    let moved = 0;
+    for (let i = 0; i < rows; i++) moved += this.moved[i];
+    const eta = this.world.parameter.sensorNoise;
+    return moved / (sumOfSquares(z) + picked * eta * eta * (c * c + d * d));
+  }
+
+  private rawObservationError(raw: Given, { picked, c, d }: ComplementPicks): number {
+    const { complementDim, sensorNoise: eta } = this.world.parameter;
+    const observation = this.world.loadings.observation!;
+    const explained = c === 0 ? 0 : (eta * eta * c * c) / (c * c + d * d);
+    const variance = sumOfSquares(observation) + complementDim * eta * eta;
+    return (unexplained(observation, raw) + complementDim * eta * eta - picked * explained) / variance;
+  }
+}
+
+/** A latent that o determines leaves rounding, which is not to be taken for a signal. */
+function clearVoid(left: Matrix, whole: Matrix): void {
+  for (let i = 0; i < left.rows; i++) {
+    const row = left.data.subarray(i * left.cols, (i + 1) * left.cols);
+    const own = whole.data.subarray(i * whole.cols, (i + 1) * whole.cols);
+    const square = (v: Float64Array) => v.reduce((sum, x) => sum + x * x, 0);
+    if (!(square(row) > VOID * square(own))) row.fill(0);
+  }
+}
+
+/** tr cov(v | z). */
+function unexplained(v: Matrix, z: Given): number {
+  return sumOfSquares(residual(v, z).loadings);
+}
+
+/** tr cov(t | o, z) / tr cov(t | o), and -1/2 sum log(1 - rho^2) from the share that z leaves of each direction of t. */
+function conditional(target: Target, z: Given): { error: number; information: number } {
+  if (target.isVoid) return { error: Number.NaN, information: Number.NaN };
+  const left = residual(target.left, z).loadings;
+  const error = sumOfSquares(left) / target.varianceLeft;
+  const { values } = eigen(gram(multiply(target.whiten, left)));
+  let information = 0;
+  for (const share of values) {
+    if (!(share >= EXACT)) return { error, information: Number.POSITIVE_INFINITY };
+    information -= 0.5 * Math.log(Math.min(share, 1));
+  }
+  return { error, information };
+}

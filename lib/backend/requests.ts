@@ -1,0 +1,386 @@
+/**
+ * The seam between the product and its numerical core: a handful of batched calls on typed arrays, implemented twice,
+ * by the addon (`native/addon`) and in plain TypeScript (`lib/backend/reference`). Callers validate first: every size and
+ * every finiteness check has happened before a request reaches a backend. Matrices are row-major, one problem after
+ * another, everything f64 unless said. Names and formulas: docs/theory.md.
+ */
+
+/** Called from time to time while a request runs: `done` of `total` units of work. */
+export interface Control {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Worker threads; default: all cores. The answer's bits do not depend on it. */
+  readonly threads?: number | undefined;
+}
+
+/** What an objective may refer to. The order is the numbering shared with native/core/objective.h. */
+export const VARIABLES = [
+  'observation', // o
+  'observationNext', // o'
+  'pairObservation', // o2: same s, a; exogenous pair and sensor noise redrawn
+  'pairObservationNext', // o2'
+  'action', // a
+  'encoderNoise', // n1: N(0, I) of the width of what it is added to, fresh
+  'decoderNoise', // n2, likewise
+] as const;
+export type Variable = (typeof VARIABLES)[number];
+
+/** coefficient x variable; `coefficient` is a column of the request's `coefficients`, or null for 1. */
+export interface Term {
+  readonly variable: Variable;
+  readonly coefficient: number | null;
+  readonly negative?: boolean;
+}
+
+/** A sum of terms of equal width; `projected`: the observations in it are seen through the projection P (h = P o). */
+export interface Block {
+  readonly terms: readonly Term[];
+  readonly projected: boolean;
+}
+
+/**
+ * An objective as data: theory.md section 2 with target y, free regressor f, bottleneck regressor e (each a stack of
+ * blocks) and penalty P = sum over `penalties` of weight x cov(of given `given`), stacks too, `of` having the width of e.
+ * `gauge`: the state gauge of the reported encoder, z = G (e - E[e | f]) or z = G e, augmentation noise left out.
+ * Zero coefficients of y, f, e are allowed.
+ */
+export interface ObjectiveRows {
+  readonly y: readonly Block[];
+  readonly f: readonly Block[];
+  readonly e: readonly Block[];
+  readonly penalties: readonly {
+    readonly of: readonly Block[];
+    readonly given: readonly Block[];
+    readonly weight: number;
+  }[];
+  readonly gauge: 'innovation' | 'difference' | 'encoder';
+}
+
+/** World parameters of a population request, one column each, in this order (native/core/population.h). */
+export const PARAMETERS = [
+  'endogenousDecay',
+  'exogenousDecay',
+  'actionScale',
+  'exogenousScale',
+  'policyNoise',
+  'processNoise',
+  'sensorNoise',
+  'stateFeedback',
+  'exogenousFeedback',
+  'actionExogenousCorrelation',
+  'complementDim', // observationDim less the reduced basis: coordinates that hold sensor noise alone
+] as const;
+
+/** Metrics of theory.md section 4, the columns of a population answer in this order. Infinity where exact. */
+export const POPULATION_METRICS = [
+  'actionError',
+  'futureLeakage',
+  'actionInformation',
+  'futureInformation',
+  'consistencyError',
+  'rawActionError',
+  'rawExogenousNextError',
+  'rawObservationError',
+] as const;
+
+/**
+ * Many worlds of one shape under one objective. Everything is in a reduced orthonormal basis of span[Es Ex | rows of P]
+ * (theory.md section 1): `basis` coordinates, whatever observationDim is.
+ */
+export interface PopulationRequest {
+  readonly count: number;
+  readonly basis: number;
+  readonly endogenousDim: number;
+  readonly exogenousDim: number;
+  readonly actionDim: number;
+  /** Rows of the projection in a basis of its own range; 0: none. */
+  readonly projectionDim: number;
+  /** Ascending; one answer for each, from one solve. */
+  readonly latentDims: Int32Array;
+  readonly objective: ObjectiveRows;
+  /** (PARAMETERS.length, count) */
+  readonly parameters: Float64Array;
+  /** (coefficient columns, count) */
+  readonly coefficients: Float64Array;
+  /** (count): which of the stacked matrices below each problem uses. */
+  readonly matrixIndex: Int32Array;
+  /** (m, basis, endogenousDim + exogenousDim): [Es Ex] in the reduced basis. */
+  readonly mixing: Float64Array;
+  /** (m, endogenousDim, actionDim) */
+  readonly actionEffect: Float64Array;
+  /** (m, actionDim, endogenousDim) and (m, actionDim, exogenousDim), before their scalar parameters. */
+  readonly stateFeedback: Float64Array;
+  readonly exogenousFeedback: Float64Array;
+  /** (m, projectionDim, basis) */
+  readonly projection: Float64Array;
+  readonly relativeTolerance: number;
+  /** Also return the encoders in the reduced basis, of the largest latentDim. */
+  readonly encoder: boolean;
+}
+
+/** Outcome of one problem (native/core/status.h); sentences in lib/backend/status.ts. */
+export const STATUS = { ok: 0, nonFinite: 1, notConverged: 2, emptyProblem: 3 } as const;
+
+export interface PopulationAnswer {
+  /** (count, K) for the K latentDims. */
+  readonly loss: Float64Array;
+  /** (count, max latentDim): leading eigenvalues of M, descending, the complement's included. */
+  readonly spectrum: Float64Array;
+  /** (count): eigenvalues of M above relativeTolerance times the largest, the complement's included. */
+  readonly rank: Int32Array;
+  /** (POPULATION_METRICS.length, count, K) */
+  readonly metrics: Float64Array;
+  /**
+   * (count, max latentDim, basis) each, or empty: C and D in the reduced basis. Rows are in the order of `spectrum`; a row
+   * whose eigenvalue belongs to the complement (or lies beyond the rank) is zero, and `complement` (count, max latentDim)
+   * then holds 1 where the row is one of the complement's coordinates. `complementEncoder` (count, 2): c and d of such a row.
+   */
+  readonly encoderC: Float64Array;
+  readonly encoderD: Float64Array;
+  readonly complement: Uint8Array;
+  readonly complementEncoder: Float64Array;
+  readonly status: Uint8Array;
+}
+
+/** The arrays of a population answer, all zero: those of an earlier answer of the same sizes, or fresh ones. */
+export function populationArrays(r: PopulationRequest, into?: PopulationAnswer): PopulationAnswer {
+  if (into) {
+    for (const array of Object.values(into)) array.fill(0);
+    return into;
+  }
+  const width = r.latentDims.length;
+  const k = r.latentDims[width - 1] ?? 0;
+  const encoder = r.encoder ? r.count * k * r.basis : 0;
+  return {
+    loss: new Float64Array(r.count * width),
+    spectrum: new Float64Array(r.count * k),
+    rank: new Int32Array(r.count),
+    metrics: new Float64Array(POPULATION_METRICS.length * r.count * width),
+    encoderC: new Float64Array(encoder),
+    encoderD: new Float64Array(encoder),
+    complement: new Uint8Array(r.count * k),
+    complementEncoder: new Float64Array(2 * r.count),
+    status: new Uint8Array(r.count),
+  };
+}
+
+/** The variables of a joint moment matrix: first column of each, -1 where absent. */
+export interface MomentLayout {
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly observation: number;
+  readonly observationNext: number;
+  readonly pairObservation: number;
+  readonly pairObservationNext: number;
+  readonly action: number;
+}
+
+/** One or more joint second-moment matrices of one layout under one objective: the data-level route. */
+export interface MomentsRequest {
+  readonly count: number;
+  /** Side of each moment matrix. */
+  readonly width: number;
+  /** (count, width, width), symmetric. */
+  readonly moments: Float64Array;
+  readonly layout: MomentLayout;
+  readonly objective: ObjectiveRows;
+  /** (coefficient columns, count) */
+  readonly coefficients: Float64Array;
+  /** (projectionDim, observationDim), one for all problems. */
+  readonly projection: Float64Array;
+  readonly projectionDim: number;
+  readonly latentDim: number;
+  /** Added to the diagonal of the free regressor's moments, relative to their mean diagonal. */
+  readonly ridge: number;
+  readonly relativeTolerance: number;
+}
+
+export interface MomentsAnswer {
+  /** (count): tr S_yy of the residual target, so that the loss of latentDim k is trace - sum of k eigenvalues. */
+  readonly trace: Float64Array;
+  /** (count, all): every eigenvalue of M that can be non-zero, descending; all = width of e. */
+  readonly spectrum: Float64Array;
+  readonly rank: Int32Array;
+  /** (count, latentDim, observationDim) each; rows beyond the rank are zero. */
+  readonly encoderC: Float64Array;
+  readonly encoderD: Float64Array;
+  readonly status: Uint8Array;
+}
+
+/**
+ * Linear ridge probes of theory.md section 4 on data: fitted on `train`, judged on `heldOut` (both joint second moments of one
+ * layout, centred by the training means). For every prefix of the encoder's rows in `latentDims` and every target:
+ * conditional = E|t - probe(o, z)|^2 / E|t - probe(o)|^2 and raw = E|t - probe(z)|^2 / E|t|^2, on held-out moments.
+ */
+export interface ProbeRequest {
+  readonly width: number;
+  readonly train: Float64Array;
+  readonly heldOut: Float64Array;
+  readonly observation: number;
+  readonly observationNext: number;
+  readonly observationDim: number;
+  /** (rows, observationDim) each. */
+  readonly encoderC: Float64Array;
+  readonly encoderD: Float64Array;
+  readonly rows: number;
+  readonly latentDims: Int32Array;
+  /** (targets, 2): first column and width of each target. */
+  readonly targets: Int32Array;
+  /** Relative to the mean diagonal of the regressors' training moments; latents as regressors have unit variance. */
+  readonly ridge: number;
+  /** First columns of the paired view (o2, o2'), both -1 where there is none. */
+  readonly pairObservation: number;
+  readonly pairObservationNext: number;
+}
+
+export interface ProbeAnswer {
+  /** (latentDims, targets) each. NaN where the target has no variance left to explain. */
+  readonly conditional: Float64Array;
+  readonly raw: Float64Array;
+  /** (targets): E|t - probe(o)|^2 on held-out moments. */
+  readonly remaining: Float64Array;
+  /**
+   * (latentDims, targets): Gaussian I(t; z | o) in nats, from the latent's side because z is narrow: half the log of
+   * det cov(z - probe(o)) over det cov(z - probe(o, t)), probes fitted on training moments, covariances held out; at least 0,
+   * Infinity where t leaves less than 1e-9 of a direction of z.
+   */
+  readonly information: Float64Array;
+  /** (latentDims): E|z - z2|^2 / (2 tr cov z) on held-out moments, z2 from the paired view; NaN without one. */
+  readonly consistency: Float64Array;
+}
+
+/** c = x^T x summed over rows, after subtracting `mean` from each row. */
+export interface AccumulateRequest {
+  readonly rows: number;
+  readonly width: number;
+  /** (rows, width) */
+  readonly data: Float64Array;
+  /** (width) */
+  readonly mean: Float64Array;
+}
+
+/** c = op(a) op(b), op the identity or the transpose. */
+export interface MultiplyRequest {
+  /** Of c: op(a) is (rows, inner), op(b) is (inner, cols). */
+  readonly rows: number;
+  readonly inner: number;
+  readonly cols: number;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** Transitions first .. first + count of a world: every variable as rows. Element order of the streams: docs/theory.md. */
+export interface SampleRequest {
+  readonly first: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly observationDim: number;
+  readonly endogenousDim: number;
+  readonly exogenousDim: number;
+  readonly actionDim: number;
+  /** (PARAMETERS.length) as in a population request; complementDim is not read. */
+  readonly parameters: Float64Array;
+  /** (observationDim, endogenousDim + exogenousDim) and the others as in PopulationRequest, one each. */
+  readonly mixing: Float64Array;
+  readonly actionEffect: Float64Array;
+  readonly stateFeedback: Float64Array;
+  readonly exogenousFeedback: Float64Array;
+  readonly pair: boolean;
+}
+
+/** Numbers of an observation: Float64Array, or Float32Array from sampleF32. */
+export interface SampleAnswer<Observation = Float64Array> {
+  /** (count, observationDim) each; the pair's are empty unless asked for. */
+  readonly observation: Observation;
+  readonly observationNext: Observation;
+  readonly pairObservation: Observation;
+  readonly pairObservationNext: Observation;
+  /** (count, actionDim) */
+  readonly action: Float64Array;
+  /** (count, exogenousDim) */
+  readonly exogenous: Float64Array;
+  readonly exogenousNext: Float64Array;
+  /** (count, endogenousDim) */
+  readonly endogenous: Float64Array;
+  readonly endogenousNext: Float64Array;
+}
+
+/**
+ * Second moments of `degrees` independent rows of a normal distribution of covariance loadings loadings^T and mean 0, drawn
+ * without the rows: loadings W loadings^T / degrees with W a Wishart matrix of so many degrees of freedom, at a cost that does
+ * not depend on them. Draw n depends on seed, sources, degrees and n alone.
+ */
+export interface WishartRequest {
+  /** Draws first .. first + count. */
+  readonly first: number;
+  readonly count: number;
+  readonly seed: number;
+  readonly degrees: number;
+  readonly width: number;
+  readonly sources: number;
+  /** (width, sources) */
+  readonly loadings: Float64Array;
+}
+
+export interface BackendInfo {
+  readonly name: 'native' | 'reference';
+  /** Instruction set in use, and those compiled in that this CPU has. */
+  readonly isa: string;
+  readonly isas: readonly string[];
+  readonly threads: number;
+}
+
+export interface Backend {
+  info(): BackendInfo;
+  /** `into`, here and below: an earlier answer of the same sizes, whose arrays this one takes over: fresh memory costs time. */
+  solvePopulation(
+    request: PopulationRequest,
+    control?: Control,
+    into?: PopulationAnswer,
+  ): Promise<PopulationAnswer>;
+  solveMoments(request: MomentsRequest, control?: Control): Promise<MomentsAnswer>;
+  probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
+  /** (width, width) */
+  accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
+  /** (rows, cols) */
+  multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array>;
+  sample(request: SampleRequest, control?: Control, into?: SampleAnswer): Promise<SampleAnswer>;
+  /**
+   * The same transitions with observations in f32: states as in `sample`, mixed in f32, with sensor noise of the f32 streams (its
+   * own numbers). Less than half the time where there is sensor noise.
+   */
+  sampleF32(
+    request: SampleRequest,
+    control?: Control,
+    into?: SampleAnswer<Float32Array>,
+  ): Promise<SampleAnswer<Float32Array>>;
+  /** (count, width, width), symmetric */
+  wishart(request: WishartRequest, control?: Control): Promise<Float64Array>;
+  /** Elements first .. first + count of the N(0, 1) stream (seed, stream); into (count), where given. */
+  normals(seed: number, stream: number, first: number, count: number, into?: Float64Array): Float64Array;
+  /** The same of the f32 stream (seed, stream): other numbers, at less than half the time. To 1e-6 between backends. */
+  normalsF32(seed: number, stream: number, first: number, count: number, into?: Float32Array): Float32Array;
+  /** `count` symmetric n x n matrices -> eigenvalues descending (count, n), eigenvectors as rows (count, n, n). */
+  symmetricEigen(
+    matrices: Float64Array,
+    n: number,
+    count: number,
+    control?: Control,
+    into?: { values: Float64Array; vectors: Float64Array },
+  ): Promise<{ values: Float64Array; vectors: Float64Array }>;
+  /** `count` positive definite n x n systems with m right sides each, (count, n, m). */
+  choleskySolve(
+    matrices: Float64Array,
+    rightSides: Float64Array,
+    n: number,
+    m: number,
+    count: number,
+    control?: Control,
+    into?: Float64Array,
+  ): Promise<Float64Array>;
+}
+
+/** Eigenvalues below this share of the largest count as zero (theory.md section 2). */
+export const RELATIVE_TOLERANCE = 1e-10;

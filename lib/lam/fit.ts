@@ -1,0 +1,199 @@
+import type { Backend, Control } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { requireOk } from '../backend/status.js';
+import { ExolamError } from '../base/errors.js';
+import { requireMemory } from '../base/memory.js';
+import { quote } from '../base/validate.js';
+import { version } from '../base/version.js';
+import { splitOf } from '../data/split.js';
+import type { Transitions } from '../data/transitions.js';
+import { matrix, multiply } from '../linalg/matrix.js';
+import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
+import { hasKind, type ObjectiveSpec, resolveObjective } from '../solve/objectives.js';
+import { checkedRidge, requireVariables } from '../solve/of-moments.js';
+import { type Case, prepare, requestOf, solve } from '../solve/population.js';
+import { seenThrough } from '../solve/whitening.js';
+import { type Decoder, momentsDecoder, populationDecoder } from './decoder.js';
+import { LinearLam, negative } from './linear-lam.js';
+import { type LinearLamParts, productOf, requireGauge } from './parts.js';
+
+/** What to fit to a data set; the options mean what they mean to `analyze`. */
+export interface DataCase {
+  readonly data: Transitions;
+  readonly objective: ObjectiveSpec;
+  readonly latentDim: number;
+  /** Share of the episodes left out of the fit, those that `analyze` would hold out. Default 0. */
+  readonly heldOut?: number;
+  /** Ridge of every regression, relative to the regressors' mean variance. Default 1e-3. */
+  readonly ridge?: number;
+  /** Reconstruct in whitened observations; predictions are observations all the same. Default false. */
+  readonly whiten?: boolean;
+}
+
+export interface FitLinearLamOptions extends Control {
+  /** The state gauge of the latents. Default: the objective's own (docs/theory.md). */
+  readonly gauge?: 'innovation' | 'difference';
+  /** Shape of one observation, kept with the model, e.g. [15, 20, 3]. Default [observationDim]. */
+  readonly observationShape?: readonly number[] | undefined;
+  readonly backend?: Backend;
+}
+
+/**
+ * Fits a linear latent action model: to the exact moments of a world, or to the transitions of a data set. C and D are those of
+ * `solve` and `analyze`. Throws {@link ExolamError}: `input` for a case or option that is not accepted, `unsupported` where the
+ * objective has no closed form, `numerical` where nothing is left to encode.
+ */
+export async function fitLinearLam(
+  question: Case | DataCase,
+  options: FitLinearLamOptions = {},
+): Promise<LinearLam> {
+  if (options.gauge !== undefined) requireGauge(options.gauge, question.objective);
+  const parts =
+    'data' in question ? await fitData(question, options) : await fitPopulation(question, options);
+  const lam = new LinearLam(parts);
+  return options.gauge === undefined ? lam : lam.withGauge(options.gauge);
+}
+
+function shapeOf(shape: readonly number[] | undefined, observationDim: number): readonly number[] {
+  if (shape === undefined) return [observationDim];
+  if (shape.every((n) => Number.isSafeInteger(n) && n >= 1) && productOf(shape) === observationDim)
+    return [...shape];
+  throw new ExolamError(
+    'input',
+    `observationShape: expected positive integers whose product is observationDim (${observationDim}) but received ${quote(shape)}`,
+  );
+}
+
+async function fitPopulation(question: Case, options: FitLinearLamOptions): Promise<LinearLamParts> {
+  const prepared = prepare(question, '');
+  const { objective } = prepared;
+  const d = prepared.world.spec.observationDim;
+  const observationShape = shapeOf(options.observationShape, d);
+  const m = objective.projection?.rows ?? d;
+  // A, and what it is made from.
+  requireMemory(4 * m * d * 8, `a decoder of ${d} coordinates`);
+  const solution = await solve(question, { ...options, encoder: true });
+  const { C, D } = solution.encoder as NonNullable<typeof solution.encoder>;
+  const encoder = { C: solution.gauge === 'difference' ? negative(D) : C, D };
+  const basis = prepared.basis();
+  const request = requestOf([prepared], false);
+  // A backend sees a representation in a basis of P's range; decoded is P o' itself.
+  const seen = objective.projection
+    ? { ...request, projectionDim: m, projection: multiply(objective.projection, basis).data }
+    : request;
+  const zero = new Float64Array(d);
+  return {
+    objective: objective.spec,
+    gauge: solution.gauge,
+    observationShape,
+    encoder,
+    decoder: populationDecoder(seen, basis, encoder, solution.spectrum),
+    means: { observation: zero, observationNext: zero, decoded: zero, prediction: new Float64Array(m) },
+    loss: solution.loss,
+    rank: solution.rank,
+    spectrum: solution.spectrum,
+    fit: { source: 'population' },
+    fittedWith: version,
+  };
+}
+
+function checkLatentDim(latentDim: number, t: Transitions, supervised: boolean): void {
+  if (!Number.isInteger(latentDim) || latentDim < 1 || latentDim > t.observationDim)
+    throw new ExolamError(
+      'input',
+      `latentDim: expected an integer between 1 and observationDim (${t.observationDim}) but received ${quote(latentDim)}`,
+    );
+  if (supervised && latentDim < t.actionDim)
+    throw new ExolamError(
+      'unsupported',
+      `latentDim: expected at least actionDim (${t.actionDim}) but received ${latentDim}: below it action supervision has no closed form for a policy that reacts to the observation`,
+    );
+}
+
+function rowsOf(t: Transitions, heldOut: number): Int32Array {
+  if (!(heldOut >= 0 && heldOut < 1))
+    throw new ExolamError(
+      'input',
+      `heldOut: expected a share of at least 0 and less than 1 but received ${quote(heldOut)}`,
+    );
+  const rows = heldOut === 0 ? Int32Array.from({ length: t.count }, (_, i) => i) : splitOf(t, heldOut).train;
+  if (rows.length >= 2) return rows;
+  throw new ExolamError(
+    'data',
+    `${rows.length} transitions are too few to fit a model to; at least 2 are needed`,
+  );
+}
+
+async function fitData(question: DataCase, options: FitLinearLamOptions): Promise<LinearLamParts> {
+  const { data: t, latentDim } = question;
+  const objective = resolveObjective(question.objective);
+  requireVariables(objective, t);
+  checkLatentDim(latentDim, t, objective.supervised);
+  const ridge = checkedRidge(question.ridge);
+  const whiten = question.whiten ?? false;
+  const observationShape = shapeOf(options.observationShape, t.observationDim);
+  const rows = rowsOf(t, question.heldOut ?? 0);
+  const backend = options.backend ?? defaultBackend();
+  const control = { ...options, onProgress: undefined };
+
+  const variables = variablesOf(t);
+  const { width, layout } = variables;
+  const mean = meanOf(t, rows);
+  const moments = await secondMoments(t, rows, mean, backend, options);
+  const seen = await seenThrough(objective, whiten, moments, variables, backend);
+  const request = {
+    count: 1,
+    width,
+    moments,
+    layout,
+    objective: seen.rows,
+    coefficients: Float64Array.from(objective.coefficients),
+    projection: seen.projection?.data ?? new Float64Array(0),
+    projectionDim: seen.projection?.rows ?? 0,
+    latentDim,
+    ridge,
+    relativeTolerance: RELATIVE_TOLERANCE,
+  };
+  const answer = await backend.solveMoments(request, control);
+  requireOk(answer.status[0], 'fitLinearLam');
+  const d = t.observationDim;
+  const D = matrix(latentDim, d, answer.encoderD);
+  const { gauge } = seen.rows;
+  const encoder = { C: gauge === 'difference' ? negative(D) : matrix(latentDim, d, answer.encoderC), D };
+  const spectrum = new Float64Array(latentDim);
+  spectrum.set(answer.spectrum.subarray(0, latentDim));
+  const decoded = momentsDecoder(request, encoder, spectrum);
+  const { restore } = seen;
+  const decoder: Decoder = restore
+    ? { ...decoded, A: multiply(restore, decoded.A), B: multiply(restore, decoded.B) }
+    : decoded;
+
+  const meanAt = (begin: number) => mean.slice(begin, begin + d);
+  // The view that the decoder sees and predicts.
+  const paired = hasKind(objective.spec, 'cross-exogenous');
+  const next = meanAt(paired ? layout.pairObservationNext : layout.observationNext);
+  const { projection } = objective;
+  return {
+    objective: objective.spec,
+    gauge,
+    observationShape,
+    encoder,
+    decoder,
+    means: {
+      observation: meanAt(layout.observation),
+      observationNext: meanAt(layout.observationNext),
+      decoded: meanAt(paired ? layout.pairObservation : layout.observation),
+      prediction: projection ? multiply(projection, matrix(d, 1, next)).data : next,
+    },
+    // A sum of squares: below zero only by rounding.
+    loss: Math.max(
+      0,
+      spectrum.reduce((left, value) => left - value, answer.trace[0]),
+    ),
+    rank: answer.rank[0],
+    spectrum,
+    fit: { source: 'data', transitions: rows.length, ridge, whiten },
+    fittedWith: version,
+  };
+}

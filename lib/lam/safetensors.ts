@@ -1,0 +1,184 @@
+/**
+ * The safetensors format, as far as exolam writes and reads it: eight bytes with the header's length (little-endian), the header
+ * (JSON: `__metadata__` with strings, and for every tensor its dtype, shape and data_offsets), then the numbers, row-major and
+ * little-endian. Tensors are F64.
+ */
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { ExolamError } from '../base/errors.js';
+import { cannotWrite } from '../base/files.js';
+import { gigabytes, requireMemory } from '../base/memory.js';
+import { quote } from '../base/validate.js';
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+export interface TensorFile {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+const LENGTH_BYTES = 8;
+/** What other readers of the format accept, too. */
+const LONGEST_HEADER = 100_000_000;
+/** Numbers begin at a multiple of it, so that a reader may map them. */
+const ALIGNMENT = 8;
+const METADATA = '__metadata__';
+
+/** The whole file; the same content gives the same bytes. */
+export function encodeTensors(file: TensorFile): Uint8Array {
+  const header: Record<string, unknown> = { [METADATA]: file.metadata };
+  let end = 0;
+  for (const [name, { shape, data }] of file.tensors) {
+    const begin = end;
+    end += data.length * 8;
+    header[name] = { dtype: 'F64', shape, data_offsets: [begin, end] };
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
+  const bytes = Buffer.alloc(LENGTH_BYTES + length + end, ' ');
+  bytes.writeBigUInt64LE(BigInt(length), 0);
+  json.copy(bytes, LENGTH_BYTES);
+  let at = LENGTH_BYTES + length;
+  for (const { data } of file.tensors.values())
+    for (const value of data) {
+      bytes.writeDoubleLE(value, at);
+      at += 8;
+    }
+  return bytes;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+const isCount = (v: unknown): v is number => typeof v === 'number' && Number.isSafeInteger(v) && v >= 0;
+const isRecord = (v: unknown): v is Record<string, unknown> =>
+  typeof v === 'object' && v !== null && !Array.isArray(v);
+
+/** Reads what {@link encodeTensors} writes, and nothing that contradicts itself. `what` is what messages call it. */
+export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
+  const bad = (why: string, cause?: unknown) =>
+    new ExolamError('data', `${what} is not a safetensors file of exolam: ${why}`, { cause });
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < LENGTH_BYTES)
+    throw bad(`it has ${buffer.length} bytes, and the header's length alone takes ${LENGTH_BYTES}`);
+  const length = buffer.readBigUInt64LE(0);
+  const room = buffer.length - LENGTH_BYTES;
+  if (length > BigInt(LONGEST_HEADER))
+    throw bad(`its header claims ${length} bytes; expected at most ${LONGEST_HEADER}`);
+  if (length > BigInt(room))
+    throw bad(`its header claims ${length} bytes, but only ${room} follow: it is truncated`);
+  const start = LENGTH_BYTES + Number(length);
+  let header: unknown;
+  try {
+    header = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(LENGTH_BYTES, start)),
+    );
+  } catch (error) {
+    throw bad(`its header is not JSON in UTF-8 (${(error as Error).message})`, error);
+  }
+  if (!isRecord(header)) throw bad(`its header is not a JSON object but ${quote(header)}`);
+
+  const { [METADATA]: metadata = {}, ...described } = header;
+  if (!isRecord(metadata))
+    throw bad(`${METADATA}: expected an object of strings but received ${quote(metadata)}`);
+  for (const [key, value] of Object.entries(metadata))
+    if (typeof value !== 'string')
+      throw bad(`${METADATA}.${key}: expected a string but received ${quote(value)}`);
+  const entries = Object.entries(described).map(([name, value]) => entryOf(name, value, bad));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+
+  const size = buffer.length - start;
+  let end = 0;
+  for (const entry of entries) {
+    if (entry.begin < end)
+      throw bad(`tensor "${entry.name}" begins at byte ${entry.begin}, inside the one before it`);
+    if (entry.begin > end) throw bad(`bytes ${end} to ${entry.begin} belong to no tensor`);
+    end = entry.end;
+    if (end > size)
+      throw bad(
+        `tensor "${entry.name}" ends at byte ${end}, but there are ${size} bytes of numbers: it is truncated`,
+      );
+  }
+  if (end < size) throw bad(`its last ${size - end} bytes belong to no tensor`);
+
+  const tensors = new Map<string, Tensor>();
+  for (const { name, shape, begin } of entries) {
+    const data = new Float64Array(shape.reduce((product, n) => product * n, 1));
+    for (let i = 0; i < data.length; i++) data[i] = buffer.readDoubleLE(start + begin + 8 * i);
+    tensors.set(name, { shape, data });
+  }
+  return { metadata: metadata as Record<string, string>, tensors };
+}
+
+function entryOf(name: string, value: unknown, bad: (why: string) => ExolamError): Entry {
+  const tensor = `tensor "${name}"`;
+  if (!isRecord(value))
+    throw bad(`${tensor}: expected dtype, shape and data_offsets but received ${quote(value)}`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (dtype !== 'F64') throw bad(`${tensor}.dtype: expected "F64" but received ${quote(dtype)}`);
+  if (!Array.isArray(shape) || !shape.every(isCount))
+    throw bad(`${tensor}.shape: expected integers of at least 0 but received ${quote(shape)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[1] < offsets[0])
+    throw bad(
+      `${tensor}.data_offsets: expected [begin, end] with begin <= end but received ${quote(offsets)}`,
+    );
+  const [begin, end] = offsets as [number, number];
+  const bytes = shape.reduce((product: number, n: number) => product * n, 8);
+  if (end - begin !== bytes)
+    throw bad(
+      `${tensor}: shape ${quote(shape)} takes ${bytes} bytes, but data_offsets ${quote(offsets)} hold ${end - begin}`,
+    );
+  return { name, shape: shape, begin, end };
+}
+
+/** Writes the file beside its place and moves it there when it is whole. */
+export async function writeTensors(path: string, file: TensorFile): Promise<void> {
+  const partial = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.partial`;
+  try {
+    await writeFile(partial, encodeTensors(file));
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Reads a whole file, of at most `limit` bytes: more cannot be one of exolam's. */
+export async function readTensors(path: string, limit: number): Promise<TensorFile> {
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw cannotRead(path, error);
+  });
+  try {
+    const { size } = await handle.stat();
+    if (size > limit)
+      throw new ExolamError(
+        'data',
+        `${path}: expected at most ${gigabytes(limit)} but the file has ${gigabytes(size)}`,
+      );
+    requireMemory(2 * size, path);
+    return decodeTensors(await handle.readFile(), path);
+  } catch (error) {
+    throw cannotRead(path, error as NodeJS.ErrnoException);
+  } finally {
+    await handle.close();
+  }
+}
+
+function cannotRead(path: string, error: NodeJS.ErrnoException): unknown {
+  if (error instanceof ExolamError || error.code === undefined) return error;
+  const why: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'permission is denied',
+    EISDIR: 'it is a folder',
+  };
+  return new ExolamError('input', `${path} cannot be read: ${why[error.code] ?? error.message}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,247 @@
+import {
+  type Backend,
+  type Control,
+  PARAMETERS,
+  POPULATION_METRICS,
+  type PopulationAnswer,
+  type PopulationRequest,
+} from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { ExolamError } from '../base/errors.js';
+import { parse } from '../base/validate.js';
+import { type WorldSpec, worldSchema } from '../world/world.js';
+import {
+  coefficientsOf,
+  nameOfObjective,
+  type ObjectiveSpec,
+  resolveObjective,
+  STRENGTHS,
+  type Strength,
+  withStrength,
+} from './objectives.js';
+import { type PopulationMetric, type Prepared, prepare, requestOf } from './population.js';
+
+/** What may differ from configuration to configuration: every scalar of a world but its dimensions, mixing and seed. */
+const SCALARS = PARAMETERS.filter((name) => name !== 'complementDim');
+export type WorldParameter = Exclude<(typeof PARAMETERS)[number], 'complementDim'>;
+/** The names of columns: parameters of the world, and numbers of the objective as `kind.key`. */
+export type ColumnName = WorldParameter | Strength;
+
+/** Configurations of one call to the backend: enough to keep every core busy, few enough to stay out of the way. */
+const CHUNK = 1 << 15;
+
+/** Many configurations of one world under one objective: what they share, and a column for each parameter that differs. */
+export interface Configurations {
+  /** Dimensions, mixing, seed (and so the matrices), and every parameter that has no column. */
+  readonly world?: WorldSpec;
+  readonly objective: ObjectiveSpec;
+  /** Ascending; one answer for each, from one solve. */
+  readonly latentDims: readonly number[];
+  /** One value a configuration; all of one length. */
+  readonly columns: Readonly<Partial<Record<ColumnName, Float64Array>>>;
+}
+
+export interface ColumnsOptions extends Control {
+  /** Also return the leading eigenvalues. Default false. */
+  readonly spectrum?: boolean;
+  /** The metrics to return. Default: all. */
+  readonly metrics?: readonly PopulationMetric[];
+  readonly backend?: Backend;
+}
+
+/** The exact answers, as columns; K: the number of latentDims. */
+export interface ColumnsSolution {
+  readonly count: number;
+  readonly latentDims: readonly number[];
+  /** (count, K): minimum of the objective. */
+  readonly loss: Float64Array;
+  /** (count, K) each, docs/theory.md section 4: NaN where a metric is not defined (0 / 0), Infinity where exact. */
+  readonly metrics: Readonly<Partial<Record<PopulationMetric, Float64Array>>>;
+  /** (count): numerical rank of M; latents beyond it carry nothing. */
+  readonly rank: Int32Array;
+  /** (count, largest latentDim), descending; empty unless asked for. */
+  readonly spectrum: Float64Array;
+  /** (count): 0 where solved. Elsewhere (a value too large for the arithmetic) loss and metrics are NaN. */
+  readonly status: Uint8Array;
+}
+
+/**
+ * Solves many configurations of one shape with no object for any of them: typed-array columns in, columns out, in memory that
+ * grows by the answer alone. The answers are those of {@link solveBatch} to the same cases. Throws {@link ExolamError}.
+ */
+export async function solveColumns(
+  questions: Configurations,
+  options: ColumnsOptions = {},
+): Promise<ColumnsSolution> {
+  const { columns } = questions;
+  const count = checkColumns(columns);
+  const latentDims = checkLatentDims(questions.latentDims);
+  const widest = latentDims[latentDims.length - 1];
+  const question = representative(questions);
+  const prepared = latentDims.map((latentDim) => prepare({ ...question, latentDim }, ''));
+  const last = prepared[prepared.length - 1];
+  const shared = requestOf([last], false);
+  const wanted = options.metrics ?? POPULATION_METRICS;
+  for (const name of wanted) {
+    if (!POPULATION_METRICS.includes(name)) {
+      throw new ExolamError(
+        'input',
+        `metrics: expected some of ${POPULATION_METRICS.join(', ')} but received ${JSON.stringify(name)}`,
+      );
+    }
+  }
+  const width = latentDims.length;
+  const answer = {
+    count,
+    latentDims,
+    loss: new Float64Array(count * width),
+    metrics: Object.fromEntries(wanted.map((name) => [name, new Float64Array(count * width)])) as Partial<
+      Record<PopulationMetric, Float64Array>
+    >,
+    rank: new Int32Array(count),
+    spectrum: new Float64Array(options.spectrum ? count * widest : 0),
+    status: new Uint8Array(count),
+  };
+  const backend = options.backend ?? defaultBackend();
+  let part: PopulationAnswer | undefined;
+  for (let first = 0; first < count; first += CHUNK) {
+    const size = Math.min(CHUNK, count - first);
+    // The arrays of one chunk serve all that are as large.
+    const into = part?.loss.length === size * width ? part : undefined;
+    part = await backend.solvePopulation(
+      { ...shared, ...chunkOf(last, shared, columns, first, size), latentDims: Int32Array.from(latentDims) },
+      {
+        ...options,
+        onProgress: options.onProgress
+          ? (done, total) => options.onProgress?.(first + (size * done) / total, count)
+          : undefined,
+      },
+      into,
+    );
+    const failed = part.status.some((status) => status !== 0) ? part.status : null;
+    for (let i = 0; i < size * width; i++) {
+      if (failed?.[Math.floor(i / width)]) part.loss[i] = Number.NaN;
+      // A sum of squares: below zero only by rounding.
+      answer.loss[first * width + i] = Math.max(0, part.loss[i]);
+    }
+    for (const name of wanted) {
+      const from = POPULATION_METRICS.indexOf(name) * size * width;
+      const values = part.metrics.subarray(from, from + size * width);
+      for (let i = 0; failed && i < values.length; i++)
+        if (failed[Math.floor(i / width)]) values[i] = Number.NaN;
+      answer.metrics[name]?.set(values, first * width);
+    }
+    answer.rank.set(part.rank, first);
+    answer.status.set(part.status, first);
+    if (options.spectrum) answer.spectrum.set(part.spectrum, first * widest);
+  }
+  return answer;
+}
+
+/** Configurations [first, first + size) as the columns of a request; what has no column is that of the shared case. */
+function chunkOf(
+  { objective }: Prepared,
+  shared: PopulationRequest,
+  columns: Configurations['columns'],
+  first: number,
+  size: number,
+): Pick<PopulationRequest, 'count' | 'parameters' | 'coefficients' | 'matrixIndex'> {
+  const parameters = new Float64Array(PARAMETERS.length * size);
+  PARAMETERS.forEach((name, p) => {
+    const column = name === 'complementDim' ? undefined : columns[name];
+    if (column) parameters.set(column.subarray(first, first + size), p * size);
+    else parameters.fill(shared.parameters[p], p * size, (p + 1) * size);
+  });
+  const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
+  const coefficients = new Float64Array(shared.coefficients.length * size);
+  for (let i = 0; i < size; i++) {
+    let spec = objective.spec;
+    for (const name of strengths)
+      spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
+    const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+    for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c];
+  }
+  return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
+}
+
+function checkColumns(columns: Configurations['columns']): number {
+  const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS)];
+  const names = Object.keys(columns);
+  if (names.length === 0) {
+    throw new ExolamError('input', `columns: expected at least one of ${known.join(', ')}`);
+  }
+  let count = -1;
+  for (const name of names) {
+    const field = `columns.${name}`;
+    if (!known.includes(name)) {
+      throw new ExolamError('input', `${field}: expected one of ${known.join(', ')}`);
+    }
+    const column = columns[name as ColumnName];
+    if (!(column instanceof Float64Array)) {
+      throw new ExolamError('input', `${field}: expected a Float64Array but received ${typeof column}`);
+    }
+    if (count < 0) count = column.length;
+    if (column.length !== count || count === 0) {
+      throw new ExolamError(
+        'input',
+        `${field}: expected ${count > 0 ? `${count} values, as in columns.${names[0]},` : 'at least one value'} but received ${column.length}`,
+      );
+    }
+    checkRange(column, name as ColumnName, field);
+  }
+  return count;
+}
+
+/** What is accepted is an interval: the column is in it when its least and its greatest value are. */
+function checkRange(column: Float64Array, name: ColumnName, field: string): void {
+  let [least, greatest] = [0, 0];
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i];
+    if (!Number.isFinite(value)) {
+      throw new ExolamError('input', `${field}[${i}]: expected a finite number but received ${value}`);
+    }
+    if (value < column[least]) least = i;
+    if (value > column[greatest]) greatest = i;
+  }
+  const accepted =
+    name in STRENGTHS ? STRENGTHS[name as Strength] : worldSchema.shape[name as WorldParameter];
+  for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
+}
+
+function checkLatentDims(latentDims: readonly number[]): readonly number[] {
+  const ascending = latentDims.every(
+    (k, i) => Number.isSafeInteger(k) && k >= 1 && (i === 0 || k > latentDims[i - 1]),
+  );
+  if (latentDims.length === 0 || !ascending) {
+    throw new ExolamError(
+      'input',
+      `latentDims: expected ascending integers from 1 but received ${JSON.stringify(latentDims)}`,
+    );
+  }
+  return [...latentDims];
+}
+
+/** World and objective where most is asked of them: a column that is not all zero stands for what is not zero. */
+function representative({ world, objective, columns }: Configurations): {
+  world: WorldSpec;
+  objective: ObjectiveSpec;
+} {
+  const typical = (column: Float64Array) => column.find((v) => v !== 0) ?? 0;
+  let { spec } = resolveObjective(objective);
+  const scalars: Partial<Record<WorldParameter, number>> = {};
+  for (const [name, column] of Object.entries(columns) as [ColumnName, Float64Array][]) {
+    if (!(name in STRENGTHS)) {
+      scalars[name as WorldParameter] = typical(column);
+      continue;
+    }
+    const changed = withStrength(spec, name as Strength, typical(column));
+    if (!changed) {
+      throw new ExolamError(
+        'input',
+        `columns.${name}: expected an objective with ${name} but received ${nameOfObjective(spec)}`,
+      );
+    }
+    spec = changed;
+  }
+  return { world: { ...world, ...scalars }, objective: spec };
+}

@@ -1,0 +1,181 @@
+import type { Backend, Control } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
+import {
+  fromRows,
+  identity,
+  type Matrix,
+  multiply,
+  orthonormalise,
+  toRows,
+  transpose,
+} from '../linalg/matrix.js';
+import { createWorld, fullMixing, policyReacts, type World, type WorldSpec } from '../world/world.js';
+import type { ObjectiveSpec } from './objectives.js';
+import { solveBatch } from './population.js';
+import { type Critical, leastStrength, RANGE } from './strength-search.js';
+
+export interface CriticalOptions extends Control {
+  /** Default: actionDim. */
+  readonly latentDim?: number;
+  /** futureLeakage that is small enough. Default 0.01. */
+  readonly level?: number;
+  /** Of the answer, where it has to be searched for. Default 1e-6. */
+  readonly relativeTolerance?: number;
+  /** Search even where there is a closed form. Default false. */
+  readonly search?: boolean;
+  readonly backend?: Backend;
+}
+/** Two mixing directions this close to orthonormal are. */
+const ORTHONORMAL = 1e-12;
+
+/**
+ * The greatest gain of the exogenous part, h = [Es gamma Ex] [Es Ex]^+ o, at which latents of the representation leak no more
+ * than `level`: sqrt(alpha / beta) in the orthonormal case (theory.md, T3). Infinity where no gain leaks.
+ */
+export async function criticalGain(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+  const { exact, ask } = prepare(world, options);
+  if (exact) {
+    return exact((alpha, beta) => 1 / Math.sqrt(alpha / beta), invert);
+  }
+  const projection = representations(createWorld(world));
+  return invert(
+    await ask('criticalGain (strength = 1 / gain)', 1, (strength) => ({
+      kind: 'representation',
+      projection: projection(1 / Math.max(strength, RANGE[0])),
+    })),
+  );
+}
+
+/**
+ * The least weight x labelFraction of action supervision at which futureLeakage falls to `level`:
+ * (beta - alpha) / policyNoise^2 in the orthonormal case (T4). 0 where none is needed.
+ */
+export async function criticalWeight(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+  const { exact, ask, scale, latentDim, actionDim, reacts } = prepare(world, options);
+  if (exact && (latentDim >= actionDim || !reacts)) {
+    return exact((alpha, beta, policyNoise) => Math.max(0, (beta - alpha) / policyNoise ** 2));
+  }
+  return ask('criticalWeight', scale, (weight) => ({ kind: 'action-supervised', weight }));
+}
+
+/** The least weight of the consistency penalty at which futureLeakage falls to `level`: (beta / alpha - 1) / 2 (T6). */
+export async function criticalConsistencyWeight(
+  world: WorldSpec,
+  options: CriticalOptions = {},
+): Promise<Critical> {
+  const { exact, ask } = prepare(world, options);
+  if (exact) return exact((alpha, beta) => Math.max(0, (beta / alpha - 1) / 2));
+  return ask('criticalConsistencyWeight', 1, (weight) => ({ kind: 'exogenous-robust', weight }));
+}
+
+/** A strength of suppression as a gain; what leaks at no gain has the gain Infinity. */
+function invert(critical: Critical): Critical {
+  return { ...critical, value: 1 / critical.value };
+}
+
+type ClosedForm = (alpha: number, beta: number, policyNoise: number) => number;
+
+function prepare(spec: WorldSpec, options: CriticalOptions) {
+  const world = createWorld(spec);
+  const { actionDim, exogenousDim, actionScale, exogenousScale, policyNoise } = world.spec;
+  const { latentDim = actionDim, level = 0.01, relativeTolerance = 1e-6, backend, signal, threads } = options;
+  if (!(level >= 0 && level < 1)) {
+    throw new ExolamError(
+      'input',
+      `level: expected a number from 0 up to, not including, 1 but received ${level}`,
+    );
+  }
+  if (!(relativeTolerance >= 1e-12 && relativeTolerance < 1)) {
+    throw new ExolamError(
+      'input',
+      `relativeTolerance: expected a number between 1e-12 and 1 but received ${relativeTolerance}`,
+    );
+  }
+  if (!(Number.isSafeInteger(latentDim) && latentDim >= 1 && latentDim <= world.spec.observationDim)) {
+    throw new ExolamError(
+      'input',
+      `latentDim: expected an integer from 1 to observationDim (${world.spec.observationDim}) but received ${latentDim}`,
+    );
+  }
+  const [alpha, beta] = [(actionScale * policyNoise) ** 2, exogenousScale ** 2];
+  const [before, after] = [
+    Math.min(1, latentDim / exogenousDim),
+    Math.max(0, latentDim - actionDim) / exogenousDim,
+  ];
+  const exact = (formula: ClosedForm, finish: (c: Critical) => Critical = (c) => c): Critical => {
+    const closed = { method: 'closed form', isMonotone: true } as const;
+    if (before <= level) return finish({ ...closed, value: 0, futureLeakage: before });
+    if (after <= level && alpha > 0) {
+      return finish({ ...closed, value: formula(alpha, beta, policyNoise), futureLeakage: after });
+    }
+    const cause =
+      alpha > 0
+        ? `latentDim ${latentDim} exceeds actionDim ${actionDim}`
+        : `${actionScale > 0 ? 'policyNoise' : 'actionScale'} is 0: there is no action to prefer`;
+    throw new ExolamError(
+      'numerical',
+      `no strength brings futureLeakage down to ${level}: ${cause}, and at least ${alpha > 0 ? after : before} leaks`,
+    );
+  };
+  const ask = (what: string, scale: number, objective: (strength: number) => ObjectiveSpec) =>
+    leastStrength(
+      async (strengths) => {
+        const cases = strengths.map((s) => ({ world: spec, objective: objective(s), latentDim }));
+        const solutions = await solveBatch(cases, { signal, threads, ...(backend ? { backend } : {}) });
+        return solutions.map(({ metrics }) => metrics.futureLeakage ?? 0);
+      },
+      { what, level, relativeTolerance, scale },
+    );
+  const scale = policyNoise > 0 ? Math.max(alpha, beta) / policyNoise ** 2 || 1 : 1;
+  const isExact = isOrthonormal(world) && !options.search;
+  return { exact: isExact ? exact : null, ask, scale, latentDim, actionDim, reacts: policyReacts(world) };
+}
+
+/** The premise of the closed forms: orthonormal mixing, no noise, nothing shared between action and exogenous state. */
+function isOrthonormal(world: World): boolean {
+  const { processNoise, sensorNoise, actionExogenousCorrelation, exogenousScale } = world.spec;
+  if (processNoise !== 0 || sensorNoise !== 0 || actionExogenousCorrelation !== 0 || exogenousScale === 0)
+    return false;
+  return isIdentity(gram(world.mixing)) && isIdentity(gram(world.actionEffect));
+}
+
+function gram(a: Matrix): Matrix {
+  return multiply(transpose(a), a);
+}
+
+function isIdentity(a: Matrix): boolean {
+  const one = identity(a.rows);
+  return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL);
+}
+
+/** gain -> P = [Es gain Ex] [Es Ex]^+: keeps the endogenous part of o and scales the exogenous one. */
+function representations(world: World): (gain: number) => number[][] {
+  const mixing = fullMixing(world);
+  const { endogenousDim } = world.spec;
+  const { basis, coordinates } = orthonormalise(mixing);
+  if (basis.cols < mixing.cols) {
+    throw new ExolamError(
+      'unsupported',
+      `critical gain: expected [Es Ex] of full column rank (${mixing.cols}) but its rank is ${basis.cols}: the endogenous part cannot be told from o`,
+    );
+  }
+  const parts = multiply(inverseOfTriangular(coordinates), transpose(basis));
+  const rows = toRows(parts);
+  return (gain) =>
+    toRows(
+      multiply(mixing, fromRows(rows.map((row, i) => (i < endogenousDim ? row : row.map((v) => gain * v))))),
+    );
+}
+
+/** Of an upper triangular matrix, by substitution. */
+function inverseOfTriangular(r: Matrix): Matrix {
+  const n = r.rows;
+  const inverse = identity(n);
+  for (let j = 0; j < n; j++)
+    for (let i = n - 1; i >= 0; i--) {
+      let value = i === j ? 1 : 0;
+      for (let l = i + 1; l < n; l++) value -= r.data[i * n + l] * inverse.data[l * n + j];
+      inverse.data[i * n + j] = value / r.data[i * n + i];
+    }
+  return inverse;
+}

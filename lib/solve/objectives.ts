@@ -1,0 +1,334 @@
+import { z } from 'zod';
+import type { Block, ObjectiveRows, Term, Variable } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
+import { parse } from '../base/validate.js';
+import { fromRows, type Matrix } from '../linalg/matrix.js';
+
+const weight = z.number().min(0);
+const share = z.number().min(0).max(1);
+
+const reconstruction = z.strictObject({
+  kind: z.literal('reconstruction'),
+  decoder: z.enum(['free', 'identity']).default('free'),
+});
+const actionSupervised = z.strictObject({
+  kind: z.literal('action-supervised'),
+  weight,
+  labelFraction: share.default(1),
+});
+
+const representation = z.strictObject({
+  kind: z.literal('representation'),
+  projection: z.array(z.array(z.number()).min(1)).min(1),
+});
+const crossExogenous = z.strictObject({ kind: z.literal('cross-exogenous') });
+const exogenousRobust = z.strictObject({ kind: z.literal('exogenous-robust'), weight });
+const augmented = z.strictObject({
+  kind: z.literal('augmented'),
+  encoderNoise: z.number().min(0),
+  decoderNoise: z.number().min(0),
+});
+
+const kinds = [
+  reconstruction,
+  actionSupervised,
+  representation,
+  crossExogenous,
+  exogenousRobust,
+  augmented,
+] as const;
+const part = z.discriminatedUnion('kind', kinds);
+const composition = z.strictObject({ kind: z.literal('composition'), parts: z.array(part).min(1) });
+
+/** Objectives of theory.md section 3, alone or composed. */
+export const objectiveSchema = z.discriminatedUnion('kind', [...kinds, composition]);
+
+export type ObjectiveSpec = z.input<typeof objectiveSchema>;
+type Spec = z.output<typeof objectiveSchema>;
+type Part = z.output<typeof part>;
+
+/** An objective as the backends take it: rows, the numbers they refer to, and the projection they see through. */
+export interface ResolvedObjective {
+  readonly spec: Spec;
+  readonly rows: ObjectiveRows;
+  readonly coefficients: readonly number[];
+  readonly projection: Matrix | null;
+  /** z must be at least as wide as the action where the policy reacts to o; below, only training answers. */
+  readonly supervised: boolean;
+  readonly needsPair: boolean;
+  readonly needsAction: boolean;
+}
+
+const of = (variable: Variable, coefficient: number | null = null, negative = false): Term => ({
+  variable,
+  coefficient,
+  negative,
+});
+const block = (...terms: Term[]): Block => ({ terms, projected: false });
+/** How a variable differs between the two views of a pair. */
+const moved = (variable: Variable, pair: Variable): Block => block(of(variable), of(pair, null, true));
+
+const o = block(of('observation'));
+const next = block(of('observationNext'));
+const moves = [moved('observation', 'pairObservation'), moved('observationNext', 'pairObservationNext')];
+
+/** What is reconstructed from what: the part of an objective that there is exactly one of. */
+interface Base {
+  readonly kind: Part['kind'];
+  readonly y: readonly Block[];
+  readonly f: readonly Block[];
+  readonly e: readonly Block[];
+  readonly gauge: ObjectiveRows['gauge'];
+  /** How many coefficients its terms refer to, the first of {@link coefficientsOf}. */
+  readonly strengths: number;
+  /** The decoder's free part makes z + H f as good as z for every H. */
+  readonly gaugeIsFree: boolean;
+  readonly needsPair: boolean;
+}
+
+/** What one kind of objective contributes to the one problem of theory.md section 2. */
+interface Contribution {
+  readonly base?: Base;
+  /** P: every observation is seen through it. */
+  readonly projection?: Matrix;
+  /** sqrt(weight labelFraction): the target gains that much of the action. */
+  readonly supervision?: number;
+  /** Weight of the penalty on what z changes between the two views of a pair. */
+  readonly penalty?: number;
+}
+
+const free: Base = {
+  kind: 'reconstruction',
+  y: [next],
+  f: [o],
+  e: [next],
+  gauge: 'innovation',
+  strengths: 0,
+  gaugeIsFree: true,
+  needsPair: false,
+};
+
+/** The only place that knows kinds. */
+function contributionOf(spec: Part): Contribution {
+  switch (spec.kind) {
+    case 'reconstruction': {
+      if (spec.decoder === 'free') return { base: free };
+      const difference = [block(of('observationNext'), of('observation', null, true))];
+      return {
+        base: {
+          ...free,
+          y: difference,
+          f: [],
+          e: difference,
+          gauge: 'difference',
+          gaugeIsFree: false,
+        },
+      };
+    }
+    case 'action-supervised':
+      return { supervision: Math.sqrt(spec.weight * spec.labelFraction) };
+    case 'representation':
+      return { projection: fromRows(spec.projection) };
+    case 'cross-exogenous':
+      return {
+        base: {
+          kind: spec.kind,
+          y: [block(of('pairObservationNext'))],
+          f: [block(of('pairObservation'))],
+          e: [o, next],
+          gauge: 'encoder',
+          strengths: 0,
+          gaugeIsFree: false,
+          needsPair: true,
+        },
+      };
+    case 'exogenous-robust':
+      return { penalty: spec.weight };
+    case 'augmented':
+      return {
+        base: {
+          kind: spec.kind,
+          y: [block(of('observationNext'), of('decoderNoise', 1))],
+          f: [block(of('observation'), of('decoderNoise', 1))],
+          e: [
+            block(of('observation'), of('encoderNoise', 0)),
+            block(of('observationNext'), of('encoderNoise', 0)),
+          ],
+          gauge: 'encoder',
+          strengths: 2,
+          gaugeIsFree: false,
+          needsPair: false,
+        },
+      };
+  }
+}
+
+function partsOf(spec: Spec): readonly Part[] {
+  return spec.kind === 'composition' ? spec.parts : [spec];
+}
+
+/** The numbers that the rows of an objective refer to: those of its base, of supervision, of the penalty. */
+export function coefficientsOf(spec: Spec): number[] {
+  const found: { base: number[]; supervision: number[]; penalty: number[] } = {
+    base: [],
+    supervision: [],
+    penalty: [],
+  };
+  for (const p of partsOf(spec)) {
+    if (p.kind === 'augmented') found.base = [p.encoderNoise, p.decoderNoise];
+    if (p.kind === 'action-supervised') found.supervision = [Math.sqrt(p.weight * p.labelFraction)];
+    if (p.kind === 'exogenous-robust') found.penalty = [p.weight];
+  }
+  return [...found.base, ...found.supervision, ...found.penalty];
+}
+
+/** Every number that an objective can have, as `kind.key`, and what is accepted. */
+export const STRENGTHS = {
+  'action-supervised.weight': weight,
+  'action-supervised.labelFraction': share,
+  'exogenous-robust.weight': weight,
+  'augmented.encoderNoise': weight,
+  'augmented.decoderNoise': weight,
+} as const;
+export type Strength = keyof typeof STRENGTHS;
+
+/** An objective of its own with this number changed, or null where it has no such number. */
+export function withStrength(spec: Spec, strength: Strength, value: number): Spec | null {
+  const [kind, key] = strength.split('.') as [Part['kind'], string];
+  const changed = partsOf(spec).map((p) => (p.kind === kind ? ({ ...p, [key]: value } as Part) : p));
+  if (!changed.some((p) => p.kind === kind)) return null;
+  return spec.kind === 'composition' ? { ...spec, parts: changed } : (changed[0] as Spec);
+}
+
+/** Whether an objective is of this kind, or has a part that is. */
+export function hasKind(spec: ObjectiveSpec, kind: Part['kind']): boolean {
+  return spec.kind === 'composition' ? spec.parts.some((p) => p.kind === kind) : spec.kind === kind;
+}
+
+/** An objective, checked and as rows: a kind alone is the composition of one part. Throws {@link ExolamError}. */
+export function resolveObjective(input: ObjectiveSpec, what = 'objective'): ResolvedObjective {
+  const spec = parse(objectiveSchema, input, what);
+  const parts = partsOf(spec);
+  requireDistinct(parts, what);
+  for (const { rows, path } of projectionsOf(spec, what)) {
+    rows.forEach((row, i) => {
+      const width = rows[0]?.length;
+      if (row.length === width) return;
+      throw new ExolamError(
+        'input',
+        `${path}[${i}]: expected ${width} numbers, as in row 0, but received ${row.length}`,
+      );
+    });
+  }
+  const contributions = parts.map(contributionOf);
+  const base = contributions.find((c) => c.base)?.base ?? free;
+  const projection = contributions.find((c) => c.projection)?.projection ?? null;
+  const supervision = contributions.find((c) => c.supervision !== undefined)?.supervision;
+  const penalty = contributions.find((c) => c.penalty !== undefined)?.penalty;
+  if (supervision !== undefined && base.f.length > 0 && !base.gaugeIsFree) {
+    throw new ExolamError(
+      'unsupported',
+      `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost; use \`exolam train\``,
+    );
+  }
+  const plain = compose(base, supervision, penalty);
+  return {
+    spec,
+    rows: projection ? throughProjection(plain) : plain,
+    coefficients: coefficientsOf(spec),
+    projection,
+    supervised: (supervision ?? 0) > 0 && base.gaugeIsFree,
+    needsPair: base.needsPair || penalty !== undefined,
+    needsAction: supervision !== undefined,
+  };
+}
+
+/** The action is stacked onto the target, the penalty added; coefficients follow those of the base. */
+function compose(base: Base, supervision: number | undefined, penalty: number | undefined): ObjectiveRows {
+  const first = base.strengths;
+  const y = supervision === undefined ? base.y : [...base.y, block(of('action', first))];
+  // Alone, the best latents of an identity decoder are maps of o' - o; asked for more, they may use all of (o, o').
+  const encodesDifference = base.gauge === 'difference';
+  const whole = encodesDifference && (supervision !== undefined || penalty !== undefined);
+  const rows: ObjectiveRows = {
+    y,
+    f: base.f,
+    e: whole ? [o, next] : base.e,
+    penalties: [],
+    gauge: whole ? 'encoder' : base.gauge,
+  };
+  if (penalty === undefined) return rows;
+  // In a free gauge z may lose what o - o2 predicts of its move, and so does: r - r2 less what o - o2 predicts is
+  // o' - o2' less what o - o2 predicts, since Gamma (o - o2) cancels. Elsewhere z moves as the encoder moves it.
+  const [before, after] = moves as [Block, Block];
+  const move = base.gaugeIsFree ? { of: [after], given: [before] } : { of: moves, given: [] };
+  return { ...rows, penalties: [{ ...move, weight: first + (supervision === undefined ? 0 : 1) }] };
+}
+
+const BASES: readonly Part['kind'][] = ['reconstruction', 'cross-exogenous', 'augmented'];
+
+/** A composition reconstructs one thing, and takes each kind once. */
+function requireDistinct(parts: readonly Part[], what: string): void {
+  const received = parts.map(({ kind }) => kind);
+  const twice = received.find((kind, i) => received.indexOf(kind) !== i);
+  if (twice) {
+    throw new ExolamError(
+      'input',
+      `${what}.parts: expected each kind at most once but received ${twice} twice`,
+    );
+  }
+  const bases = received.filter((kind) => BASES.includes(kind));
+  if (bases.length > 1) {
+    throw new ExolamError(
+      'input',
+      `${what}.parts: expected at most one of ${BASES.join(', ')} but received ${bases.join(' and ')}`,
+    );
+  }
+}
+
+/** The projections in an objective, and where messages find each. */
+function projectionsOf(spec: Spec, what: string): { rows: readonly (readonly number[])[]; path: string }[] {
+  const found = (part: Part, at: string) =>
+    part.kind === 'representation' ? [{ rows: part.projection, path: `${at}.projection` }] : [];
+  return spec.kind === 'composition'
+    ? spec.parts.flatMap((part, i) => found(part, `${what}.parts[${i}]`))
+    : found(spec, what);
+}
+
+/** Throws unless the projection of an objective, whose rows are of one length, is as wide as the observation. */
+export function requireProjection(
+  { spec }: ResolvedObjective,
+  observationDim: number,
+  what = 'objective',
+): void {
+  for (const { rows, path } of projectionsOf(spec, what)) {
+    const width = rows[0]?.length;
+    if (width === observationDim) continue;
+    throw new ExolamError(
+      'input',
+      `${path}[0]: expected observationDim (${observationDim}) numbers but received ${width}`,
+    );
+  }
+}
+
+/** The same objective in the representation h = P o: every observation is seen through P. */
+export function throughProjection(rows: ObjectiveRows): ObjectiveRows {
+  const through = (b: Block): Block => (b.terms[0]?.variable === 'action' ? b : { ...b, projected: true });
+  return {
+    ...rows,
+    y: rows.y.map(through),
+    f: rows.f.map(through),
+    e: rows.e.map(through),
+    penalties: rows.penalties.map((p) => ({ ...p, of: p.of.map(through), given: p.given.map(through) })),
+  };
+}
+
+/** An objective as tables and figures call it: its kind, its numbers, its parts. */
+export function nameOfObjective(spec: Spec): string {
+  const { kind, ...rest } = spec;
+  if (spec.kind === 'composition') return spec.parts.map(nameOfObjective).join(' + ');
+  const settings = Object.entries(rest)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([key, value]) => `${key} ${value}`);
+  return settings.length ? `${kind} (${settings.join(', ')})` : kind;
+}

@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import { PARAMETERS } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
+import { parse } from '../base/validate.js';
+import {
+  beside,
+  fromRows,
+  identity,
+  type Matrix,
+  matrix,
+  multiply,
+  orthonormalise,
+  transpose,
+} from '../linalg/matrix.js';
+import { normals } from '../random/philox.js';
+
+const dimension = z.int().min(1).max(4096);
+const scale = z.number().min(0);
+const rows = z.array(z.array(z.number())).min(1);
+
+const matricesSchema = z.strictObject({
+  endogenousMixing: rows,
+  exogenousMixing: rows,
+  actionEffect: rows,
+  stateFeedback: rows.optional(),
+  exogenousFeedback: rows.optional(),
+});
+
+/** The linear exogenous-state world of theory.md section 1; keys and defaults are those of the public contract. */
+export const worldSchema = z.strictObject({
+  observationDim: z.int().min(1).max(1_000_000).default(24),
+  endogenousDim: dimension.default(5),
+  exogenousDim: dimension.default(4),
+  actionDim: dimension.default(3),
+  mixing: z.enum(['orthonormal', 'gaussian']).default('orthonormal'),
+  endogenousDecay: z.number().default(1),
+  exogenousDecay: z.number().default(0.8),
+  actionScale: scale.default(1),
+  exogenousScale: scale.default(1),
+  policyNoise: scale.default(1),
+  processNoise: scale.default(0),
+  sensorNoise: scale.default(0),
+  stateFeedback: z.number().default(0),
+  exogenousFeedback: z.number().default(0),
+  actionExogenousCorrelation: z.number().min(0).lt(1).default(0),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  matrices: matricesSchema.optional(),
+});
+
+export type WorldSpec = z.input<typeof worldSchema>;
+
+/** A world with every default filled in and every matrix checked. */
+export interface World {
+  readonly spec: z.output<typeof worldSchema>;
+  /** [Es Ex] in an orthonormal basis of its span, (basis, endogenousDim + exogenousDim). */
+  readonly mixing: Matrix;
+  /** (endogenousDim, actionDim) */
+  readonly actionEffect: Matrix;
+  /** (actionDim, endogenousDim) and (actionDim, exogenousDim), before their scalars. */
+  readonly stateFeedback: Matrix;
+  readonly exogenousFeedback: Matrix;
+  /** The basis itself, (observationDim, basis): made when first asked for, because a solution does not need it. */
+  basis(): Matrix;
+}
+
+/** Streams of a world's random matrices, away from those of its samples (lib/backend/reference/sampling.ts). */
+const MATRIX_STREAM = {
+  mixing: 1000,
+  actionEffect: 1001,
+  stateFeedback: 1002,
+  exogenousFeedback: 1003,
+} as const;
+
+function gaussian(r: number, c: number, seed: number, stream: number, deviation = 1): Matrix {
+  return matrix(
+    r,
+    c,
+    normals(seed, stream, 0, r * c).map((v) => v * deviation),
+  );
+}
+
+function shaped(value: readonly (readonly number[])[], field: string, r: number, c: number): Matrix {
+  if (value.length !== r || value.some((row) => row.length !== c)) {
+    const ragged = value.find((row) => row.length !== c);
+    throw new ExolamError(
+      'input',
+      `${field}: expected ${r} rows of ${c} numbers but received ${value.length} rows of ${
+        (ragged ?? value[0])?.length ?? 0
+      }`,
+    );
+  }
+  return fromRows(value);
+}
+
+/** Fills in defaults, checks, and draws the random matrices: the same for the same seed on every machine. */
+export function createWorld(input: WorldSpec, what = 'world'): World {
+  const spec = parse(worldSchema, input, what);
+  const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = spec;
+  const given = spec.matrices;
+  if (given) {
+    const stacked = beside(
+      shaped(given.endogenousMixing, `${what}.matrices.endogenousMixing`, d, ds),
+      shaped(given.exogenousMixing, `${what}.matrices.exogenousMixing`, d, dx),
+    );
+    const { basis, coordinates } = orthonormalise(stacked);
+    if (basis.cols === 0) {
+      throw new ExolamError('input', `${what}.matrices: endogenousMixing and exogenousMixing are all zero`);
+    }
+    const gain = (
+      value: number[][] | undefined,
+      field: 'stateFeedback' | 'exogenousFeedback',
+      width: number,
+    ) => {
+      if (value) return shaped(value, `${what}.matrices.${field}`, da, width);
+      if (spec[field] === 0) return matrix(da, width);
+      throw new ExolamError(
+        'input',
+        `${what}.matrices.${field}: expected ${da} rows of ${width} numbers, because ${what}.${field} is ${spec[field]}, but received nothing`,
+      );
+    };
+    return {
+      spec,
+      mixing: coordinates,
+      actionEffect: shaped(given.actionEffect, `${what}.matrices.actionEffect`, ds, da),
+      stateFeedback: gain(given.stateFeedback, 'stateFeedback', ds),
+      exogenousFeedback: gain(given.exogenousFeedback, 'exogenousFeedback', dx),
+      basis: () => basis,
+    };
+  }
+  if (da > ds) {
+    throw new ExolamError(
+      'input',
+      `${what}.actionDim: expected at most endogenousDim (${ds}) but received ${da}: actionEffect has orthonormal columns`,
+    );
+  }
+  if (spec.mixing === 'orthonormal' && d < ds + dx) {
+    throw new ExolamError(
+      'input',
+      `${what}.observationDim: expected at least endogenousDim + exogenousDim (${ds + dx}) with orthonormal mixing but received ${d}`,
+    );
+  }
+  const drawn = drawMatrices(spec);
+  return {
+    spec,
+    mixing: spec.mixing === 'orthonormal' ? identity(ds + dx) : drawn.mixed().coordinates,
+    actionEffect: drawn.actionEffect,
+    stateFeedback: drawn.stateFeedback,
+    exogenousFeedback: drawn.exogenousFeedback,
+    basis: () => drawn.mixed().basis,
+  };
+}
+
+interface Drawn {
+  readonly actionEffect: Matrix;
+  readonly stateFeedback: Matrix;
+  readonly exogenousFeedback: Matrix;
+  /** Drawn when first asked for: a solution of an orthonormal world does not need it. */
+  readonly mixed: () => { basis: Matrix; coordinates: Matrix };
+}
+
+/** The last few worlds' matrices: the cases of a batch mostly differ in scalars alone. Nobody writes to them. */
+const recent = new Map<string, Drawn>();
+const RECENT = 16;
+/** Numbers of a basis beyond which it is not kept: half a megabyte. */
+const KEPT = 1 << 16;
+
+/** The random matrices of a world: a function of its dimensions and its seed. */
+function drawMatrices({
+  observationDim: d,
+  endogenousDim: ds,
+  exogenousDim: dx,
+  actionDim: da,
+  seed,
+}: World['spec']): Drawn {
+  const key = [d, ds, dx, da, seed].join();
+  const known = recent.get(key);
+  if (known) return known;
+  let made: { basis: Matrix; coordinates: Matrix } | undefined;
+  const drawn: Drawn = {
+    actionEffect: orthonormalise(gaussian(ds, da, seed, MATRIX_STREAM.actionEffect)).basis,
+    stateFeedback: gaussian(da, ds, seed, MATRIX_STREAM.stateFeedback, 1 / Math.sqrt(ds)),
+    exogenousFeedback: gaussian(da, dx, seed, MATRIX_STREAM.exogenousFeedback, 1 / Math.sqrt(dx)),
+    mixed: () => {
+      made ??= orthonormalise(gaussian(d, ds + dx, seed, MATRIX_STREAM.mixing, 1 / Math.sqrt(d)));
+      return made;
+    },
+  };
+  if (d * (ds + dx) > KEPT) return drawn;
+  if (recent.size === RECENT) recent.delete(recent.keys().next().value as string);
+  recent.set(key, drawn);
+  return drawn;
+}
+
+/** [Es Ex], (observationDim, endogenousDim + exogenousDim). */
+export function fullMixing(world: World): Matrix {
+  return multiply(world.basis(), world.mixing);
+}
+
+/** The parameters column of a backend request, but for `complementDim`, which the caller's basis decides. */
+export function parameterColumn(world: World, complementDim: number): Float64Array {
+  const spec = world.spec;
+  return Float64Array.from(PARAMETERS, (name) => (name === 'complementDim' ? complementDim : spec[name]));
+}
+
+/** Does the policy react to the observed state, so that action supervision below actionDim has no closed form? */
+export function policyReacts(world: World): boolean {
+  const acts = (m: Matrix) => m.data.some((v) => v !== 0);
+  return (
+    (world.spec.stateFeedback !== 0 && acts(world.stateFeedback)) ||
+    (world.spec.exogenousFeedback !== 0 && acts(world.exogenousFeedback))
+  );
+}
+
+/**
+ * A reduced basis that also holds what a projection P (m, observationDim) sees: [Es Ex] and P in an orthonormal basis of
+ * span[Es Ex | rows of P], P in a basis of its own range (which changes no distance).
+ */
+export function reduce(
+  world: World,
+  projection: Matrix | null,
+): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
+  if (!projection) return { mixing: world.mixing, projection: null, basis: world.basis };
+  const own = world.basis();
+  const { basis } = orthonormalise(beside(own, transpose(projection)));
+  const mixing = multiply(transpose(basis), multiply(own, world.mixing));
+  const seen = multiply(projection, basis);
+  const range = orthonormalise(seen).basis;
+  return { mixing, projection: multiply(transpose(range), seen), basis: () => basis };
+}

@@ -1,0 +1,127 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../lib/base/package-root.js';
+
+/** The floors of lib/, top first: a folder imports only from itself and from those above it. */
+const FLOORS = [
+  'base',
+  'linalg',
+  'random',
+  'backend',
+  'world',
+  'data',
+  'moments',
+  'solve',
+  'metrics',
+  'lam',
+  'train',
+  'verdict',
+  'sweep',
+  'theorems',
+  'report',
+  'reproduce',
+  'cli',
+];
+/** The only files that stand in lib/ itself: what the package exports. */
+const ENTRIES = ['browser.ts', 'index.ts'];
+
+const root = packageRoot();
+
+type Imports = ReadonlyMap<string, readonly string[]>;
+
+const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
+
+/** What each file of lib/ imports from the tree, paths relative to the root. */
+function importsOf(folder: string): Imports {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+  return new Map(
+    files.map((file) => [
+      file,
+      [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map((found) =>
+        relative('.', join(dirname(file), found[1] as string)).replace(/\.js$/, '.ts'),
+      ),
+    ]),
+  );
+}
+
+const floorOf = (file: string) => file.split('/')[1] as string;
+
+/** Arrows that run back up the floors, `file -> import`. */
+function againstTheOrder(imports: Imports): string[] {
+  return [...imports].flatMap(([file, targets]) =>
+    targets
+      .filter((target) => target.startsWith('lib/') && !ENTRIES.includes(floorOf(file)))
+      .filter((target) => !(FLOORS.indexOf(floorOf(target)) <= FLOORS.indexOf(floorOf(file))))
+      .map((target) => `${file} -> ${target}`),
+  );
+}
+
+function circles(imports: Imports): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+    else if (!done.has(file)) {
+      for (const target of imports.get(file) ?? []) visit(target, [...path, file]);
+      done.add(file);
+    }
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return found;
+}
+
+describe('the tree of lib/', () => {
+  const imports = importsOf('lib');
+
+  it('has a floor for every folder, and nothing but the entries beside them', () => {
+    const names = readdirSync(join(root, 'lib'));
+    expect(names.filter((name) => !FLOORS.includes(name) && !ENTRIES.includes(name))).toEqual([]);
+    expect(imports.size).toBeGreaterThan(100);
+  });
+
+  it('reads imports: an arrow back up and a circle would be seen', () => {
+    expect(againstTheOrder(new Map([['lib/base/a.ts', ['lib/cli/b.ts']]]))).toEqual([
+      'lib/base/a.ts -> lib/cli/b.ts',
+    ]);
+    expect(
+      circles(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c']],
+          ['c', ['b']],
+        ]),
+      ),
+    ).toEqual(['b -> c -> b']);
+    expect(imports.get('lib/backend/select.ts')).toContain('lib/backend/reference/index.ts');
+  });
+
+  it('is imported downwards only', () => {
+    expect(againstTheOrder(imports)).toEqual([]);
+  });
+
+  it('has no circle', () => {
+    expect(circles(imports)).toEqual([]);
+  });
+
+  it('keeps the reference backend out of the product: only the selection of a backend imports it', () => {
+    const users = [...imports]
+      .filter(([file]) => !file.startsWith('lib/backend/reference/') && !ENTRIES.includes(floorOf(file)))
+      .filter(([, targets]) => targets.some((target) => target.startsWith('lib/backend/reference/')))
+      .map(([file]) => file);
+    // The decoder has no native stage yet.
+    expect(users).toEqual(['lib/backend/select.ts', 'lib/lam/decoder.ts']);
+  });
+
+  it('is mirrored by test/: a folder of tests has the name of a floor', () => {
+    const OTHERS = ['golden', 'native', 'support'];
+    const folders = readdirSync(join(root, 'test'), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    expect(
+      folders.map(({ name }) => name).filter((name) => !FLOORS.includes(name) && !OTHERS.includes(name)),
+    ).toEqual([]);
+  });
+});
