@@ -32,6 +32,8 @@ export {
 export { type ObjectiveSpec, objectiveSchema } from './solve/objectives.js';
 export {
   type Case,
+  type Failure,
+  type MultiCase,
   type PopulationMetric,
   type Solution,
   type SolveOptions,

@@ -49,12 +49,23 @@ function program(shell: Shell, outcome: { code: number }): Command {
   root
     .command('solve')
     .description('exact solutions: a world, an objective, a latent dimension; one JSON document a line')
-    .argument('<case...>', 'case files (JSON)')
+    .argument(
+      '<case...>',
+      'files of cases: a JSON object, an array of them, or JSON Lines; - is standard input',
+    )
     .option('--encoder', "add the encoder's matrices C and D")
+    .addOption(
+      new Option('--format <f>', 'jsonl, or flat columns such as world.exogenousScale, metrics.actionError')
+        .choices(['jsonl', 'csv', 'parquet'])
+        .default('jsonl'),
+    )
+    .option('--out <file>', 'write there instead of to standard output')
     .option('--save <file>', 'write the model of the one case as .safetensors')
-    .option('--json', 'print JSON (solve always does)')
+    .option('--json', 'print JSON (what --format jsonl does)')
     .addOption(threads())
-    .action((files: string[], flags: SolveFlags) => solveCommand(files, flags, shell));
+    .action(async (files: string[], flags: SolveFlags) => {
+      outcome.code = await solveCommand(files, flags, shell);
+    });
 
   root
     .command('analyze')

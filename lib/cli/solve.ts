@@ -1,12 +1,21 @@
+import { basename, dirname } from 'node:path';
 import { ExolamError } from '../base/errors.js';
+import { version } from '../base/version.js';
 import { fitLinearLam } from '../lam/fit.js';
-import { type Case, solveBatch } from '../solve/population.js';
-import { readJson, toJson } from './json.js';
+import { writeWhole } from '../reproduce/index.js';
+import { type Case, type Failure, type MultiCase, type Solution, solveBatch } from '../solve/population.js';
+import { type NamedCase, readCases } from './cases.js';
+import { flatten, toCsv, toParquet } from './flat.js';
+import { toJson } from './json.js';
 import { Progress } from './progress.js';
-import type { Shell } from './run.js';
+import { EXIT, type Shell } from './run.js';
+
+export type SolveFormat = 'jsonl' | 'csv' | 'parquet';
 
 export interface SolveFlags {
   readonly encoder?: boolean;
+  readonly format?: SolveFormat;
+  readonly out?: string;
   readonly save?: string;
   readonly threads?: number;
 }
@@ -16,33 +25,80 @@ function rowsOf(m: { rows: number; cols: number; data: Float64Array }): number[]
   return Array.from({ length: m.rows }, (_, i) => Array.from(m.data.subarray(i * m.cols, (i + 1) * m.cols)));
 }
 
-/** `exolam solve CASE.json...`: one JSON document a line, in the order of the files; of one case also the model. */
-export async function solveCommand(files: readonly string[], flags: SolveFlags, shell: Shell): Promise<void> {
-  if (flags.save !== undefined && files.length !== 1)
-    throw new ExolamError('input', `--save: expected one case file but received ${files.length}`);
-  const cases = await Promise.all(files.map(readJson));
+const isFailure = (answer: Solution | Failure): answer is Failure => 'error' in answer;
+
+/** One line of the answer: what was asked, with every default, and what came out. */
+function lineOf(answer: Solution | Failure): object {
+  if (isFailure(answer)) return { case: answer.case, error: answer.error.message, version };
+  const { encoder, gauge, ...rest } = answer;
+  return {
+    ...rest,
+    gauge,
+    ...(encoder ? { C: rowsOf(encoder.C), D: rowsOf(encoder.D) } : {}),
+    version,
+  };
+}
+
+async function formatted(
+  answers: readonly (Solution | Failure)[],
+  format: SolveFormat,
+): Promise<string | Uint8Array> {
+  const lines = answers.map(lineOf);
+  if (format === 'jsonl') return lines.map((line) => `${toJson(line)}\n`).join('');
+  const rows = lines.map((line) => flatten(line));
+  return format === 'csv' ? toCsv(rows) : toParquet(rows);
+}
+
+function checkFlags(cases: readonly NamedCase[], flags: SolveFlags): void {
+  if (flags.save !== undefined && cases.length !== 1)
+    throw new ExolamError('input', `--save: expected one case but received ${cases.length}`);
+  if (flags.format === 'parquet' && flags.out === undefined)
+    throw new ExolamError('input', '--format parquet: expected --out FILE, since Parquet is no text');
+}
+
+/** What the answers leave to say: latents that carry nothing, and cases without an answer. */
+function notes(answers: readonly (Solution | Failure)[], shell: Shell): void {
+  for (const answer of answers) {
+    if (isFailure(answer)) shell.note(`exolam: ${answer.error.message}`);
+    else if (answer.rank < answer.latentDim)
+      shell.note(
+        `${answer.case}: the problem has rank ${answer.rank}; the latents beyond it, up to ${answer.latentDim}, carry nothing`,
+      );
+  }
+}
+
+/**
+ * `exolam solve CASE...`: one JSON document a line for each case and latent dimension, in the order of the cases; of one case also
+ * the model. Of several cases, those without an answer are told beside the others. Returns the exit code.
+ */
+export async function solveCommand(
+  files: readonly string[],
+  flags: SolveFlags,
+  shell: Shell,
+): Promise<number> {
+  const cases = await readCases(files);
+  checkFlags(cases, flags);
   const progress = new Progress(shell);
-  const solutions = await solveBatch(cases as Case[], {
+  const options = {
     encoder: flags.encoder ?? false,
     threads: flags.threads,
     signal: shell.signal,
     onProgress: progress.of('solving'),
-    names: files,
-  });
+    names: cases.map(({ name }) => name),
+  };
+  const questions = cases.map(({ value }) => value as Case | MultiCase);
+  const answers =
+    cases.length === 1
+      ? await solveBatch(questions, options)
+      : await solveBatch(questions, { ...options, throwOnFailure: false });
   if (flags.save !== undefined) {
-    const lam = await fitLinearLam(cases[0] as Case, { threads: flags.threads, signal: shell.signal });
+    const lam = await fitLinearLam(questions[0] as Case, { threads: flags.threads, signal: shell.signal });
     await lam.save(flags.save);
   }
   progress.end();
-  solutions.forEach((s, i) => {
-    const { encoder, ...rest } = s;
-    const latentDim = (cases[i] as Case).latentDim;
-    if (s.rank < latentDim) {
-      shell.note(
-        `${files[i]}: the problem has rank ${s.rank}; the latents beyond it, up to ${latentDim}, carry nothing`,
-      );
-    }
-    shell.out(`${toJson(encoder ? { ...rest, C: rowsOf(encoder.C), D: rowsOf(encoder.D) } : rest)}\n`);
-  });
-  if (solutions.length === 0) throw new ExolamError('input', 'solve: expected at least one case file');
+  notes(answers, shell);
+  const output = await formatted(answers, flags.format ?? 'jsonl');
+  if (flags.out !== undefined) await writeWhole(dirname(flags.out), { [basename(flags.out)]: output });
+  else shell.out(output as string);
+  return answers.some(isFailure) ? EXIT.badInput : EXIT.done;
 }

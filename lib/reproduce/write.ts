@@ -22,7 +22,10 @@ function unwritable(folder: string, error: unknown): unknown {
 }
 
 /** Files by path below `folder`: all are written beside their places first, then renamed, so that none is ever half there. */
-export async function writeWhole(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+export async function writeWhole(
+  folder: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
   const stage = join(folder, `.partial-${process.pid}`);
   try {
     for (const [path, content] of Object.entries(files)) {

@@ -228,7 +228,7 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
   if (supervision !== undefined && base.f.length > 0 && !base.gaugeIsFree) {
     throw new ExolamError(
       'unsupported',
-      `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost; use \`exolam train\``,
+      `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost: it takes training`,
     );
   }
   const plain = compose(base, supervision, penalty);

@@ -4,6 +4,7 @@ import {
   type Control,
   PARAMETERS,
   POPULATION_METRICS,
+  type PopulationAnswer,
   type PopulationRequest,
   RELATIVE_TOLERANCE,
 } from '../backend/requests.js';
@@ -29,25 +30,49 @@ import {
   resolveObjective,
 } from './objectives.js';
 
+const latentDimSchema = z.int().min(1);
+
 const caseSchema = z.strictObject({
   world: worldSchema.prefault({}),
   objective: objectiveSchema,
-  latentDim: z.int().min(1),
+  latentDim: latentDimSchema.optional(),
+  latentDims: z.array(latentDimSchema).min(1).optional(),
   expected: z.unknown().optional(),
 });
 
-/** One population-level question: a world, an objective, a latent dimension. `expected` of a golden case is ignored. */
+/** One population-level question: a world, an objective, a latent dimension. */
 export interface Case {
+  /** The world; what is left out has its default (docs/theory.md section 1). */
   readonly world?: WorldSpec;
   readonly objective: ObjectiveSpec;
+  /** Width of z, from 1 to observationDim. */
   readonly latentDim: number;
+  /** What a golden case expects; not read. */
   readonly expected?: unknown;
+}
+
+/** A case with several widths of z: solved at once, an answer for each, in this order. */
+export interface MultiCase extends Omit<Case, 'latentDim'> {
+  readonly latentDims: readonly number[];
+}
+
+/** A case that was not answered, where the others are (`throwOnFailure: false`). */
+export interface Failure {
+  /** Its place among the cases, or its name. */
+  readonly case: number | string;
+  readonly error: ExolamError;
 }
 
 export type PopulationMetric = (typeof POPULATION_METRICS)[number];
 
-/** The exact answer to a {@link Case}. */
+/** The exact answer to a {@link Case}, with what it answers, so that it can stand alone and be joined with others. */
 export interface Solution {
+  /** The case's place among those that were asked, or its name. */
+  readonly case: number | string;
+  /** World and objective with every default. */
+  readonly world: WorldSpec;
+  readonly objective: ObjectiveSpec;
+  readonly latentDim: number;
   /** Minimum of the objective: E|y - A f - B G e|^2 plus penalties. */
   readonly loss: number;
   /** The latentDim leading eigenvalues of M, descending. */
@@ -65,13 +90,20 @@ export interface SolveOptions extends Control {
   /** Also return the encoder's matrices. Default false. */
   readonly encoder?: boolean;
   readonly backend?: Backend;
-  /** What messages call each case, e.g. its file; default: nothing for one case, "case 0" and so on for several. */
+  /** What messages and answers call each case, e.g. its file; default: its place, and nothing in messages about a single one. */
   readonly names?: readonly string[];
+  /** False: a case that cannot be answered is a {@link Failure} among the solutions of the others. Default true. */
+  readonly throwOnFailure?: boolean;
 }
 
-/** Solves one case exactly. Throws {@link ExolamError}. */
-export async function solve(question: Case, options: SolveOptions = {}): Promise<Solution> {
-  const [solution] = await solveBatch([question], options);
+/** Solves one case of one latentDim exactly. Throws {@link ExolamError}. */
+export async function solve(
+  question: Case,
+  options: Omit<SolveOptions, 'throwOnFailure'> = {},
+): Promise<Solution> {
+  if ((question as Partial<MultiCase> | null)?.latentDims !== undefined)
+    throw new ExolamError('input', 'latentDims: expected one latentDim; solveBatch answers several');
+  const [solution] = await solveBatch([question], { ...options, throwOnFailure: true });
   return solution;
 }
 
@@ -79,63 +111,109 @@ export async function solve(question: Case, options: SolveOptions = {}): Promise
 export interface Prepared {
   readonly world: World;
   readonly objective: ResolvedObjective;
+  /** In the order asked for, and each once in ascending order, as a backend wants them. */
+  readonly asked: readonly number[];
+  readonly latentDims: readonly number[];
+  /** The largest of them. */
   readonly latentDim: number;
   readonly mixing: Matrix;
   readonly projection: Matrix | null;
   readonly basis: () => Matrix;
 }
 
+/** The latent dimensions of a case, `latentDim` or `latentDims`. */
+function askedDims(
+  {
+    latentDim,
+    latentDims,
+  }: { readonly latentDim?: number | undefined; readonly latentDims?: readonly number[] | undefined },
+  named: (field: string) => string,
+): readonly number[] {
+  if (latentDim !== undefined && latentDims !== undefined)
+    throw new ExolamError('input', `${named('latentDims')}: expected latentDim or latentDims, not both`);
+  if (latentDims !== undefined) return latentDims;
+  return [parse(latentDimSchema, latentDim, named('latentDim'))];
+}
+
 /** Checks one case and makes its world; `what` is what messages call it. */
-export function prepare(question: Case, what: string): Prepared {
+export function prepare(question: Case | MultiCase, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what);
   const world = createWorld(checked.world as WorldSpec, named('world'));
   const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
   const { observationDim, actionDim } = world.spec;
   requireProjection(objective, observationDim, named('objective'));
-  const field = named('latentDim');
-  if (checked.latentDim > observationDim) {
-    throw new ExolamError(
-      'input',
-      `${field}: expected at most observationDim (${observationDim}) but received ${checked.latentDim}`,
-    );
+  const asked = askedDims(checked, named);
+  const field = named(checked.latentDims ? 'latentDims' : 'latentDim');
+  for (const latentDim of asked) {
+    if (latentDim > observationDim)
+      throw new ExolamError(
+        'input',
+        `${field}: expected at most observationDim (${observationDim}) but received ${latentDim}`,
+      );
+    if (objective.supervised && latentDim < actionDim && policyReacts(world))
+      throw new ExolamError(
+        'unsupported',
+        `${field}: expected at least actionDim (${actionDim}) but received ${latentDim}: with action supervision and a policy that reacts to the observation there is no closed form below actionDim: it takes training`,
+      );
   }
-  if (objective.supervised && checked.latentDim < actionDim && policyReacts(world)) {
-    throw new ExolamError(
-      'unsupported',
-      `${field}: expected at least actionDim (${actionDim}) but received ${checked.latentDim}: with action supervision and a policy that reacts to the observation there is no closed form below actionDim; use \`exolam train\``,
-    );
-  }
-  return { world, objective, latentDim: checked.latentDim, ...reduce(world, objective.projection) };
+  const latentDims = [...new Set(asked)].sort((a, b) => a - b);
+  const latentDim = latentDims[latentDims.length - 1];
+  return { world, objective, asked, latentDims, latentDim, ...reduce(world, objective.projection) };
 }
 
-/** Solves many cases: those of one shape and one kind of objective travel to the backend together. */
+/** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
+function groupKey({ world, mixing, projection, latentDims, objective }: Prepared): string {
+  const { endogenousDim, exogenousDim, actionDim } = world.spec;
+  const shape = [mixing.rows, endogenousDim, exogenousDim, actionDim, projection?.rows ?? 0];
+  return JSON.stringify([shape, latentDims, objective.rows]);
+}
+
+/**
+ * Solves many cases: those of one shape and one kind of objective travel to the backend together. One answer a case, in their
+ * order; a case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
+ * has no answer, unless `throwOnFailure` is false.
+ */
 export async function solveBatch(
-  questions: readonly Case[],
+  questions: readonly (Case | MultiCase)[],
+  options: SolveOptions & { readonly throwOnFailure: false },
+): Promise<(Solution | Failure)[]>;
+export async function solveBatch(
+  questions: readonly (Case | MultiCase)[],
+  options?: SolveOptions & { readonly throwOnFailure?: true },
+): Promise<Solution[]>;
+export async function solveBatch(
+  questions: readonly (Case | MultiCase)[],
   options: SolveOptions = {},
-): Promise<Solution[]> {
+): Promise<(Solution | Failure)[]> {
   const nameOf = (i: number) => options.names?.[i] ?? (questions.length === 1 ? '' : `case ${i}`);
-  const prepared = questions.map((q, i) => prepare(q, nameOf(i)));
-  const groups = new Map<string, number[]>();
-  prepared.forEach((p, i) => {
-    const { endogenousDim, exogenousDim, actionDim } = p.world.spec;
-    const shape = [
-      p.mixing.rows,
-      endogenousDim,
-      exogenousDim,
-      actionDim,
-      p.projection?.rows ?? 0,
-      p.latentDim,
-    ];
-    const key = JSON.stringify([shape, p.objective.rows]);
-    groups.set(key, [...(groups.get(key) ?? []), i]);
+  const labelOf = (i: number) => options.names?.[i] ?? i;
+  const answers = new Array<(Solution | Failure)[]>(questions.length);
+  const guarded = <T>(i: number, run: () => T): T | undefined => {
+    try {
+      return run();
+    } catch (error) {
+      if (options.throwOnFailure !== false || !(error instanceof ExolamError)) throw error;
+      answers[i] = [{ case: labelOf(i), error }];
+      return undefined;
+    }
+  };
+  const groups = new Map<string, { readonly prepared: Prepared[]; readonly members: number[] }>();
+  questions.forEach((question, i) => {
+    const prepared = guarded(i, () => prepare(question, nameOf(i)));
+    if (!prepared) return;
+    const key = groupKey(prepared);
+    const group = groups.get(key);
+    if (group) {
+      group.prepared.push(prepared);
+      group.members.push(i);
+    } else groups.set(key, { prepared: [prepared], members: [i] });
   });
-  const solutions = new Array<Solution>(questions.length);
   const backend = options.backend ?? defaultBackend();
   let before = 0;
-  for (const members of groups.values()) {
-    const group = members.map((i) => prepared[i]);
-    const answer = await backend.solvePopulation(requestOf(group, options.encoder ?? false), {
+  for (const { prepared, members } of groups.values()) {
+    const request = requestOf(prepared, options.encoder ?? false);
+    const answer = await backend.solvePopulation(request, {
       ...options,
       onProgress: options.onProgress
         ? (done, total) => options.onProgress?.(before + (members.length * done) / total, questions.length)
@@ -143,25 +221,47 @@ export async function solveBatch(
     });
     before += members.length;
     members.forEach((i, n) => {
-      const p = group[n];
-      requireOk(answer.status[n], nameOf(i) || 'solve');
-      const k = p.latentDim;
-      const metrics: Partial<Record<PopulationMetric, number>> = {};
-      POPULATION_METRICS.forEach((name, m) => {
-        const value = answer.metrics[m * group.length + n];
-        if (!Number.isNaN(value)) metrics[name] = value;
+      const all = guarded(i, () => {
+        requireOk(answer.status[n], nameOf(i) || 'solve');
+        return prepared[n].asked.map((k) => ({
+          case: labelOf(i),
+          ...solutionOf(prepared[n], request, answer, n, k, options.encoder ?? false),
+        }));
       });
-      solutions[i] = {
-        loss: Math.max(0, answer.loss[n]), // a sum of squares: below zero only by rounding
-        spectrum: answer.spectrum.slice(n * k, (n + 1) * k),
-        rank: answer.rank[n],
-        metrics,
-        gauge: p.objective.rows.gauge,
-        ...(options.encoder ? { encoder: fullEncoder(p, answer, n) } : {}),
-      };
+      if (all) answers[i] = all;
     });
   }
-  return solutions;
+  return answers.flat();
+}
+
+/** The answer of latentDim k to problem n of a request. */
+function solutionOf(
+  p: Prepared,
+  request: PopulationRequest,
+  answer: PopulationAnswer,
+  n: number,
+  k: number,
+  encoder: boolean,
+): Omit<Solution, 'case'> {
+  const { count, latentDims } = request;
+  const row = n * latentDims.length + latentDims.indexOf(k);
+  const metrics: Partial<Record<PopulationMetric, number>> = {};
+  POPULATION_METRICS.forEach((name, m) => {
+    const value = answer.metrics[m * count * latentDims.length + row];
+    if (!Number.isNaN(value)) metrics[name] = value;
+  });
+  const spectrum = answer.spectrum.slice(n * p.latentDim, n * p.latentDim + k);
+  return {
+    world: p.world.spec,
+    objective: p.objective.spec,
+    latentDim: k,
+    loss: Math.max(0, answer.loss[row]), // a sum of squares: below zero only by rounding
+    spectrum,
+    rank: answer.rank[n],
+    metrics,
+    gauge: p.objective.rows.gauge,
+    ...(encoder ? { encoder: fullEncoder(p, answer, n, k) } : {}),
+  };
 }
 
 /** Cases of one shape and one kind of objective as one request. */
@@ -191,7 +291,7 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
     exogenousDim: first.world.spec.exogenousDim,
     actionDim: first.world.spec.actionDim,
     projectionDim: first.projection?.rows ?? 0,
-    latentDims: Int32Array.of(first.latentDim),
+    latentDims: Int32Array.from(first.latentDims),
     objective: first.objective.rows,
     parameters: columns(PARAMETERS.length, (p) =>
       parameterColumn(p.world, p.world.spec.observationDim - p.mixing.rows),
@@ -211,24 +311,20 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
 /** C and D on the observation itself: the reduced rows mapped back, the complement's rows on directions of their own. */
 function fullEncoder(
   p: Prepared,
-  answer: {
-    encoderC: Float64Array;
-    encoderD: Float64Array;
-    complement: Uint8Array;
-    complementEncoder: Float64Array;
-  },
+  answer: Pick<PopulationAnswer, 'encoderC' | 'encoderD' | 'complement' | 'complementEncoder'>,
   n: number,
+  k: number,
 ): { C: Matrix; D: Matrix } {
-  const k = p.latentDim;
+  const all = p.latentDim;
   const q = p.mixing.rows;
   const basis = p.basis();
-  const lift = (all: Float64Array) =>
-    multiply(matrix(k, q, all.slice(n * k * q, (n + 1) * k * q)), transpose(basis));
+  const lift = (rows: Float64Array) =>
+    multiply(matrix(k, q, rows.slice(n * all * q, (n * all + k) * q)), transpose(basis));
   const C = lift(answer.encoderC);
   const D = lift(answer.encoderD);
   let next = 0;
   for (let i = 0; i < k; i++) {
-    if (!answer.complement[n * k + i]) continue;
+    if (!answer.complement[n * all + i]) continue;
     const direction = complementDirection(basis, next++);
     for (let j = 0; j < basis.rows; j++) {
       C.data[i * basis.rows + j] = answer.complementEncoder[2 * n] * direction[j];

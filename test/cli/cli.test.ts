@@ -103,7 +103,13 @@ describe('exolam solve', () => {
       /world\.sensorNoise: expected at least 0 but received -1/,
     ],
     ['an unknown key', { world: { sensorNoize: 1 } }, /unknown key "sensorNoize".*sensorNoise/],
-    ['an unknown top-level key', { latentDims: 2 }, /unknown key "latentDims".*latentDim/],
+    ['an unknown top-level key', { latentDimm: 2 }, /unknown key "latentDimm".*latentDim/],
+    ['latentDims that is no list', { latentDim: undefined, latentDims: 2 }, /latentDims: expected an array/],
+    [
+      'both forms of latentDim',
+      { latentDims: [2] },
+      /latentDims: expected latentDim or latentDims, not both/,
+    ],
     [
       'an unknown kind',
       { objective: { kind: 'reconstrution' } },
@@ -181,10 +187,7 @@ describe('exolam solve --save', () => {
     expect([...lam.encoder.C.data]).toEqual(C.flat());
     expect([...lam.encoder.D.data]).toEqual(D.flat());
     expect({ loss: lam.loss, gauge: lam.gauge }).toEqual({ loss, gauge });
-    await expectRefused(
-      ['solve', path, path, '--save', saved],
-      /--save: expected one case file but received 2/,
-    );
+    await expectRefused(['solve', path, path, '--save', saved], /--save: expected one case but received 2/);
     await expectRefused(
       ['solve', path, '--save', join(folder, 'no/where')],
       /where cannot be written: its folder/,

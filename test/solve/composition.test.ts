@@ -8,6 +8,9 @@ import { backends, native } from '../support/backends.js';
 import { generator, noise } from '../support/generator.js';
 import { loadingsOf, randomCase } from '../support/problems.js';
 
+/** The answer without what was asked. */
+const numbers = ({ case: _, objective: __, ...rest }: Solution) => rest;
+
 type Part = Exclude<ObjectiveSpec, { kind: 'composition' }>;
 const compose = (...parts: Part[]): ObjectiveSpec => ({ kind: 'composition', parts });
 
@@ -209,7 +212,7 @@ describe.each(COMPOSITIONS)('%s', (_, parts) => {
       for (const latentDim of [2, 4]) {
         const cases: Case[] = [objective, turned].map((o) => ({ world, objective: o, latentDim }));
         const [a, b] = (await solveBatch(cases, { backend: native, encoder: true })) as [Solution, Solution];
-        expect(b).toEqual(a);
+        expect(numbers(b)).toEqual(numbers(a));
         for (const [, backend] of backends) {
           const other = await solve({ world, objective, latentDim }, { backend, encoder: true });
           expectSame(a, other);
@@ -288,7 +291,7 @@ describe.each(backends)('limits on %s', (_, backend) => {
       cross,
       augmented,
     ])
-      expect(await ask(compose(part))).toEqual(await ask(part));
+      expect(numbers(await ask(compose(part)))).toEqual(numbers(await ask(part)));
   });
 
   it.each(COMPOSITIONS)('weight 0 is as good as without: %s', async (_name, parts) => {
@@ -340,7 +343,7 @@ describe.each(backends)('limits on %s', (_, backend) => {
 
   it('below actionDim an identity decoder answers what a free one cannot', async () => {
     await expect(ask(compose(supervision, penalty), 1)).rejects.toMatchObject({ kind: 'unsupported' });
-    await expect(ask(compose(supervision, penalty), 1)).rejects.toThrow('`exolam train`');
+    await expect(ask(compose(supervision, penalty), 1)).rejects.toThrow('takes training');
     const { loss } = await ask(compose(identity, supervision), 1);
     expect(loss).toBeGreaterThan((await ask(compose(identity, supervision), 2)).loss);
   });
@@ -383,7 +386,7 @@ describe('what cannot be composed', () => {
   ] as [Part[], string][])('%j: says why and what answers', async (parts, why) => {
     await expect(ask(compose(...parts))).rejects.toMatchObject({ name: 'ExolamError', kind: 'unsupported' });
     await expect(ask(compose(...parts))).rejects.toThrow(why);
-    await expect(ask(compose(...parts))).rejects.toThrow('use `exolam train`');
+    await expect(ask(compose(...parts))).rejects.toThrow('it takes training');
   });
   it.each([
     [[], 'objective.parts: expected at least 1 entries but received []'],
