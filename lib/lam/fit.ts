@@ -8,14 +8,15 @@ import { quote } from '../base/validate.js';
 import { version } from '../base/version.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
-import { matrix, multiply } from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { matrix, scale } from '../linalg/matrix.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
 import { hasKind, type ObjectiveSpec, resolveObjective } from '../solve/objectives.js';
 import { checkedRidge, requireVariables } from '../solve/of-moments.js';
 import { type Case, prepare, requestOf, solve } from '../solve/population.js';
-import { seenThrough } from '../solve/whitening.js';
+import { inputOf } from '../solve/whitening.js';
 import { type Decoder, momentsDecoder, populationDecoder } from './decoder.js';
-import { LinearLam, negative } from './linear-lam.js';
+import { LinearLam } from './linear-lam.js';
 import { type LinearLamParts, productOf, requireGauge } from './parts.js';
 
 /** What to fit to a data set; the options mean what they mean to `analyze`. */
@@ -75,7 +76,7 @@ async function fitPopulation(question: Case, options: FitLinearLamOptions): Prom
   requireMemory(4 * m * d * 8, `a decoder of ${d} coordinates`);
   const solution = await solve(question, { ...options, encoder: true });
   const { C, D } = solution.encoder as NonNullable<typeof solution.encoder>;
-  const encoder = { C: solution.gauge === 'difference' ? negative(D) : C, D };
+  const encoder = { C: solution.gauge === 'difference' ? scale(-1, D) : C, D };
   const basis = prepared.basis();
   const request = requestOf([prepared], false);
   // A backend sees a representation in a basis of P's range; decoded is P o' itself.
@@ -141,7 +142,7 @@ async function fitData(question: DataCase, options: FitLinearLamOptions): Promis
   const { width, layout } = variables;
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
-  const seen = await seenThrough(objective, whiten, moments, variables, backend);
+  const seen = await inputOf(objective, whiten, moments, variables, backend);
   const request = {
     count: 1,
     width,
@@ -160,7 +161,7 @@ async function fitData(question: DataCase, options: FitLinearLamOptions): Promis
   const d = t.observationDim;
   const D = matrix(latentDim, d, answer.encoderD);
   const { gauge } = seen.rows;
-  const encoder = { C: gauge === 'difference' ? negative(D) : matrix(latentDim, d, answer.encoderC), D };
+  const encoder = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
   const spectrum = new Float64Array(latentDim);
   spectrum.set(answer.spectrum.subarray(0, latentDim));
   const decoded = momentsDecoder(request, encoder, spectrum);

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
 import { requireFinite } from '../data/checks.js';
-import { addScaled, multiply, multiplyTransposed } from '../linalg/dense.js';
-import { type Matrix, matrix } from '../linalg/matrix.js';
+import { multiply, multiplyTransposed } from '../linalg/dense.js';
+import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
 import type { objectiveSchema } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
 import { readModel, writeModel } from './file.js';
@@ -74,8 +74,8 @@ export class LinearLam {
     this.spectrum = parts.spectrum;
     this.fit = parts.fit;
     this.fittedWith = parts.fittedWith;
-    this.encoding = sideBySide(encoder.C, encoder.D);
-    this.decoding = sideBySide(decoder.A, decoder.B);
+    this.encoding = hstack([encoder.C, encoder.D]);
+    this.decoding = hstack([decoder.A, decoder.B]);
   }
 
   /**
@@ -121,11 +121,8 @@ export class LinearLam {
     requireGauge(gauge, this.objective);
     const { C: before, D } = this.encoder;
     const { A, B, innovationC } = this.decoder;
-    const C = gauge === 'innovation' ? innovationC : negative(D);
-    const moved = matrix(C.rows, C.cols, before.data.slice());
-    addScaled(moved, -1, C);
-    const undone = multiply(B, moved);
-    addScaled(undone, 1, A);
+    const C = gauge === 'innovation' ? innovationC : scale(-1, D);
+    const undone = plus(multiply(B, minus(before, C)), A);
     return new LinearLam({
       ...this.parts,
       gauge,
@@ -146,23 +143,6 @@ export class LinearLam {
   static async load(path: string): Promise<LinearLam> {
     return new LinearLam(await readModel(path));
   }
-}
-
-export function negative(a: Matrix): Matrix {
-  return matrix(
-    a.rows,
-    a.cols,
-    a.data.map((v) => -v),
-  );
-}
-
-function sideBySide(a: Matrix, b: Matrix): Matrix {
-  const out = matrix(a.rows, a.cols + b.cols);
-  for (let i = 0; i < a.rows; i++) {
-    out.data.set(a.data.subarray(i * a.cols, (i + 1) * a.cols), i * out.cols);
-    out.data.set(b.data.subarray(i * b.cols, (i + 1) * b.cols), i * out.cols + a.cols);
-  }
-  return out;
 }
 
 function rowsOf(values: Batch, width: number, name: string, dim: string): number {

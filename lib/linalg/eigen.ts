@@ -1,3 +1,39 @@
+import { copy, type Matrix, matrix } from './matrix.js';
+
+/** Eigenvalues descending, eigenvectors as rows. */
+export interface Eigen {
+  readonly values: Float64Array;
+  readonly vectors: Matrix;
+}
+
+/** Thrown where an eigenproblem does not converge; the caller turns it into a status. */
+export class NotConverged extends Error {}
+
+export function eigen(a: Matrix): Eigen {
+  const vectors = copy(a);
+  const values = new Float64Array(a.rows);
+  if (!eigenInPlace(vectors.data, a.rows, values)) throw new NotConverged('an eigenproblem did not converge');
+  return { values, vectors };
+}
+
+/** How many of the descending values exceed `cut`. */
+export function countAbove(values: Float64Array, cut: number): number {
+  let n = 0;
+  while (n < values.length && values[n] > cut) n++;
+  return n;
+}
+
+/** The eigenvectors whose values exceed `cut`, each divided by the root of its value: W with W a W^T = I. */
+export function whitener(e: Eigen, cut: number): Matrix {
+  const n = e.vectors.cols;
+  const w = matrix(countAbove(e.values, cut), n);
+  for (let i = 0; i < w.rows; i++) {
+    const deviation = Math.sqrt(e.values[i]);
+    for (let j = 0; j < n; j++) w.data[i * n + j] = e.vectors.data[i * n + j] / deviation;
+  }
+  return w;
+}
+
 /** QL steps that an eigenvalue may take before it counts as lost; two or three are usual. */
 const MOST_STEPS = 60;
 const EPSILON = 2 ** -52;

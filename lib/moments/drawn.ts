@@ -2,7 +2,7 @@ import type { Backend, Control } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
-import { above, type Matrix, matrix } from '../linalg/matrix.js';
+import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { equations } from '../world/equations.js';
 import { createWorld, type WorldSpec } from '../world/world.js';
 import type { Variables } from './of-data.js';
@@ -42,11 +42,7 @@ export async function drawMoments(spec: WorldSpec, options: DrawMomentsOptions):
   const v = equations(world);
   const views = [v.observation, v.observationNext];
   if (pair) views.push(v.pairObservation, v.pairObservationNext);
-  const {
-    rows: width,
-    cols: sources,
-    data: loadings,
-  } = used([...views, v.action, v.exogenousNext].reduce(above));
+  const { rows: width, cols: sources, data: loadings } = used(vstack([...views, v.action, v.exogenousNext]));
   if (!Number.isSafeInteger(4 * (first + count) * sources * sources))
     throw new ExolamError('input', `first: expected an index of fewer digits but received ${quote(first)}`);
   const moments = await (options.backend ?? defaultBackend()).wishart(

@@ -1,17 +1,7 @@
-import {
-  beside,
-  columns,
-  type Matrix,
-  matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  sum,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, hstack, matrix, minus, scale, sum, transpose } from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
-import { halfTimes } from '../theorems/flow.js';
+import { halfTimes, rotation } from '../theorems/flow.js';
 import { Random } from '../theorems/random.js';
 import { covariance, equations, residual } from '../world/equations.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
@@ -34,10 +24,6 @@ const logistic = (start: number, eigenvalue: number, time: number): number =>
 const halfTime = (start: number, eigenvalue: number): number =>
   Math.log((1 - start) / start) / (4 * eigenvalue);
 
-function rotation(random: Random, n: number): Matrix {
-  return orthonormalise(matrix(n, n, random.normals(n * n))).basis;
-}
-
 /** A world without empty coordinates, and cov(o' given o). */
 function innovation(spec: ReproduceSpec, own: WorldSpec) {
   const world = createWorld({
@@ -57,7 +43,7 @@ function curves(spec: ReproduceSpec): Row[] {
   const mixing = fullMixing(world);
   const ds = spec.world.endogenousDim;
   const action = multiply(columns(mixing, 0, ds), columns(world.actionEffect, 0, 1));
-  const directions = beside(action, columns(mixing, ds, ds + 1));
+  const directions = hstack([action, columns(mixing, ds, ds + 1)]);
   const turn = rotation(new Random(spec.seed, 'order'), d);
   let [B, G] = [scale(Math.sqrt(start), turn), scale(Math.sqrt(start), transpose(turn))];
   const step = RATE / Math.max(1, ratio);

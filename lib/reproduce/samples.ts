@@ -1,12 +1,5 @@
-import {
-  above,
-  beside,
-  columns,
-  type Matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, hstack, type Matrix, transpose, vstack } from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
 import { drawnMoments, encoderOf, fitted } from '../theorems/fit.js';
 import { Random } from '../theorems/random.js';
@@ -69,13 +62,13 @@ async function fittedLeakage(ratio: number, count: number, run: Run): Promise<nu
   const drawSeed = new Random(seed, 'large', ratio, count).integer(0, 2 ** 32 - 1);
   const moments = await drawnMoments(source, count, fits, drawSeed, run.backend, run);
   const answer = await fitted(moments, fits, observationDim, latentDim, run.backend, run);
-  const both = above(source.observation, source.observationNext);
+  const both = vstack([source.observation, source.observationNext]);
   const left = residual(source.exogenousNext, source.observation);
   // Residuals of everything given o, once: z's is linear in that of o'.
   const own: Matrix = residual(both, source.observation);
   return Array.from({ length: fits }, (_, n) => {
     const { C, D } = encoderOf(answer, n, latentDim, observationDim);
-    const { basis } = orthonormalise(transpose(multiply(beside(C, D), own)));
+    const { basis } = orthonormalise(transpose(multiply(hstack([C, D]), own)));
     return variance(multiply(left, basis)) / variance(left);
   });
 }

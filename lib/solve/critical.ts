@@ -1,14 +1,7 @@
 import type { Backend, Control } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
-import {
-  fromRows,
-  identity,
-  type Matrix,
-  multiply,
-  orthonormalise,
-  toRows,
-  transpose,
-} from '../linalg/matrix.js';
+import { gram, multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, identity, type Matrix, toRows, transpose } from '../linalg/matrix.js';
 import { createWorld, fullMixing, policyReacts, type World, type WorldSpec } from '../world/world.js';
 import type { ObjectiveSpec } from './objectives.js';
 import { solveBatch } from './population.js';
@@ -136,11 +129,7 @@ function isOrthonormal(world: World): boolean {
   const { processNoise, sensorNoise, actionExogenousCorrelation, exogenousScale } = world.spec;
   if (processNoise !== 0 || sensorNoise !== 0 || actionExogenousCorrelation !== 0 || exogenousScale === 0)
     return false;
-  return isIdentity(gram(world.mixing)) && isIdentity(gram(world.actionEffect));
-}
-
-function gram(a: Matrix): Matrix {
-  return multiply(transpose(a), a);
+  return isIdentity(gram(transpose(world.mixing))) && isIdentity(gram(transpose(world.actionEffect)));
 }
 
 function isIdentity(a: Matrix): boolean {

@@ -12,7 +12,8 @@ import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
 import { ExolamError } from '../base/errors.js';
 import { parse } from '../base/validate.js';
-import { type Matrix, matrix, multiply, transpose } from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import {
   createWorld,
   parameterColumn,

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend/requests.js';
 import { RELATIVE_TOLERANCE } from '../backend/requests.js';
-import { above, type Matrix, matrix } from '../linalg/matrix.js';
+import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { resolveObjective } from '../solve/objectives.js';
 import type { Equations } from '../world/equations.js';
 import { fullMixing, parameterColumn, type World } from '../world/world.js';
@@ -20,7 +20,7 @@ export function drawnMoments(
   control: Control = {},
   draw: Draw = wishart,
 ): Promise<Float64Array> {
-  const { rows, data } = above(world.observation, world.observationNext);
+  const { rows, data } = vstack([world.observation, world.observationNext]);
   return draw(
     { first: 0, count, seed, degrees: samples, width: rows, sources: world.sources, loadings: data },
     backend,

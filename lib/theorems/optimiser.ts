@@ -1,6 +1,7 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 
-import { beside, type Matrix, minus, multiply, orthonormalise, transpose } from '../linalg/matrix.js';
+import { dot, multiply, orthonormalise } from '../linalg/dense.js';
+import { hstack, type Matrix, matrix, minus, transpose } from '../linalg/matrix.js';
 import { variance } from '../world/equations.js';
 import type { Random } from './random.js';
 
@@ -47,7 +48,7 @@ interface Whitened {
 
 function whiten(observation: Matrix, observationNext: Matrix, isFree: boolean): Whitened {
   const now = transpose(observation);
-  const { basis } = orthonormalise(beside(now, transpose(observationNext)));
+  const { basis } = orthonormalise(hstack([now, transpose(observationNext)]));
   if (!isFree) return { target: multiply(minus(observationNext, observation), basis), free: 0 };
   return { target: multiply(observationNext, basis), free: orthonormalise(now).basis.cols };
 }
@@ -132,7 +133,7 @@ function descendOnce(
     converged = t === 0;
     if (converged) break;
     const step = direction.map((v) => t * v);
-    x = sumOf(x, step);
+    x = x.map((v, i) => v + step[i]);
     error = rest(x);
     loss = dot(error, error);
     const next = gradientOf(x, error);
@@ -202,23 +203,7 @@ function cubicRoots(a: number, b: number, c: number, d: number): number[] {
   return [0, 2, 4].map((turn) => radius * Math.cos((angle + turn * Math.PI) / 3) - shift);
 }
 
-/** a (n, m) times b (m, c) */
-function product(a: Float64Array, b: Float64Array, n: number, m: number, c: number): Float64Array {
-  const out = new Float64Array(n * c);
-  for (let i = 0; i < n; i++)
-    for (let l = 0; l < m; l++) {
-      const v = a[i * m + l]!;
-      for (let j = 0; j < c; j++) out[i * c + j]! += v * b[l * c + j]!;
-    }
-  return out;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function sumOf(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((v, i) => v + b[i]!);
+/** B E of the parameters' blocks b (d, k) and e (k, w). */
+function product(b: Float64Array, e: Float64Array, d: number, k: number, w: number): Float64Array {
+  return multiply(matrix(d, k, b), matrix(k, w, e)).data;
 }

@@ -1,4 +1,5 @@
-import { columns, multiply, orthonormalise, sum, transpose } from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, sum, transpose } from '../linalg/matrix.js';
 import { type Equations, equations, residual, variance } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';

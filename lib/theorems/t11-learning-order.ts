@@ -1,25 +1,13 @@
-import {
-  beside,
-  columns,
-  type Matrix,
-  matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, hstack, matrix, transpose } from '../linalg/matrix.js';
 import { covariance, equations, residual } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { anyWorld, thresholdWorld } from './draw.js';
-import { halfTimes } from './flow.js';
-import type { Random } from './random.js';
+import { halfTimes, rotation } from './flow.js';
 
 /** Modes weaker than this share of the strongest are not waited for. */
 const WEAKEST = 0.15;
-
-function rotation(random: Random, n: number): Matrix {
-  return orthonormalise(matrix(n, n, random.normals(n * n))).basis;
-}
 
 /** Long enough for a mode of this eigenvalue, whatever the prediction. */
 function patience(start: number, eigenvalue: number): number {
@@ -56,7 +44,7 @@ export const t11 = defineTheorem({
           covariance(r, r),
           rotation(random, spec.observationDim),
           start,
-          beside(action, exogenous),
+          hstack([action, exogenous]),
           Math.max(alpha, beta),
           patience(start, Math.min(alpha, beta)),
         ) as [number, number];

@@ -1,15 +1,5 @@
-import {
-  fromRows,
-  identity,
-  type Matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  sum,
-  toRows,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, identity, type Matrix, minus, scale, sum, toRows, transpose } from '../linalg/matrix.js';
 import { solveBatch } from '../solve/population.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';

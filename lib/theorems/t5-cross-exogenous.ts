@@ -1,4 +1,5 @@
-import { columns, type Matrix, multiply } from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, type Matrix } from '../linalg/matrix.js';
 import { type Solution, solveBatch } from '../solve/population.js';
 import { variance } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';

@@ -1,4 +1,5 @@
-import { type Matrix, minus, multiply, orthonormalise, scale, sum, transpose } from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { type Matrix, minus, scale, sum, transpose } from '../linalg/matrix.js';
 import { type Solution, solveBatch } from '../solve/population.js';
 import { type Equations, equations, residual, variance } from '../world/equations.js';
 import { createWorld } from '../world/world.js';

@@ -1,4 +1,5 @@
-import { columns, type Matrix, multiply, orthonormalise, toRows } from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, type Matrix, toRows } from '../linalg/matrix.js';
 import { solveBatch } from '../solve/population.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';

@@ -1,5 +1,4 @@
-import type { Matrix } from '../linalg/matrix.js';
-import { sum } from '../linalg/matrix.js';
+import { type Matrix, sum } from '../linalg/matrix.js';
 import { type Solution, solveBatch } from '../solve/population.js';
 import { variance } from '../world/equations.js';
 import { type Comparison, defineTheorem } from './check.js';

@@ -14,7 +14,7 @@ import {
   resolveObjective,
 } from '../solve/objectives.js';
 import { checkedRidge, fail, requireVariables } from '../solve/of-moments.js';
-import { seenThrough } from '../solve/whitening.js';
+import { inputOf } from '../solve/whitening.js';
 import type { Analysis, LatentRow } from './analysis.js';
 import { DEFAULT_LEVEL, remediesOf } from './remedies.js';
 import { recommend } from './words.js';
@@ -101,7 +101,7 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const part = 0.4 / specs.length;
   /** The best k latents for one objective on the training split. */
   const answerOf = async (objective: ResolvedObjective, k: number, control: Control) => {
-    const seen = await seenThrough(objective, whiten, train, variables, backend);
+    const seen = await inputOf(objective, whiten, train, variables, backend);
     const answer = await backend.solveMoments(
       {
         count: 1,
@@ -154,7 +154,7 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
       });
     });
   }
-  const plain = await seenThrough(
+  const plain = await inputOf(
     resolveObjective({ kind: 'reconstruction' }),
     whiten,
     train,

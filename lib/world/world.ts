@@ -2,16 +2,8 @@ import { z } from 'zod';
 import { PARAMETERS } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { parse } from '../base/validate.js';
-import {
-  beside,
-  fromRows,
-  identity,
-  type Matrix,
-  matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, hstack, identity, type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import { normals } from '../random/philox.js';
 
 const dimension = z.int().min(1).max(4096);
@@ -98,10 +90,10 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
   const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = spec;
   const given = spec.matrices;
   if (given) {
-    const stacked = beside(
+    const stacked = hstack([
       shaped(given.endogenousMixing, `${what}.matrices.endogenousMixing`, d, ds),
       shaped(given.exogenousMixing, `${what}.matrices.exogenousMixing`, d, dx),
-    );
+    ]);
     const { basis, coordinates } = orthonormalise(stacked);
     if (basis.cols === 0) {
       throw new ExolamError('input', `${what}.matrices: endogenousMixing and exogenousMixing are all zero`);
@@ -221,7 +213,7 @@ export function reduce(
 ): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
   if (!projection) return { mixing: world.mixing, projection: null, basis: world.basis };
   const own = world.basis();
-  const { basis } = orthonormalise(beside(own, transpose(projection)));
+  const { basis } = orthonormalise(hstack([own, transpose(projection)]));
   const mixing = multiply(transpose(basis), multiply(own, world.mixing));
   const seen = multiply(projection, basis);
   const range = orthonormalise(seen).basis;

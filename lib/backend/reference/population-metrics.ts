@@ -1,5 +1,6 @@
-import { addScaled, eigen, firstRows, gram, multiply, sumOfSquares } from '../../linalg/dense.js';
-import type { Matrix } from '../../linalg/matrix.js';
+import { gram, multiply } from '../../linalg/dense.js';
+import { eigen } from '../../linalg/eigen.js';
+import { addScaled, firstRows, type Matrix, sumOfSquares } from '../../linalg/matrix.js';
 import { POPULATION_METRICS } from '../requests.js';
 import { type Given, given, residual } from './conditioning.js';
 import type { World } from './loadings.js';

@@ -1,17 +1,7 @@
 import { ExolamError } from '../../base/errors.js';
-import {
-  addScaled,
-  countAbove,
-  type Eigen,
-  eigen,
-  firstRows,
-  gram,
-  multiply,
-  multiplyTransposed,
-  NotConverged,
-  sumOfSquares,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, type Eigen, eigen, NotConverged } from '../../linalg/eigen.js';
+import { addScaled, firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
 import {
   type Control,
   type ObjectiveRows,

@@ -1,14 +1,6 @@
-import {
-  addProduct,
-  countAbove,
-  eigen,
-  multiply,
-  multiplyTransposed,
-  symmetrise,
-  trace,
-  transposed,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { addProduct, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, eigen } from '../../linalg/eigen.js';
+import { type Matrix, matrix, symmetric, trace, transpose } from '../../linalg/matrix.js';
 import type { Control, ProbeAnswer, ProbeRequest } from '../requests.js';
 import { type Regression, regress, residualCovariance } from './moments.js';
 import { Pace } from './pace.js';
@@ -55,12 +47,12 @@ function splitOf(request: ProbeRequest, moments: Float64Array): Split {
   };
   const zo = latentsWith(o, d);
   const zz = multiplyTransposed(zo, c);
-  addProduct(latentsWith(next, d), transposed(dn), 1, zz);
+  addProduct(latentsWith(next, d), transpose(dn), 1, zz);
   const targets = targetsOf(request);
   return {
     oo: cut(s, o, d, o, d),
-    oz: transposed(zo),
-    zz: symmetrise(zz),
+    oz: transpose(zo),
+    zz: symmetric(zz),
     ot: targets.map(([left, cols]) => cut(s, o, d, left, cols)),
     zt: targets.map(([left, cols]) => latentsWith(left, cols)),
     tt: targets.map(([left, cols]) => cut(s, left, cols, left, cols)),
@@ -106,9 +98,9 @@ function probeError(train: Pair, heldOut: Pair, k: number, ridge: number): numbe
 
 /** What is left of z once the target is known, the probe t -> z fitted on training moments. */
 function unexplainedLatents(train: Pair, heldOut: Pair, ridge: number): Matrix {
-  const fit = regress(train.tt, transposed(train.zt), ridge, TOLERANCE);
-  const judged: Regression = { sff: heldOut.tt, sfv: transposed(heldOut.zt), weights: fit.weights };
-  return symmetrise(residualCovariance(heldOut.zz, judged, judged));
+  const fit = regress(train.tt, transpose(train.zt), ridge, TOLERANCE);
+  const judged: Regression = { sff: heldOut.tt, sfv: transpose(heldOut.zt), weights: fit.weights };
+  return symmetric(residualCovariance(heldOut.zz, judged, judged));
 }
 
 /**
@@ -131,7 +123,7 @@ function information(whole: Matrix, left: Matrix, k: number): number {
   const rank = countAbove(values, TOLERANCE * Math.max(values[0] ?? 0, 0));
   const whiten = leading(vectors, rank, k);
   for (let i = 0; i < rank; i++) for (let j = 0; j < k; j++) whiten.data[i * k + j] /= Math.sqrt(values[i]);
-  const remains = eigen(symmetrise(multiplyTransposed(multiply(whiten, scaled(left)), whiten)));
+  const remains = eigen(symmetric(multiplyTransposed(multiply(whiten, scaled(left)), whiten)));
   let sum = 0;
   for (const share of remains.values) {
     if (!(share >= EXACT)) return Number.POSITIVE_INFINITY;
@@ -189,7 +181,7 @@ export async function probe(request: ProbeRequest, control?: Control): Promise<P
   });
   const latentsLeft = (split: Split): Matrix => {
     const r = applied(split, split.oz, zFromO.weights);
-    return symmetrise(residualCovariance(split.zz, r, r));
+    return symmetric(residualCovariance(split.zz, r, r));
   };
   const zzLeft = { train: latentsLeft(train), heldOut: latentsLeft(heldOut) };
   await pace.rest();
@@ -202,7 +194,7 @@ export async function probe(request: ProbeRequest, control?: Control): Promise<P
       return {
         zz,
         zt: residualCovariance(split.zt[t], z, target),
-        tt: symmetrise(residualCovariance(split.tt[t], target, target)),
+        tt: symmetric(residualCovariance(split.tt[t], target, target)),
       };
     };
     const left = { train: given(train, zzLeft.train), heldOut: given(heldOut, zzLeft.heldOut) };

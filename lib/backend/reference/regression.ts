@@ -1,15 +1,6 @@
-import {
-  countAbove,
-  type Eigen,
-  eigen,
-  firstRows,
-  gram,
-  multiply,
-  multiplyTransposed,
-  transposed,
-  whitener,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, type Eigen, eigen, whitener } from '../../linalg/eigen.js';
+import { firstRows, type Matrix, matrix, transpose } from '../../linalg/matrix.js';
 
 /** theory.md section 2 once everything is given f: eigenvalues of M descending, and the weights of every latent on e. */
 export interface Latents {
@@ -28,7 +19,7 @@ export function latentsOf(sye: Matrix, bottleneck: Eigen, cut: number): Latents 
   const nt = multiplyTransposed(w, sye);
   if (sye.rows < w.rows) {
     // b_i from N N^T itself; G = B^T N W.
-    const { values, vectors } = eigen(gram(transposed(nt)));
+    const { values, vectors } = eigen(gram(transpose(nt)));
     return { values, weights: multiply(multiplyTransposed(vectors, nt), w) };
   }
   // From N^T N = V L V^T: b_i = N v_i / root(l_i), so that G = B^T N W = root(L) V W.
