@@ -28,9 +28,16 @@ const ENTRIES = ['browser.ts', 'index.ts'];
 
 const root = packageRoot();
 
+/** Modules that Node and a browser each have their own of: `#name` stands for both files. */
+const ALTERNATIVES = (
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    imports: Record<string, Record<'browser' | 'default', string>>;
+  }
+).imports;
+
 type Imports = ReadonlyMap<string, readonly string[]>;
 
-const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
+const IMPORT = /(?:from|import)\s*\(?\s*'([.#][^']+)'/g;
 
 /** What each file of lib/ imports from the tree, paths relative to the root. */
 function importsOf(folder: string): Imports {
@@ -40,8 +47,10 @@ function importsOf(folder: string): Imports {
   return new Map(
     files.map((file) => [
       file,
-      [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map((found) =>
-        relative('.', join(dirname(file), found[1] as string)).replace(/\.js$/, '.ts'),
+      [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].flatMap(([, name = '']) =>
+        name.startsWith('#')
+          ? Object.values(ALTERNATIVES[name] ?? {}).map((target) => relative('.', target))
+          : [relative('.', join(dirname(file), name)).replace(/\.js$/, '.ts')],
       ),
     ]),
   );
@@ -95,7 +104,9 @@ describe('the tree of lib/', () => {
         ]),
       ),
     ).toEqual(['b -> c -> b']);
-    expect(imports.get('lib/backend/select.ts')).toContain('lib/backend/reference/index.ts');
+    expect(imports.get('lib/backend/select.ts')).toEqual(
+      expect.arrayContaining(['lib/backend/choose.ts', 'lib/backend/choose.browser.ts']),
+    );
   });
 
   it('is imported downwards only', () => {
@@ -112,7 +123,7 @@ describe('the tree of lib/', () => {
       .filter(([, targets]) => targets.some((target) => target.startsWith('lib/backend/reference/')))
       .map(([file]) => file);
     // The decoder has no native stage yet.
-    expect(users).toEqual(['lib/backend/select.ts', 'lib/lam/decoder.ts']);
+    expect(users).toEqual(['lib/backend/choose.browser.ts', 'lib/backend/choose.ts', 'lib/lam/decoder.ts']);
   });
 
   it('is mirrored by test/: a folder of tests has the name of a floor', () => {

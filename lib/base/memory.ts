@@ -1,13 +1,8 @@
-import { totalmem } from 'node:os';
+import { availableMemory } from '#available-memory';
 import { ExolamError } from './errors.js';
 
 /** A claim about a file's contents is not allowed to take more than this share of the machine's memory. */
 export const MEMORY_SHARE = 0.75;
-
-export function availableMemory(): number {
-  const constrained = process.constrainedMemory?.() ?? 0;
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
 
 export function gigabytes(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;

@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path';
 import { ExolamError } from '../base/errors.js';
 import { version } from '../base/version.js';
 import { fitLinearLam } from '../lam/fit.js';
+import { toRows } from '../linalg/matrix.js';
 import { writeWhole } from '../reproduce/index.js';
 import { type Case, type Failure, type MultiCase, type Solution, solveBatch } from '../solve/population.js';
 import { type NamedCase, readCases } from './cases.js';
@@ -20,11 +21,6 @@ export interface SolveFlags {
   readonly threads?: number;
 }
 
-/** Rows of a matrix as the contract prints them. */
-function rowsOf(m: { rows: number; cols: number; data: Float64Array }): number[][] {
-  return Array.from({ length: m.rows }, (_, i) => Array.from(m.data.subarray(i * m.cols, (i + 1) * m.cols)));
-}
-
 const isFailure = (answer: Solution | Failure): answer is Failure => 'error' in answer;
 
 /** One line of the answer: what was asked, with every default, and what came out. */
@@ -34,7 +30,7 @@ function lineOf(answer: Solution | Failure): object {
   return {
     ...rest,
     gauge,
-    ...(encoder ? { C: rowsOf(encoder.C), D: rowsOf(encoder.D) } : {}),
+    ...(encoder ? { C: toRows(encoder.C), D: toRows(encoder.D) } : {}),
     version,
   };
 }

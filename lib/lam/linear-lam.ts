@@ -6,7 +6,7 @@ import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
 import type { objectiveSchema } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
-import { readModel, writeModel } from './file.js';
+import { decodeModel, encodeModel, readModel, writeModel } from './file.js';
 import {
   type FitSource,
   type LinearLamMeans,
@@ -142,6 +142,18 @@ export class LinearLam {
    */
   static async load(path: string): Promise<LinearLam> {
     return new LinearLam(await readModel(path));
+  }
+
+  /** The bytes of the file that {@link save} writes, for where there are no files. */
+  toBytes(): Uint8Array {
+    return encodeModel(this.parts);
+  }
+
+  /** A model from {@link toBytes}, or from the bytes of a file that {@link save} wrote. Throws as {@link load} does. */
+  static fromBytes(bytes: Uint8Array): LinearLam {
+    if (!(bytes instanceof Uint8Array))
+      throw new ExolamError('input', `bytes: expected a Uint8Array but received ${quote(bytes)}`);
+    return new LinearLam(decodeModel(bytes, 'bytes'));
   }
 }
 
