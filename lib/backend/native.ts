@@ -94,16 +94,15 @@ function sampleArrays<Observation>(
   };
 }
 
-/** The backend that runs in the addon. */
-export function nativeBackend(addon: Addon): Backend {
-  const machine = addon.info();
+type Run = (
+  call: (request: object) => Promise<void>,
+  request: object,
+  control: Control | undefined,
+) => Promise<void>;
 
-  /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
-  async function run(
-    call: (request: object) => Promise<void>,
-    request: object,
-    control: Control | undefined,
-  ) {
+/** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
+function runOn(threads: number): Run {
+  return async (call, request, control) => {
     const cancelled = () =>
       new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
     if (control?.signal?.aborted) throw cancelled();
@@ -116,7 +115,7 @@ export function nativeBackend(addon: Addon): Backend {
     };
     const timer = control?.onProgress ? setInterval(report, POLL) : undefined;
     try {
-      await call({ ...request, control: state, threads: control?.threads ?? machine.threads });
+      await call({ ...request, control: state, threads: control?.threads ?? threads });
       if (control?.signal?.aborted) throw cancelled();
       report();
     } catch (error) {
@@ -126,11 +125,27 @@ export function nativeBackend(addon: Addon): Backend {
       clearInterval(timer);
       control?.signal?.removeEventListener('abort', abort);
     }
-  }
+  };
+}
 
+/** The backend that runs in the addon. */
+export function nativeBackend(addon: Addon): Backend {
+  const machine = addon.info();
+  const run = runOn(machine.threads);
   return {
     info: () => ({ name: 'native', ...machine }),
+    ...fits(addon, run),
+    ...draws(addon, run),
+    ...algebra(addon, run),
+  };
+}
 
+/** Solutions, moments and probes. */
+function fits(
+  addon: Addon,
+  run: Run,
+): Pick<Backend, 'solvePopulation' | 'solveMoments' | 'probe' | 'accumulate'> {
+  return {
     async solvePopulation(r, control, into) {
       const answer = populationArrays(r, into);
       if (r.parameters.length !== PARAMETERS.length * r.count)
@@ -179,14 +194,15 @@ export function nativeBackend(addon: Addon): Backend {
       await run(addon.accumulate, { ...r, moments }, control);
       return moments;
     },
+  };
+}
 
-    async multiply(r, control) {
-      const product = new Float64Array(r.rows * r.cols);
-      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
-      await run(addon.multiply, { ...r, ...flags, product }, control);
-      return product;
-    },
-
+/** Random numbers and what is made of them. */
+function draws(
+  addon: Addon,
+  run: Run,
+): Pick<Backend, 'sample' | 'sampleF32' | 'wishart' | 'normals' | 'normalsF32'> {
+  return {
     async sample(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
       await run(addon.sample, { ...r, ...answer }, control);
@@ -215,6 +231,18 @@ export function nativeBackend(addon: Addon): Backend {
       const out = into ?? new Float32Array(count);
       addon.normalsF32({ seed, stream, first, out });
       return out;
+    },
+  };
+}
+
+/** Dense matrices. */
+function algebra(addon: Addon, run: Run): Pick<Backend, 'multiply' | 'symmetricEigen' | 'choleskySolve'> {
+  return {
+    async multiply(r, control) {
+      const product = new Float64Array(r.rows * r.cols);
+      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
+      await run(addon.multiply, { ...r, ...flags, product }, control);
+      return product;
     },
 
     async symmetricEigen(matrices, n, count, control, into) {

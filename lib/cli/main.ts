@@ -43,9 +43,21 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .configureOutput({ writeOut: shell.out, writeErr: () => {} })
     .showSuggestionAfterError()
     .helpCommand(true);
-  const threads = () =>
-    new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+  addSolveCommand(root, shell, outcome);
+  addDataCommands(root, shell);
+  addClaimCommands(root, shell, outcome);
+  addToolCommands(root, shell, outcome);
+  for (const command of root.commands)
+    command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
+  return root;
+}
 
+function threads(): Option {
+  return new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+}
+
+/** What answers about a world. */
+function addSolveCommand(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('solve')
     .description('exact solutions: a world, an objective, a latent dimension; one JSON document a line')
@@ -66,7 +78,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .action(async (files: string[], flags: SolveFlags) => {
       outcome.code = await solveCommand(files, flags, shell);
     });
+}
 
+/** What analyses data, and makes some. */
+function addDataCommands(root: Command, shell: Shell): void {
   root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
@@ -130,7 +145,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
     .addOption(threads())
     .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));
+}
 
+/** What checks and shows the claims. */
+function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('verify')
     .description('the theorem checks T1-T11 on random worlds: predicted against measured')
@@ -161,7 +179,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
+}
 
+/** What is about this machine. */
+function addToolCommands(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('bench')
     .description('native against pure JavaScript on this machine, beside its measured limits (in a clone)')
@@ -178,10 +199,6 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .description('version, instruction set in use, threads, native or fallback')
     .option('--json', 'print one JSON document')
     .action((flags: { json?: boolean }) => infoCommand(flags, shell));
-
-  for (const command of root.commands)
-    command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
-  return root;
 }
 
 /** Runs one command line; returns the exit code. */

@@ -89,6 +89,64 @@ async function modes(run: Run, exogenousScale: number, seed: number): Promise<Ro
   }));
 }
 
+/** What descent has learned of an action and of an exogenous direction, over the predicted logistic curves. */
+function timePanel(learned: readonly Row[], spec: ReproduceSpec) {
+  const { start, ratio } = spec.order;
+  const line = (name: string) => learned.map((row) => ({ x: row['time'] as number, y: row[name] as number }));
+  const end = learned.at(-1)?.['time'] as number;
+  return lineChart(
+    'orthonormal mixing',
+    { field: 'x', title: 'training time (steps × learning rate, α = 1)', domain: [0, end] },
+    { field: 'y', title: 'share of the direction learned', domain: [0, 1] },
+    [
+      { rows: line('actionPredicted'), colour: ACTION },
+      { rows: line('exogenousPredicted'), colour: EXOGENOUS },
+      { rows: line('action').filter((_, i) => i % 2 === 0), colour: ACTION, mark: 'point' },
+      { rows: line('exogenous').filter((_, i) => i % 2 === 0), colour: EXOGENOUS, mark: 'point' },
+    ],
+    [1, ratio].map((eigenvalue, i) => ({
+      at: halfTime(start, eigenvalue),
+      colour: i === 0 ? ACTION : EXOGENOUS,
+    })),
+  );
+}
+
+/** The measured half-time of every mode over its predicted one. */
+function modePanel(found: readonly Row[], spec: ReproduceSpec) {
+  const { start, scales } = spec.order;
+  const values = found.map((row) => row['eigenvalue'] as number);
+  const ends: [number, number] = [0.8 * Math.min(...values), 1.25 * Math.max(...values)];
+  return lineChart(
+    'overlapping mixing',
+    {
+      field: 'x',
+      title: 'variance of the mode (action innovation = 1)',
+      log: true,
+      domain: ends,
+      ticks: [0.1, 1, 10],
+    },
+    {
+      field: 'y',
+      title: 'time to learn half of it (1 / α)',
+      log: true,
+      domain: [halfTime(start, ends[1]), halfTime(start, ends[0])],
+      ticks: [0.1, 1, 10],
+    },
+    [
+      { rows: ends.map((x) => ({ x, y: halfTime(start, x) })), colour: 'var(--text)' },
+      ...scales.map(
+        (exogenousScale, i): Series => ({
+          colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
+          mark: 'point',
+          rows: found
+            .filter((r) => r['exogenousScale'] === exogenousScale)
+            .map((r) => ({ x: r['eigenvalue'] as number, y: r['halfTime'] as number })),
+        }),
+      ),
+    ],
+  );
+}
+
 /** What gradient training learns first. */
 export const order: Study = {
   name: 'order',
@@ -138,55 +196,6 @@ export const order: Study = {
     const { start, ratio, scales } = spec.order;
     const learned = rowsOf(need(tables, 'order'));
     const found = rowsOf(need(tables, 'order-modes'));
-    const line = (name: string) =>
-      learned.map((row) => ({ x: row['time'] as number, y: row[name] as number }));
-    const end = learned.at(-1)?.['time'] as number;
-    const overTime = lineChart(
-      'orthonormal mixing',
-      { field: 'x', title: 'training time (steps × learning rate, α = 1)', domain: [0, end] },
-      { field: 'y', title: 'share of the direction learned', domain: [0, 1] },
-      [
-        { rows: line('actionPredicted'), colour: ACTION },
-        { rows: line('exogenousPredicted'), colour: EXOGENOUS },
-        { rows: line('action').filter((_, i) => i % 2 === 0), colour: ACTION, mark: 'point' },
-        { rows: line('exogenous').filter((_, i) => i % 2 === 0), colour: EXOGENOUS, mark: 'point' },
-      ],
-      [1, ratio].map((eigenvalue, i) => ({
-        at: halfTime(start, eigenvalue),
-        colour: i === 0 ? ACTION : EXOGENOUS,
-      })),
-    );
-    const values = found.map((row) => row['eigenvalue'] as number);
-    const ends: [number, number] = [0.8 * Math.min(...values), 1.25 * Math.max(...values)];
-    const scatter = lineChart(
-      'overlapping mixing',
-      {
-        field: 'x',
-        title: 'variance of the mode (action innovation = 1)',
-        log: true,
-        domain: ends,
-        ticks: [0.1, 1, 10],
-      },
-      {
-        field: 'y',
-        title: 'time to learn half of it (1 / α)',
-        log: true,
-        domain: [halfTime(start, ends[1]), halfTime(start, ends[0])],
-        ticks: [0.1, 1, 10],
-      },
-      [
-        { rows: ends.map((x) => ({ x, y: halfTime(start, x) })), colour: 'var(--text)' },
-        ...scales.map(
-          (exogenousScale, i): Series => ({
-            colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
-            mark: 'point',
-            rows: found
-              .filter((r) => r['exogenousScale'] === exogenousScale)
-              .map((r) => ({ x: r['eigenvalue'] as number, y: r['halfTime'] as number })),
-          }),
-        ),
-      ],
-    );
     const worst = Math.max(
       ...found.map((r) => Math.abs((r['halfTime'] as number) / (r['predicted'] as number) - 1)),
     );
@@ -201,7 +210,7 @@ export const order: Study = {
             { kind: 'point', label: 'an action direction (measured)', colour: ACTION },
             { kind: 'line', label: 'lines: predicted', colour: '#868e96' },
           ],
-          panels: [overTime],
+          panels: [timePanel(learned, spec)],
           caption: `Gradient descent on the reconstruction loss from a small balanced start (${start} of every direction). Points: descent; lines: the logistic curves of exolam's T11, of rate 4 × variance; vertical: predicted half-times. Stopping early does not help: what moves most is learned first, whoever moves it.`,
         },
         {
@@ -215,7 +224,7 @@ export const order: Study = {
             })),
             { kind: 'line', label: 'predicted: ln((1 − a₀)/a₀) / (4 × variance)', colour: 'var(--text)' },
           ],
-          panels: [scatter],
+          panels: [modePanel(found, spec)],
           caption: `Every mode of several overlapping worlds, gradient flow from a start of ${start}; both axes are logarithmic. The stronger a mode the sooner it is learned, exactly inversely.`,
         },
       ],
