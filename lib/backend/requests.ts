@@ -382,5 +382,4 @@ export interface Backend {
   ): Promise<Float64Array>;
 }
 
-/** Eigenvalues below this share of the largest count as zero (theory.md section 2). */
-export const RELATIVE_TOLERANCE = 1e-10;
+export { RELATIVE_TOLERANCE } from '../base/conventions.js';

@@ -20,8 +20,8 @@ export async function reportCommand(path: string, flags: ReportFlags, shell: She
   const isFolder = await isDirectory(path);
   const source = isFolder ? await resultsIn(path) : path;
   const html = await pageOf(await readJson(source), source);
-  const own = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
-  const out = flags.out ?? join(isFolder ? path : dirname(path), own);
+  const page = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
+  const out = flags.out ?? join(isFolder ? path : dirname(path), page);
   await writeWhole(dirname(out), { [basename(out)]: html });
   shell.out(`${out}\n`);
 }

@@ -1,3 +1,4 @@
+import { DEPENDENT_COLUMN, WELL_CONDITIONED } from '../base/conventions.js';
 import { eigen, whitener } from './eigen.js';
 import { copy, type Matrix, matrix, transpose } from './matrix.js';
 
@@ -195,9 +196,6 @@ function divideRow(b: Float64Array, row: number, divisor: number, m: number): vo
   for (let j = 0; j < m; j++) b[row + j] /= divisor;
 }
 
-/** A pivot ratio above it leaves no eigenvalue near a pseudo-inverse's cut, so that inverse and pseudo-inverse agree. */
-const WELL_CONDITIONED = 1e-6;
-
 /** s^+ b for a positive semidefinite s, cut at `tolerance` of its largest eigenvalue. */
 export function solveSemidefinite(s: Matrix, b: Matrix, tolerance: number): Matrix {
   if (s.rows === 0) return b;
@@ -211,9 +209,6 @@ export function solveSemidefinite(s: Matrix, b: Matrix, tolerance: number): Matr
   const w = whitener(e, tolerance * Math.max(e.values[0], 0));
   return multiply(transpose(w), multiply(w, b));
 }
-
-/** Below this share of its norm, what remains of a column after projection is rounding. */
-const DEPENDENT = 1e-12;
 
 /**
  * a = Q R: orthonormal columns that span those of `a`, and the coordinates of `a` in them (R_ii > 0 where a column adds a
@@ -235,7 +230,7 @@ export function orthonormalise(a: Matrix): { basis: Matrix; coordinates: Matrix 
         coordinate[k] += along;
       });
     const norm = Math.hypot(...v);
-    if (norm > DEPENDENT * before && kept.length < a.rows) {
+    if (norm > DEPENDENT_COLUMN * before && kept.length < a.rows) {
       coordinate[kept.length] = norm;
       kept.push(v.map((x) => x / norm));
     }

@@ -72,7 +72,7 @@ export const consistency: Study = {
             const { strength, objective } = remedy(id);
             if (!strength) continue;
             const level = relative * strength.critical(ratio);
-            const own = {
+            const setting = {
               ...world,
               mixing: 'gaussian' as const,
               exogenousScale: Math.sqrt(ratio),
@@ -80,8 +80,8 @@ export const consistency: Study = {
             };
             keys.push({ remedy: id, ratio, relativeStrength: relative, strength: level, seed: seed + i });
             cases.push({
-              world: own,
-              objective: objective(own, { ...run.spec.strengths, [strength.edges]: level }),
+              world: setting,
+              objective: objective(setting, { ...run.spec.strengths, [strength.edges]: level }),
               latentDim,
             });
           }

@@ -25,27 +25,31 @@ const halfTime = (start: number, eigenvalue: number): number =>
   Math.log((1 - start) / start) / (4 * eigenvalue);
 
 /** A world without empty coordinates, and cov(o' given o). */
-function innovation(spec: ReproduceSpec, own: WorldSpec) {
+function innovation(spec: ReproduceSpec, setting: WorldSpec) {
   const world = createWorld({
     ...spec.world,
     observationDim: spec.world.endogenousDim + spec.world.exogenousDim,
-    ...own,
+    ...setting,
   });
   const source = equations(world);
   const r = residual(source.observationNext, source.observation);
-  return { world, own: covariance(r, r), d: world.spec.observationDim };
+  return { world, covariance: covariance(r, r), d: world.spec.observationDim };
 }
 
 /** How much of one action and one exogenous direction plain gradient descent has learned, over time. */
 function curves(spec: ReproduceSpec): Row[] {
   const { start, ratio } = spec.order;
-  const { world, own, d } = innovation(spec, { exogenousScale: Math.sqrt(ratio), seed: spec.seed });
+  const {
+    world,
+    covariance: sigma,
+    d,
+  } = innovation(spec, { exogenousScale: Math.sqrt(ratio), seed: spec.seed });
   const mixing = fullMixing(world);
   const ds = spec.world.endogenousDim;
   const action = multiply(columns(mixing, 0, ds), columns(world.actionEffect, 0, 1));
   const directions = hstack([action, columns(mixing, ds, ds + 1)]);
-  const turn = rotation(new Random(spec.seed, 'order'), d);
-  let [B, G] = [scale(Math.sqrt(start), turn), scale(Math.sqrt(start), transpose(turn))];
+  const R = rotation(new Random(spec.seed, 'order'), d);
+  let [B, G] = [scale(Math.sqrt(start), R), scale(Math.sqrt(start), transpose(R))];
   const step = RATE / Math.max(1, ratio);
   const end = 1.8 * halfTime(start, Math.min(1, ratio));
   const steps = Math.ceil(end / step);
@@ -63,7 +67,7 @@ function curves(spec: ReproduceSpec): Row[] {
         exogenousPredicted: logistic(start, ratio, t * step),
       });
     }
-    const error = minus(multiply(map, own), own);
+    const error = minus(multiply(map, sigma), sigma);
     const [byB, byG] = [multiply(error, transpose(G)), multiply(transpose(B), error)];
     B = sum(B, scale(-2 * step, byB));
     G = sum(G, scale(-2 * step, byG));
@@ -74,13 +78,18 @@ function curves(spec: ReproduceSpec): Row[] {
 /** Half-times of every mode of overlapping worlds, by gradient flow. */
 async function modes(run: Run, exogenousScale: number, seed: number): Promise<Row[]> {
   const { start } = run.spec.order;
-  const { own, d } = innovation(run.spec, { mixing: 'gaussian', exogenousScale, seed, observationDim: 12 });
-  const { values, vectors } = await run.backend.symmetricEigen(own.data, d, 1);
+  const { covariance: sigma, d } = innovation(run.spec, {
+    mixing: 'gaussian',
+    exogenousScale,
+    seed,
+    observationDim: 12,
+  });
+  const { values, vectors } = await run.backend.symmetricEigen(sigma.data, d, 1);
   const followed = Array.from(values).filter((v) => v > WEAKEST * values[0]);
   const directions = transpose(matrix(followed.length, d, vectors.slice(0, followed.length * d)));
   const until = 3 * halfTime(start, followed.at(-1) as number);
-  const turn = rotation(new Random(run.spec.seed, 'modes', exogenousScale, seed), d);
-  return halfTimes(own, turn, start, directions, values[0], until).map((measured, i) => ({
+  const R = rotation(new Random(run.spec.seed, 'modes', exogenousScale, seed), d);
+  return halfTimes(sigma, R, start, directions, values[0], until).map((measured, i) => ({
     exogenousScale,
     seed,
     eigenvalue: followed[i],

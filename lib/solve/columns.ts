@@ -158,8 +158,8 @@ function chunkOf(
     let spec = objective.spec;
     for (const name of strengths)
       spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
-    const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
-    for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c];
+    const values = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+    for (let c = 0; c < values.length; c++) coefficients[c * size + i] = values[c];
   }
   return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
 }

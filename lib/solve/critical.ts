@@ -1,4 +1,5 @@
 import type { Backend, Control } from '../backend/requests.js';
+import { ORTHONORMAL_GAP } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
 import { gram, multiply, orthonormalise } from '../linalg/dense.js';
 import { fromRows, identity, type Matrix, toRows, transpose } from '../linalg/matrix.js';
@@ -18,8 +19,6 @@ export interface CriticalOptions extends Control {
   readonly search?: boolean;
   readonly backend?: Backend;
 }
-/** Two mixing directions this close to orthonormal are. */
-const ORTHONORMAL = 1e-12;
 
 /**
  * The greatest gain of the exogenous part, h = [Es gamma Ex] [Es Ex]^+ o, at which latents of the representation leak no more
@@ -134,7 +133,7 @@ function isOrthonormal(world: World): boolean {
 
 function isIdentity(a: Matrix): boolean {
   const one = identity(a.rows);
-  return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL);
+  return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL_GAP);
 }
 
 /** gain -> P = [Es gain Ex] [Es Ex]^+: keeps the endogenous part of o and scales the exogenous one. */

@@ -1,5 +1,5 @@
 import type { Algebra } from '../backend/algebra.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE, VOID_PROBE } from '../base/conventions.js';
 import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import {
   block,
@@ -51,9 +51,6 @@ export interface Target {
   /** E|t - probe(o)|^2 on held-out moments; NaN where nothing is left to explain. */
   readonly left: number;
 }
-
-/** A conditional variance below this share of the variance is rounding: as in the probes of the backend. */
-const VOID = 1e-12;
 
 /** Ridge regression on one regressor: solves (S_ff + ridge) W = S_fv for any S_fv. */
 async function regressionOn(algebra: Algebra, sff: Matrix, ridge: number) {
@@ -201,7 +198,7 @@ export async function innovationOf(
   const targetOf = (name: Target['name'], first: number, width: number): Target => {
     const total = trace(block(other.vv, first, width, first, width));
     const left = outside.left.subarray(first, first + width).reduce((sum, v) => sum + v, 0);
-    return { name, first, width, left: left > VOID * total ? left : Number.NaN };
+    return { name, first, width, left: left > VOID_PROBE * total ? left : Number.NaN };
   };
   const onX = block(probes, 0, d, atX, exogenousDim);
   const ox = block(own.ov, 0, d, atX, exogenousDim);

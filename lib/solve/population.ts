@@ -10,6 +10,7 @@ import {
 } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
+import { SHORT_DIRECTION } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
 import { parse } from '../base/validate.js';
 import { multiply } from '../linalg/dense.js';
@@ -354,7 +355,7 @@ function complementDirection(basis: Matrix, index: number): Float64Array {
       }
     }
     const norm = Math.hypot(...v);
-    if (norm > 1e-6) found.push(v.map((x) => x / norm));
+    if (norm > SHORT_DIRECTION) found.push(v.map((x) => x / norm));
   }
   return found[index];
 }

@@ -1,5 +1,5 @@
 import type { Backend, ObjectiveRows } from '../backend/requests.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE } from '../base/conventions.js';
 import { multiply } from '../linalg/dense.js';
 import { whitener } from '../linalg/eigen.js';
 import { block, firstRows, type Matrix, matrix, scaleColumns, transpose } from '../linalg/matrix.js';

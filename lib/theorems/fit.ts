@@ -1,6 +1,6 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend/requests.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE } from '../base/conventions.js';
 import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { resolveObjective } from '../solve/objectives.js';
 import type { Equations } from '../world/equations.js';

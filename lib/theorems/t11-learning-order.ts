@@ -78,14 +78,14 @@ export const t11 = defineTheorem({
       const start = random.logUniform(1e-4, 1e-2);
       const source = equations(createWorld(spec));
       const r = residual(source.observationNext, source.observation);
-      const own = covariance(r, r);
+      const sigma = covariance(r, r);
       const d = spec.observationDim;
-      const { values, vectors } = await context.backend.symmetricEigen(own.data, d, 1);
+      const { values, vectors } = await context.backend.symmetricEigen(sigma.data, d, 1);
       const largest = values[0];
       const followed = Array.from(values).filter((value) => value > WEAKEST * largest);
       const directions = transpose(matrix(followed.length, d, vectors.slice(0, followed.length * d)));
       const until = patience(start, followed.at(-1) as number);
-      halfTimes(own, rotation(random, d), start, directions, largest, until).forEach((measured, j) => {
+      halfTimes(sigma, rotation(random, d), start, directions, largest, until).forEach((measured, j) => {
         const predicted = predict.halfTime(start, followed[j]);
         rows.push({
           what: 'half-time of a mode, any world',

@@ -49,7 +49,7 @@ export const t3 = defineTheorem({
         latentDim: random.integer(spec.actionDim, spec.actionDim + spec.exogenousDim),
       };
     }, 'blind');
-    const seen = await solveBatch(
+    const solutions = await solveBatch(
       blind.map(({ spec, projection, latentDim }) => ({
         world: spec,
         objective: { kind: 'representation', projection },
@@ -57,7 +57,7 @@ export const t3 = defineTheorem({
       })),
       context,
     );
-    const rows: Comparison[] = seen.map(({ metrics }) => ({
+    const rows: Comparison[] = solutions.map(({ metrics }) => ({
       what: 'futureLeakage where P Ex = 0, overlapping mixing',
       predicted: predict.leakageWithout(),
       measured: metrics.futureLeakage ?? Number.NaN,
@@ -67,9 +67,9 @@ export const t3 = defineTheorem({
     const worlds = trials.draw((random) => {
       const drawn = thresholdWorld(random);
       const { endogenous, exogenous } = mixings(drawn.spec);
-      const own = multiply(endogenous, transpose(endogenous));
-      const other = multiply(exogenous, transpose(exogenous));
-      const projection = (gain: number) => toRows(sum(own, scale(gain, other)));
+      const ofEndogenous = multiply(endogenous, transpose(endogenous));
+      const ofExogenous = multiply(exogenous, transpose(exogenous));
+      const projection = (gain: number) => toRows(sum(ofEndogenous, scale(gain, ofExogenous)));
       return { ...drawn, projection, latentDim: random.integer(1, drawn.spec.actionDim) };
     }, 'gain');
     const gains = await boundaries(worlds.length, [1e-3, 1e3], 26, async (strengths) => {

@@ -204,7 +204,7 @@ export function policyReacts(world: World): boolean {
 }
 
 /**
- * A reduced basis that also holds what a projection P (m, observationDim) sees: [Es Ex] and P in an orthonormal basis of
+ * A reduced basis that also holds the row space of a projection P (m, observationDim): [Es Ex] and P in an orthonormal basis of
  * span[Es Ex | rows of P], P in a basis of its own range (which changes no distance).
  */
 export function reduce(
@@ -212,10 +212,10 @@ export function reduce(
   projection: Matrix | null,
 ): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
   if (!projection) return { mixing: world.mixing, projection: null, basis: world.basis };
-  const own = world.basis();
-  const { basis } = orthonormalise(hstack([own, transpose(projection)]));
-  const mixing = multiply(transpose(basis), multiply(own, world.mixing));
-  const seen = multiply(projection, basis);
-  const range = orthonormalise(seen).basis;
-  return { mixing, projection: multiply(transpose(range), seen), basis: () => basis };
+  const span = world.basis();
+  const { basis } = orthonormalise(hstack([span, transpose(projection)]));
+  const mixing = multiply(transpose(basis), multiply(span, world.mixing));
+  const projected = multiply(projection, basis);
+  const range = orthonormalise(projected).basis;
+  return { mixing, projection: multiply(transpose(range), projected), basis: () => basis };
 }

@@ -149,8 +149,8 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   }
   if (sensor > 0)
     VIEWS.forEach((view, i) => {
-      const seen = loadings[view];
-      if (seen) setDiagonal(seen, sensors + i * q, parameter.sensorNoise);
+      const variable = loadings[view];
+      if (variable) setDiagonal(variable, sensors + i * q, parameter.sensorNoise);
     });
   return {
     widths,

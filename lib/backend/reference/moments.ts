@@ -1,3 +1,4 @@
+import { VOID_MOMENTS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
 import { addProduct, multiply, multiplyTransposed, solveSemidefinite } from '../../linalg/dense.js';
 import { countAbove, eigen, NotConverged } from '../../linalg/eigen.js';
@@ -27,9 +28,6 @@ import {
 } from './objective.js';
 import { Pace } from './pace.js';
 import { fixSigns, latentsOf, latentsOfItself } from './regression.js';
-
-/** An eigenvalue below this share of the target's variance is the rounding of a difference of moments. */
-const VOID = 1e-14;
 
 /** s plus `ridge` times its mean diagonal. */
 export function withRidge(s: Matrix, ridge: number): Matrix {
@@ -203,8 +201,8 @@ async function solveOne(
   for (const { of, given, weight } of penalties) {
     const on = moments.covariance(given, given);
     const regression = regress(on, moments.covariance(given, of), ridge, tolerance);
-    const left = residualCovariance(moments.covariance(of, of), regression, regression);
-    addScaled(penalised, coefficients[weight], left);
+    const penalty = residualCovariance(moments.covariance(of, of), regression, regression);
+    addScaled(penalised, coefficients[weight], penalty);
     await pace.rest();
   }
   const bottleneck = eigen(symmetric(penalised));
@@ -214,7 +212,7 @@ async function solveOne(
   await pace.rest();
 
   const largest = latents.values[0] ?? 0;
-  const isEmpty = !(largest > VOID * variance);
+  const isEmpty = !(largest > VOID_MOMENTS * variance);
   const rank = isEmpty ? 0 : countAbove(latents.values, tolerance * largest);
   answer.trace[problem] = traceY;
   answer.rank[problem] = rank;

@@ -161,8 +161,8 @@ function prepare(bytes: Buffer, what: string, name: string, size: number) {
 function fromFortran(matrix: Matrix): Matrix {
   if (!(matrix as NpyMatrix).fortran) return matrix;
   const { values, rows, dim } = matrix;
-  const turned = values.slice();
+  const rowMajor = values.slice();
   for (let row = 0; row < rows; row++)
-    for (let j = 0; j < dim; j++) turned[row * dim + j] = values[j * rows + row];
-  return { ...matrix, values: turned };
+    for (let j = 0; j < dim; j++) rowMajor[row * dim + j] = values[j * rows + row];
+  return { ...matrix, values: rowMajor };
 }
