@@ -126,6 +126,12 @@ describe('the tree of lib/', () => {
     expect(users).toEqual(['lib/backend/choose.browser.ts', 'lib/backend/choose.ts', 'lib/lam/decoder.ts']);
   });
 
+  it('is told folder by folder, in this order, by CONTRIBUTING.md', () => {
+    const told = [...readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8').matchAll(/^\| `lib\/(\w+)\/` \|/gm)];
+    const here = readdirSync(join(root, 'lib'));
+    expect(told.map(([, name]) => name)).toEqual(FLOORS.filter((name) => here.includes(name)));
+  });
+
   it('is mirrored by test/: a folder of tests has the name of a floor', () => {
     const OTHERS = ['golden', 'native', 'support'];
     const folders = readdirSync(join(root, 'test'), { withFileTypes: true }).filter((entry) =>
