@@ -2,7 +2,7 @@ import type { Backend, Control, MomentsAnswer, ProbeAnswer } from '../backend/re
 import type { Transitions } from '../data/transitions.js';
 import type { Variables } from '../moments/of-data.js';
 
-/** theory.md section 4 on data; a metric whose variables the data lacks is absent. */
+/** The metrics of docs/theory.md section 4 on data; one whose variables the data lacks is absent. */
 export interface DataMetrics {
   actionError?: number;
   futureLeakage?: number;
@@ -27,6 +27,7 @@ interface Target {
   readonly metricsOf: (answer: ProbeAnswer, at: number) => DataMetrics;
 }
 
+/** The targets that the data has, `isAll` or those of leakage alone. */
 function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
   const targets: Target[] = [];
   if (t.action)

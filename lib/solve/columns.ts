@@ -138,7 +138,7 @@ export async function solveColumns(
   return answer;
 }
 
-/** Configurations [first, first + size) as the columns of a request; what has no column is that of the shared case. */
+/** The part of a request for configurations [first, first + size): columns where there are some, else the shared case's values. */
 function chunkOf(
   { objective }: Prepared,
   shared: PopulationRequest,
@@ -164,6 +164,7 @@ function chunkOf(
   return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
 }
 
+/** The number of configurations; throws where a column is unknown, of another type, length or range. */
 function checkColumns(columns: Configurations['columns']): number {
   const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS)];
   const names = Object.keys(columns);
@@ -208,6 +209,7 @@ function checkRange(column: Float64Array, name: ColumnName, field: string): void
   for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
 }
 
+/** The latent dimensions; throws unless they are ascending integers of at least 1. */
 function checkLatentDims(latentDims: readonly number[]): readonly number[] {
   const ascending = latentDims.every(
     (k, i) => Number.isSafeInteger(k) && k >= 1 && (i === 0 || k > latentDims[i - 1]),
@@ -221,7 +223,7 @@ function checkLatentDims(latentDims: readonly number[]): readonly number[] {
   return [...latentDims];
 }
 
-/** World and objective where most is asked of them: a column that is not all zero stands for what is not zero. */
+/** The case that stands for all: world and objective with the values that ask most of them, non-zero where any is. */
 function representative({ world, objective, columns }: Configurations): {
   world: WorldSpec;
   objective: ObjectiveSpec;

@@ -60,7 +60,7 @@ export async function criticalConsistencyWeight(
   return ask('criticalConsistencyWeight', 1, (weight) => ({ kind: 'exogenous-robust', weight }));
 }
 
-/** A strength of suppression as a gain; what leaks at no gain has the gain Infinity. */
+/** The gain of a strength of suppression, 1 / strength; Infinity where strength 0 is enough. */
 function invert(critical: Critical): Critical {
   return { ...critical, value: 1 / critical.value };
 }
@@ -123,7 +123,7 @@ function prepare(spec: WorldSpec, options: CriticalOptions) {
   return { exact: isExact ? exact : null, ask, scale, latentDim, actionDim, reacts: policyReacts(world) };
 }
 
-/** The premise of the closed forms: orthonormal mixing, no noise, nothing shared between action and exogenous state. */
+/** Whether the premise of the closed forms holds: orthonormal mixing, no noise, nothing shared between action and exogenous state. */
 function isOrthonormal(world: World): boolean {
   const { processNoise, sensorNoise, actionExogenousCorrelation, exogenousScale } = world.spec;
   if (processNoise !== 0 || sensorNoise !== 0 || actionExogenousCorrelation !== 0 || exogenousScale === 0)
@@ -136,7 +136,7 @@ function isIdentity(a: Matrix): boolean {
   return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL_GAP);
 }
 
-/** gain -> P = [Es gain Ex] [Es Ex]^+: keeps the endogenous part of o and scales the exogenous one. */
+/** P = [Es gain Ex] [Es Ex]^+ as a function of the gain; throws where [Es Ex] lacks full column rank and the parts cannot be told apart. */
 function representations(world: World): (gain: number) => number[][] {
   const mixing = fullMixing(world);
   const { endogenousDim } = world.spec;
@@ -155,7 +155,7 @@ function representations(world: World): (gain: number) => number[][] {
     );
 }
 
-/** Of an upper triangular matrix, by substitution. */
+/** R^-1 of an upper triangular R, by substitution; R has no zero on its diagonal. */
 function inverseOfTriangular(r: Matrix): Matrix {
   const n = r.rows;
   const inverse = identity(n);

@@ -108,7 +108,7 @@ const free: Base = {
   needsPair: false,
 };
 
-/** The only place that knows kinds. */
+/** What an objective's kind puts into y, f, e, P and the target (docs/theory.md section 3): the only place that knows kinds. */
 function contributionOf(spec: Part): Contribution {
   switch (spec.kind) {
     case 'reconstruction': {
@@ -163,6 +163,7 @@ function contributionOf(spec: Part): Contribution {
   }
 }
 
+/** The parts of a composition; of a kind alone, itself. */
 function partsOf(spec: Spec): readonly Part[] {
   return spec.kind === 'composition' ? spec.parts : [spec];
 }
@@ -192,7 +193,7 @@ export const STRENGTHS = {
 } as const;
 export type Strength = keyof typeof STRENGTHS;
 
-/** An objective of its own with this number changed, or null where it has no such number. */
+/** A copy of the objective with this number changed, or null where it has no such number. */
 export function withStrength(spec: Spec, strength: Strength, value: number): Spec | null {
   const [kind, key] = strength.split('.') as [Part['kind'], string];
   const changed = partsOf(spec).map((p) => (p.kind === kind ? ({ ...p, [key]: value } as Part) : p));
@@ -243,7 +244,7 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
   };
 }
 
-/** The action is stacked onto the target, the penalty added; coefficients follow those of the base. */
+/** The rows of a base with the action stacked onto y and the penalty added; their coefficients follow those of the base. */
 function compose(base: Base, supervision: number | undefined, penalty: number | undefined): ObjectiveRows {
   const first = base.strengths;
   const y = supervision === undefined ? base.y : [...base.y, block(of('action', first))];
@@ -267,7 +268,7 @@ function compose(base: Base, supervision: number | undefined, penalty: number | 
 
 const BASES: readonly Part['kind'][] = ['reconstruction', 'cross-exogenous', 'augmented'];
 
-/** A composition reconstructs one thing, and takes each kind once. */
+/** Throws unless a composition reconstructs one thing and takes each kind once. */
 function requireDistinct(parts: readonly Part[], what: string): void {
   const received = parts.map(({ kind }) => kind);
   const twice = received.find((kind, i) => received.indexOf(kind) !== i);
@@ -311,7 +312,7 @@ export function requireProjection(
   }
 }
 
-/** The same objective in the representation h = P o: every observation is seen through P. */
+/** The same rows with every observation replaced by h = P o, actions as they are. */
 export function throughProjection(rows: ObjectiveRows): ObjectiveRows {
   const through = (b: Block): Block => (b.terms[0]?.variable === 'action' ? b : { ...b, projected: true });
   return {
@@ -323,7 +324,7 @@ export function throughProjection(rows: ObjectiveRows): ObjectiveRows {
   };
 }
 
-/** An objective as tables and figures call it: its kind, its numbers, its parts. */
+/** The name of an objective in tables and figures: its kind, its numbers, its parts. */
 export function nameOfObjective(spec: Spec): string {
   const { kind, ...rest } = spec;
   if (spec.kind === 'composition') return spec.parts.map(nameOfObjective).join(' + ');

@@ -109,7 +109,7 @@ export async function solve(
   return solution;
 }
 
-/** A case, checked, with what a backend needs of it. */
+/** A case, checked: its world, rows of its objective, and both in the reduced basis. */
 export interface Prepared {
   readonly world: World;
   readonly objective: ResolvedObjective;
@@ -137,7 +137,7 @@ function askedDims(
   return [parse(latentDimSchema, latentDim, named('latentDim'))];
 }
 
-/** Checks one case and makes its world; `what` is what messages call it. */
+/** The case, checked, with its world made; `what` is what messages call it. Throws where it has no closed form. */
 export function prepare(question: Case | MultiCase, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what);
@@ -172,8 +172,8 @@ function groupKey({ world, mixing, projection, latentDims, objective }: Prepared
 }
 
 /**
- * Solves many cases: those of one shape and one kind of objective travel to the backend together. One answer a case, in their
- * order; a case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
+ * The exact answers to many cases, in their order; those of one shape and one kind of objective travel to the backend together.
+ * A case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
  * has no answer, unless `throwOnFailure` is false.
  */
 export async function solveBatch(
@@ -266,7 +266,7 @@ function solutionOf(
   };
 }
 
-/** Cases of one shape and one kind of objective as one request. */
+/** One request for cases of one shape and one kind of objective; their parameters become columns. */
 export function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
   const [first] = group as [Prepared];
   const count = group.length;
@@ -310,7 +310,7 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
   };
 }
 
-/** C and D on the observation itself: the reduced rows mapped back, the complement's rows on directions of their own. */
+/** C and D on o itself: rows of the reduced basis mapped back, those of the complement on directions orthogonal to it. */
 function fullEncoder(
   p: Prepared,
   answer: Pick<PopulationAnswer, 'encoderC' | 'encoderD' | 'complement' | 'complementEncoder'>,
@@ -336,7 +336,7 @@ function fullEncoder(
   return { C, D };
 }
 
-/** The index-th of an orthonormal family orthogonal to the basis: unit vectors projected off it and off each other. */
+/** The index-th unit vector orthogonal to the basis and to those before it: projected axes, short ones passed over. */
 function complementDirection(basis: Matrix, index: number): Float64Array {
   const d = basis.rows;
   const found: Float64Array[] = [];

@@ -34,7 +34,7 @@ async function whitening(s: Matrix, backend: Backend): Promise<{ whiten: Matrix;
   return { whiten, back: scaleColumns(transpose(firstRows(e.vectors, whiten.rows)), deviations) };
 }
 
-/** The input of an objective on a data set with these second moments: P o, W o or W P o; o itself where neither is asked for. */
+/** The input of an objective on a data set with these second moments: P o, whitened W o, or W P o; o itself where neither is asked for. */
 export async function inputOf(
   objective: ResolvedObjective,
   whiten: boolean,

@@ -85,6 +85,7 @@ export interface Definition<P extends object> {
   compare(predict: P, trials: Trials, context: CheckContext & { backend: Backend }): Promise<Comparison[]>;
 }
 
+/** The theorem with its check: `compare` on as many trials, summarised by quantity. Throws where nothing was compared. */
 export function defineTheorem<P extends object>(definition: Definition<P>): Falsifiable<P> {
   const { id, claim, title, statement, hypotheses, predict } = definition;
   return {
@@ -119,12 +120,14 @@ export function defineTheorem<P extends object>(definition: Definition<P>): Fals
   };
 }
 
+/** |predicted - measured| / scale; Infinity where either is NaN, 0 where both are the same infinity. */
 function errorOf({ predicted, measured, scale = 1 }: Comparison): number {
   if (predicted === measured) return 0;
   const error = Math.abs(predicted - measured) / scale;
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 
+/** A row for every quantity, in the order in which they first occur. */
 function summarise(comparisons: readonly Comparison[]): CheckRow[] {
   const rows = new Map<string, CheckRow>();
   for (const comparison of comparisons) {

@@ -18,8 +18,9 @@ interface Pair {
 }
 
 /**
+ * The half-time of each mode: when v^T B D v of each column v of `directions` first passes 1/2, Infinity if not before `until`.
  * Gradient flow of E|r - B D r|^2 from B = sqrt(start) R, D = B^T, R a rotation (d, d), by fourth-order Runge-Kutta on
- * Sigma = cov(r). For each column v of `directions`: when v^T B D v first passes 1/2, Infinity if not before `until`.
+ * Sigma = cov(r).
  */
 export function halfTimes(
   covariance: Matrix,

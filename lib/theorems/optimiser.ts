@@ -180,7 +180,7 @@ function descendOnce(
   return { loss, iterations: iteration, converged };
 }
 
-/** -H gradient, H the inverse curvature that the remembered steps suggest (two-loop recursion). */
+/** The direction of a step, -H gradient, H the inverse curvature that the remembered steps suggest (two-loop recursion). */
 function quasiNewton(
   gradient: Float64Array,
   steps: readonly Float64Array[],

@@ -9,7 +9,7 @@ import { halfTimes, rotation } from './flow.js';
 /** Modes weaker than this share of the strongest are not waited for. */
 const WEAKEST = 0.15;
 
-/** Long enough for a mode of this eigenvalue, whatever the prediction. */
+/** A time three times as long as a mode of this eigenvalue should take: long enough whatever the prediction. */
 function patience(start: number, eigenvalue: number): number {
   return (3 * Math.log(1 / start)) / (4 * eigenvalue);
 }

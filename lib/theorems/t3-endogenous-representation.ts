@@ -17,7 +17,7 @@ function mixings(spec: WorldSpec): { endogenous: Matrix; exogenous: Matrix } {
   };
 }
 
-/** Onto the span of the columns of `a`. */
+/** The orthogonal projector onto the span of the columns of `a`. */
 function projector(a: Matrix): Matrix {
   const { basis } = orthonormalise(a);
   return multiply(basis, transpose(basis));

@@ -28,7 +28,7 @@ function graded(spec: DrawnSpec, strengths: readonly number[]): WorldSpec {
   };
 }
 
-/** Share of each exogenous direction that the encoder of o' can tell apart: |projection on the row space of D Ex|^2. */
+/** The share of each exogenous direction that D holds: its squared projection on the row space of D Ex. */
 function captured(D: Matrix, mixing: Matrix, endogenousDim: number): number[] {
   const encoded = multiply(D, columns(mixing, endogenousDim, mixing.cols));
   // Rows beyond rounding only: an encoder row of an action holds nothing but rounding here.

@@ -17,6 +17,7 @@ export interface Equations {
   readonly pairObservationNext: Matrix;
 }
 
+/** The loadings of every variable of the world; sources of sensor noise only where there is some. */
 export function equations(world: World): Equations {
   const s = world.spec;
   const { endogenousDim: ds, exogenousDim: dx, actionDim: da, observationDim: d } = s;
