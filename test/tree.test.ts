@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/base/package-root.js';
 
@@ -81,6 +82,43 @@ function circles(imports: Imports): string[] {
   for (const file of imports.keys()) visit(file, []);
   return found;
 }
+
+/** Lines of a function that still fit a screen with its neighbours. */
+const LONGEST = 80;
+
+/** Functions of a source above so many lines, as `name: lines`. */
+function longFunctions(file: string, text: string, most: number): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const lineOf = (position: number) => source.getLineAndCharacterOfPosition(position).line;
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body) {
+      const lines = lineOf(node.end) - lineOf(node.getStart(source)) + 1;
+      const { name } = node as { name?: ts.Node };
+      if (lines > most)
+        found.push(`${file} ${name?.getText(source) ?? 'a function without a name'}: ${lines}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+describe('the functions of lib/', () => {
+  it('are measured with what is inside them, methods and arrows alike', () => {
+    const text =
+      'const a = { b() {\n\n\n} };\nfunction c() {\n  return () => {\n  };\n}\nconst d = () => 1;\n';
+    expect(longFunctions('x.ts', text, 2)).toEqual(['x.ts b: 4', 'x.ts c: 4']);
+    expect(longFunctions('x.ts', text, 4)).toEqual([]);
+  });
+
+  it(`are at most ${LONGEST} lines long`, () => {
+    const files = [...importsOf('lib').keys()];
+    expect(
+      files.flatMap((file) => longFunctions(file, readFileSync(join(root, file), 'utf8'), LONGEST)),
+    ).toEqual([]);
+  });
+});
 
 describe('the tree of lib/', () => {
   const imports = importsOf('lib');
