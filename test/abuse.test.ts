@@ -1377,3 +1377,21 @@ describe('nothing is refused that is accepted', () => {
     expect(heard.at(-1)).toBe(1);
   });
 });
+
+it('a listener that throws from a timer stops a native call and is thrown in its place', async () => {
+  let calls = 0;
+  const onProgress = () => {
+    calls++;
+    throw new Error('mine');
+  };
+  // Seconds of one thread: the timer fires long before the end.
+  const call = api.drawMoments(
+    { observationDim: 200 },
+    { transitions: 1000, draws: 400, onProgress, threads: 1 },
+  );
+  await expect(call).rejects.toMatchObject({
+    kind: 'input',
+    message: 'onProgress: expected a function that returns, but it threw: mine',
+  });
+  expect(calls).toBeGreaterThan(0);
+});
