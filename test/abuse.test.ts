@@ -270,7 +270,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     [
       'names a string',
       () => api.solve(question, wrong({ names: 'x' })),
-      /^names: expected a list but received "x"$/,
+      /^names: expected an array but received "x"$/,
     ],
     [
       'a getter that throws',
@@ -391,7 +391,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     [
       'latentDims null',
       () => api.solveColumns(wrong({ ...configurations, latentDims: null })),
-      /^latentDims: expected a list but received null$/,
+      /^latentDims: expected an array but received null$/,
     ],
     [
       'latentDims []',
@@ -416,7 +416,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     [
       'metrics as text',
       () => api.solveColumns(configurations, wrong({ metrics: 'loss' })),
-      /^metrics: expected a list but received "loss"$/,
+      /^metrics: expected an array but received "loss"$/,
     ],
     [
       'spectrum 1',
@@ -487,7 +487,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     [
       'notes gone',
       () => api.analyze(without(data, 'notes')),
-      /^notes: expected a list but received nothing$/,
+      /^notes: expected an array but received nothing$/,
     ],
     [
       'actionDim 1.5',
@@ -515,7 +515,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     [
       'latentDims 4',
       () => api.analyze(data, wrong({ latentDims: 4 })),
-      /^latentDims: expected a list but received 4$/,
+      /^latentDims: expected an array but received 4$/,
     ],
     [
       'latentDims too wide',
@@ -1072,7 +1072,7 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     ['seed 1.5', () => api.verify({ seed: 1.5 }), /^seed: expected an integer from 0 but received 1\.5$/],
     ['only T99', () => api.verify({ only: ['T99'] }), /^only: expected some of T1, .* but received "T99"$/],
     ['only []', () => api.verify({ only: [] }), /^only: expected some of/],
-    ['only as text', () => api.verify(wrong({ only: 'T1' })), /^only: expected a list but received "T1"$/],
+    ['only as text', () => api.verify(wrong({ only: 'T1' })), /^only: expected an array but received "T1"$/],
     ['only [1]', () => api.verify(wrong({ only: [1] })), /^only\[0\]: expected a string/],
     [
       'onCheck 1',

@@ -149,7 +149,7 @@ export function describes<I>() {
   ): S => schema;
 }
 
-const NOUNS: Readonly<Record<string, string>> = { int: 'integer', array: 'list' };
+const NOUNS: Readonly<Record<string, string>> = { int: 'integer' };
 
 function sentence(issue: z.core.$ZodIssue): string {
   const article = (noun: string) => (/^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`);
