@@ -8,7 +8,8 @@ export type { Backend, BackendInfo, Control } from './backend/requests.js';
 export { defaultBackend } from './backend/select.js';
 export { type ErrorKind, ExolamError } from './base/errors.js';
 export { version } from './base/version.js';
-export type { Transitions } from './data/transitions.js';
+export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';
+export type { EpisodeCount, Transitions } from './data/transitions.js';
 export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit.js';
 export { type Batch, LinearLam } from './lam/linear-lam.js';
 export type { FitSource, StateGauge } from './lam/parts.js';
@@ -29,7 +30,18 @@ export {
   criticalGain,
   criticalWeight,
 } from './solve/critical.js';
-export { type ObjectiveSpec, objectiveSchema } from './solve/objectives.js';
+export {
+  type ActionSupervised,
+  type Augmented,
+  type Composition,
+  type CrossExogenous,
+  type ExogenousRobust,
+  type ObjectivePart,
+  type ObjectiveSpec,
+  objectiveSchema,
+  type Reconstruction,
+  type Representation,
+} from './solve/objectives.js';
 export {
   type Case,
   type Failure,
@@ -45,4 +57,4 @@ export type { Analysis, LatentRow } from './verdict/analysis.js';
 export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
 export type { Remedy, RemedyMetrics } from './verdict/remedies.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
-export { type WorldSpec, worldSchema } from './world/world.js';
+export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';

@@ -113,14 +113,30 @@ function runOn(threads: number): Run {
       const total = Atomics.load(state, 2);
       if (total > 0) control?.onProgress?.(Math.min(Atomics.load(state, 1), total), total);
     };
-    const timer = control?.onProgress ? setInterval(report, POLL) : undefined;
+    // What a listener throws must not end the process from a timer: it stops the request and is thrown in its place.
+    let thrown: { readonly error: unknown } | undefined;
+    const poll = () => {
+      try {
+        report();
+      } catch (error) {
+        thrown ??= { error };
+        abort();
+      }
+    };
+    const timer = control?.onProgress ? setInterval(poll, POLL) : undefined;
     try {
       await call({ ...request, control: state, threads: control?.threads ?? threads });
+      if (thrown) throw thrown.error;
       if (control?.signal?.aborted) throw cancelled();
       report();
     } catch (error) {
       if (error instanceof ExolamError) throw error;
-      throw new ExolamError('internal', `the addon failed: ${(error as Error).message}`, { cause: error });
+      const { message } = error as Error;
+      if (message === 'out of memory')
+        throw new ExolamError('data', 'memory ran out: expected sizes that this machine can hold', {
+          cause: error,
+        });
+      throw new ExolamError('internal', `the addon failed: ${message}`, { cause: error });
     } finally {
       clearInterval(timer);
       control?.signal?.removeEventListener('abort', abort);

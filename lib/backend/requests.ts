@@ -5,11 +5,13 @@
  * another, everything f64 unless said. Names and formulas: docs/theory.md.
  */
 
-/** Called from time to time while a request runs: `done` of `total` units of work. */
+/** How a long call is watched and stopped. */
 export interface Control {
+  /** Stops the call when it fires: it then rejects with an ExolamError of kind `cancelled`. Default: nothing stops it. */
   readonly signal?: AbortSignal | undefined;
+  /** Called from time to time while the call runs: `done` of `total` units of work. Default: nobody is told. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Worker threads; default: all cores. The answer's bits do not depend on it. */
+  /** Worker threads, 1 to 1024. Default: all cores. The answer's bits do not depend on it. */
   readonly threads?: number | undefined;
 }
 

@@ -8,8 +8,12 @@ export function gigabytes(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;
 }
 
+/** Every machine has this much: not worth a question to the system, which costs more than many an answer. */
+const ALWAYS = 2 ** 26;
+
 /** Refuses what this machine cannot hold, before anything is allocated for it. */
 export function requireMemory(bytes: number, what: string): void {
+  if (bytes <= ALWAYS) return;
   const limit = MEMORY_SHARE * availableMemory();
   if (!(bytes <= limit))
     throw new ExolamError(

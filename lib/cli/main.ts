@@ -1,7 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { version } from '../base/version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
+import { inFlags } from './flags.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { type ReportFlags, reportCommand } from './report.js';
@@ -10,26 +11,10 @@ import { EXIT, explain, type Shell } from './run.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
-function integer(least: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least || text.trim() === '') {
-      throw new InvalidArgumentError(`expected an integer of at least ${least}.`);
-    }
-    return value;
-  };
-}
-
-function number(least: number, most = Number.POSITIVE_INFINITY) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isFinite(value) || text.trim() === '' || value < least || value > most) {
-      throw new InvalidArgumentError(
-        `expected a number ${most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `between ${least} and ${most}`}.`,
-      );
-    }
-    return value;
-  };
+/** The text of an option that is a number, as one; other text stays as it is, for the schema of the call to refuse. */
+function numeric(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === '' || Number.isNaN(value) ? text : value;
 }
 
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -53,7 +38,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
 }
 
 function threads(): Option {
-  return new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+  return new Option('--threads <n>', 'worker threads (default: all cores)').argParser(numeric);
 }
 
 /** What answers about a world. */
@@ -93,30 +78,30 @@ function addDataCommands(root: Command, shell: Shell): void {
     .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
-    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(integer(1)))
+    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(numeric))
     .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(
         '--distractor <weight>',
         'composite the mirrored frames of another episode, as known exogenous state',
-      ).argParser(number(0)),
+      ).argParser(numeric),
     )
     .option('--whiten', 'reconstruct whitened observations')
     .addOption(
       new Option(
         '--ridge <r>',
         "ridge of every regression, relative to the regressors' mean variance (default 1e-3)",
-      ).argParser(number(0)),
+      ).argParser(numeric),
     )
     .addOption(
       new Option(
         '--held-out <share>',
         'share of the episodes held out for the metrics (default 0.3)',
-      ).argParser(number(0, 1)),
+      ).argParser(numeric),
     )
     .addOption(
       new Option('--level <share>', 'leakage that remedies are to bring z down to (default 0.1)').argParser(
-        number(0, 1),
+        numeric,
       ),
     )
     .option('--no-remedies', 'do not seek what each remedy would cost')
@@ -133,14 +118,13 @@ function addDataCommands(root: Command, shell: Shell): void {
     .command('generate')
     .description('sampled transitions of a world')
     .argument('<world>', 'a world or case file (JSON)')
-    .addOption(
-      new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory(),
-    )
+    .addOption(new Option('--samples <n>', 'how many transitions').argParser(numeric).makeOptionMandatory())
     .requiredOption('--out <file>', 'a .npz or .parquet file')
     .addOption(
-      new Option('--precision <p>', 'of the observations; f32 takes half the space')
-        .choices(['f64', 'f32'])
-        .default('f64'),
+      new Option(
+        '--precision <p>',
+        'of the observations: f64, or f32, which takes half the space (default f64)',
+      ),
     )
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
     .addOption(threads())
@@ -152,8 +136,8 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
   root
     .command('verify')
     .description('the theorem checks T1-T11 on random worlds: predicted against measured')
-    .addOption(new Option('--trials <n>', 'random worlds per check (default 50)').argParser(integer(1)))
-    .addOption(new Option('--seed <s>', 'seed of the random worlds (default 0)').argParser(integer(0)))
+    .addOption(new Option('--trials <n>', 'random worlds per check (default 50)').argParser(numeric))
+    .addOption(new Option('--seed <s>', 'seed of the random worlds (default 0)').argParser(numeric))
     .option('--only <ids>', 'these checks alone, e.g. T4,T6')
     .option('--json', 'print one JSON document')
     .addOption(threads())
@@ -166,7 +150,7 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
     .description('the claims C1-C3 as numbers, tables and figures (linear models)')
     .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
     .option('--quick', 'coarse grids and few worlds: seconds instead of a minute')
-    .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(integer(0)))
+    .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(numeric))
     .option('--json', 'print results.json')
     .addOption(threads())
     .action(async (flags: ReproduceFlags) => {
@@ -219,6 +203,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   };
   const outcome = { code: EXIT.done as number };
   const root = program(shell, outcome);
+  let running: Command | undefined;
+  root.hook('preAction', (_, command) => {
+    running = command;
+  });
   try {
     await root.parseAsync([...argv], { from: 'user' });
     return outcome.code;
@@ -236,7 +224,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       );
       return EXIT.badInput;
     }
-    const { line, code } = explain(error);
+    const { line, code } = explain(running ? inFlags(error, running) : error);
     shell.note(line);
     return code;
   } finally {

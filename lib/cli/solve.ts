@@ -76,7 +76,7 @@ export async function solveCommand(
   checkFlags(cases, flags);
   const progress = new Progress(shell);
   const options = {
-    encoder: flags.encoder ?? false,
+    encoder: flags.encoder,
     threads: flags.threads,
     signal: shell.signal,
     onProgress: progress.of('solving'),

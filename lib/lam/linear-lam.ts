@@ -1,6 +1,7 @@
 import type { z } from 'zod';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
-import { quote } from '../base/validate.js';
+import { isDetached, parse, pathField, quote } from '../base/validate.js';
 import { requireFinite } from '../data/checks.js';
 import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
@@ -132,16 +133,16 @@ export class LinearLam {
   }
 
   /** Writes the model as a `.safetensors` file (layout: docs/linear-lam.md); it appears whole or not at all. */
-  async save(path: string): Promise<void> {
-    await writeModel(path, this.parts);
+  save(path: string): Promise<void> {
+    return boundary('save', async () => writeModel(parse(pathField, path, 'path'), this.parts));
   }
 
   /**
    * Reads what {@link save} wrote: the same bits. Throws {@link ExolamError}: `input` for a file that cannot be read, `data` for
    * one that is not a model, is damaged or contradicts itself.
    */
-  static async load(path: string): Promise<LinearLam> {
-    return new LinearLam(await readModel(path));
+  static load(path: string): Promise<LinearLam> {
+    return boundary('load', async () => new LinearLam(await readModel(parse(pathField, path, 'path'))));
   }
 
   /** The bytes of the file that {@link save} writes, for where there are no files. */
@@ -158,7 +159,7 @@ export class LinearLam {
 }
 
 function rowsOf(values: Batch, width: number, name: string, dim: string): number {
-  if (!(values instanceof Float64Array || values instanceof Float32Array))
+  if (!(values instanceof Float64Array || values instanceof Float32Array) || isDetached(values))
     throw new ExolamError(
       'input',
       `${name}: expected a Float64Array or a Float32Array but received ${quote(values)}`,

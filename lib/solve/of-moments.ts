@@ -1,19 +1,13 @@
 import { ExolamError } from '../base/errors.js';
+import { numberThat } from '../base/validate.js';
 import type { Transitions } from '../data/transitions.js';
 import { type ResolvedObjective, requireProjection } from './objectives.js';
 
-/** Ridge of every regression on data, as a share of the regressors' mean variance, where none is given. */
-export const DEFAULT_RIDGE = 1e-3;
+/** Ridge of every regression on data, relative to the regressors' mean variance. */
+export const ridgeField = numberThat('a finite number of at least 0', (v) => v >= 0).default(1e-3);
 
-/** The error for an option that is not accepted. */
-export const fail = (field: string, accepted: string, value: unknown) =>
-  new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
-
-/** The ridge, or the default; throws where it is negative or not finite. 0 is accepted: regressions are then pseudo-inverses. */
-export function checkedRidge(ridge: number = DEFAULT_RIDGE): number {
-  if (ridge >= 0 && Number.isFinite(ridge)) return ridge;
-  throw fail('ridge', 'a finite number of at least 0', ridge);
-}
+/** futureLeakage that is small enough. */
+export const levelField = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);
 
 /** Throws unless the data has every variable that the objective refers to, in the width that its projection takes. */
 export function requireVariables(objective: ResolvedObjective, t: Transitions): void {

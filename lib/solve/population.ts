@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import {
   type Backend,
   type Control,
@@ -10,9 +11,11 @@ import {
 } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
+import { boundary } from '../base/boundary.js';
 import { SHORT_DIRECTION } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
-import { parse } from '../base/validate.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, parse, parseOptions, quote } from '../base/validate.js';
 import { multiply } from '../linalg/dense.js';
 import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import {
@@ -32,20 +35,11 @@ import {
   resolveObjective,
 } from './objectives.js';
 
-const latentDimSchema = z.int().min(1);
-
-const caseSchema = z.strictObject({
-  world: worldSchema.prefault({}),
-  objective: objectiveSchema,
-  latentDim: latentDimSchema.optional(),
-  latentDims: z.array(latentDimSchema).min(1).optional(),
-  expected: z.unknown().optional(),
-});
-
 /** One population-level question: a world, an objective, a latent dimension. */
 export interface Case {
-  /** The world; what is left out has its default (docs/theory.md section 1). */
-  readonly world?: WorldSpec;
+  /** The world; what is left out has its default (docs/theory.md section 1). Default `{}`. */
+  readonly world?: WorldSpec | undefined;
+  /** What z is to be best at. */
   readonly objective: ObjectiveSpec;
   /** Width of z, from 1 to observationDim. */
   readonly latentDim: number;
@@ -55,8 +49,27 @@ export interface Case {
 
 /** A case with several widths of z: solved at once, an answer for each, in this order. */
 export interface MultiCase extends Omit<Case, 'latentDim'> {
+  /** Widths of z, from 1 to observationDim, one at least, in any order. */
   readonly latentDims: readonly number[];
 }
+
+/** Either of the two, before it is known which. */
+interface AnyCase extends Omit<Case, 'latentDim'> {
+  readonly latentDim?: number | undefined;
+  readonly latentDims?: readonly number[] | undefined;
+}
+
+const latentDimSchema = z.int().min(1);
+
+const caseSchema = describes<AnyCase>()(
+  z.strictObject({
+    world: worldSchema.prefault({}),
+    objective: objectiveSchema,
+    latentDim: latentDimSchema.optional(),
+    latentDims: z.array(latentDimSchema).min(1).optional(),
+    expected: z.unknown().optional(),
+  }),
+);
 
 /** A case that was not answered, where the others are (`throwOnFailure: false`). */
 export interface Failure {
@@ -90,24 +103,42 @@ export interface Solution {
 
 export interface SolveOptions extends Control {
   /** Also return the encoder's matrices. Default false. */
-  readonly encoder?: boolean;
-  readonly backend?: Backend;
-  /** What messages and answers call each case, e.g. its file; default: its place, and nothing in messages about a single one. */
-  readonly names?: readonly string[];
+  readonly encoder?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
+  /** What messages and answers call each case, e.g. its file. Default: its place, and nothing in messages about a single one. */
+  readonly names?: readonly string[] | undefined;
   /** False: a case that cannot be answered is a {@link Failure} among the solutions of the others. Default true. */
-  readonly throwOnFailure?: boolean;
+  readonly throwOnFailure?: boolean | undefined;
 }
 
+const optionsSchema = describes<SolveOptions>()(
+  z.strictObject({
+    ...controlFields,
+    encoder: z.boolean().default(false),
+    backend: backendField,
+    names: z.array(z.string()).optional(),
+    throwOnFailure: z.boolean().default(true),
+  }),
+);
+/** Of one case: there are no others for whose sake not to throw. */
+const oneOptionsSchema = optionsSchema.omit({ throwOnFailure: true });
+/** Options, checked. */
+type Checked = z.output<typeof optionsSchema>;
+
 /** Solves one case of one latentDim exactly. Throws {@link ExolamError}. */
-export async function solve(
-  question: Case,
-  options: Omit<SolveOptions, 'throwOnFailure'> = {},
-): Promise<Solution> {
-  if ((question as Partial<MultiCase> | null)?.latentDims !== undefined)
-    throw new ExolamError('input', 'latentDims: expected one latentDim; solveBatch answers several');
-  const [solution] = await solveBatch([question], { ...options, throwOnFailure: true });
-  return solution;
+export function solve(question: Case, options: Omit<SolveOptions, 'throwOnFailure'> = {}): Promise<Solution> {
+  return boundary('solve', async () => {
+    const checked = parseOptions(oneOptionsSchema, options);
+    if ((question as Partial<MultiCase> | null)?.latentDims !== undefined)
+      throw new ExolamError('input', 'latentDims: expected one latentDim; solveBatch answers several');
+    const [solution] = await solveAll([question], { ...checked, throwOnFailure: true });
+    return solution as Solution;
+  });
 }
+
+/** Matrices as wide as a problem that solving it takes at least: eight problems share the lanes of a vector. */
+const LEAST_SCRATCH = 10 * 8;
 
 /** A case, checked: its world, rows of its objective, and both in the reduced basis. */
 export interface Prepared {
@@ -140,7 +171,7 @@ function askedDims(
 /** The case, checked, with its world made; `what` is what messages call it. Throws where it has no closed form. */
 export function prepare(question: Case | MultiCase, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
-  const checked = parse(caseSchema, question, what);
+  const checked = parse(caseSchema, question, what, what || 'case');
   const world = createWorld(checked.world as WorldSpec, named('world'));
   const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
   const { observationDim, actionDim } = world.spec;
@@ -161,7 +192,12 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
   }
   const latentDims = [...new Set(asked)].sort((a, b) => a - b);
   const latentDim = latentDims[latentDims.length - 1];
-  return { world, objective, asked, latentDims, latentDim, ...reduce(world, objective.projection) };
+  const reduced = reduce(world, objective.projection);
+  requireMemory(
+    LEAST_SCRATCH * 8 * reduced.mixing.rows ** 2,
+    `${named('world')}: a problem of ${reduced.mixing.rows} coordinates`,
+  );
+  return { world, objective, asked, latentDims, latentDim, ...reduced };
 }
 
 /** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
@@ -176,17 +212,40 @@ function groupKey({ world, mixing, projection, latentDims, objective }: Prepared
  * A case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
  * has no answer, unless `throwOnFailure` is false.
  */
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
   options: SolveOptions & { readonly throwOnFailure: false },
 ): Promise<(Solution | Failure)[]>;
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
-  options?: SolveOptions & { readonly throwOnFailure?: true },
+  options?: SolveOptions & { readonly throwOnFailure?: true | undefined },
 ): Promise<Solution[]>;
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
   options: SolveOptions = {},
+): Promise<(Solution | Failure)[]> {
+  return boundary('solveBatch', async () => {
+    const checked = parseOptions(optionsSchema, options);
+    if (!Array.isArray(questions))
+      throw new ExolamError('input', `cases: expected a list of cases but received ${quote(questions)}`);
+    // A list with holes has cases that are nothing, and says so.
+    return solveAll(Array.from(questions), checked);
+  });
+}
+
+/** C and D of every latent dimension that was asked for. */
+function requireEncoderMemory({ asked, world }: Prepared, what: string): void {
+  const { observationDim: d } = world.spec;
+  const rows = asked.reduce((sum, k) => sum + k, 0);
+  requireMemory(
+    2 * 8 * rows * d,
+    `${what ? `${what}: ` : ''}the encoder of ${rows} latents of ${d} coordinates`,
+  );
+}
+
+async function solveAll(
+  questions: readonly (Case | MultiCase)[],
+  options: Checked,
 ): Promise<(Solution | Failure)[]> {
   const nameOf = (i: number) => options.names?.[i] ?? (questions.length === 1 ? '' : `case ${i}`);
   const labelOf = (i: number) => options.names?.[i] ?? i;
@@ -195,14 +254,18 @@ export async function solveBatch(
     try {
       return run();
     } catch (error) {
-      if (options.throwOnFailure !== false || !(error instanceof ExolamError)) throw error;
+      if (options.throwOnFailure || !(error instanceof ExolamError)) throw error;
       answers[i] = [{ case: labelOf(i), error }];
       return undefined;
     }
   };
   const groups = new Map<string, { readonly prepared: Prepared[]; readonly members: number[] }>();
   questions.forEach((question, i) => {
-    const prepared = guarded(i, () => prepare(question, nameOf(i)));
+    const prepared = guarded(i, () => {
+      const made = prepare(question, nameOf(i));
+      if (options.encoder) requireEncoderMemory(made, nameOf(i));
+      return made;
+    });
     if (!prepared) return;
     const key = groupKey(prepared);
     const group = groups.get(key);
@@ -214,7 +277,7 @@ export async function solveBatch(
   const backend = options.backend ?? defaultBackend();
   let before = 0;
   for (const { prepared, members } of groups.values()) {
-    const request = requestOf(prepared, options.encoder ?? false);
+    const request = requestOf(prepared, options.encoder);
     const answer = await backend.solvePopulation(request, {
       ...options,
       onProgress: options.onProgress
@@ -227,7 +290,7 @@ export async function solveBatch(
         requireOk(answer.status[n], nameOf(i) || 'solve');
         return prepared[n].asked.map((k) => ({
           case: labelOf(i),
-          ...solutionOf(prepared[n], request, answer, n, k, options.encoder ?? false),
+          ...solutionOf(prepared[n], request, answer, n, k, options.encoder),
         }));
       });
       if (all) answers[i] = all;

@@ -19,6 +19,7 @@ export interface Arrays {
   readonly observation: Matrix;
   readonly observationNext?: Matrix | undefined;
   readonly action?: Matrix | undefined;
+  readonly exogenous?: Matrix | undefined;
   readonly exogenousNext?: Matrix | undefined;
   readonly pairObservation?: Matrix | undefined;
   readonly pairObservationNext?: Matrix | undefined;
@@ -32,9 +33,10 @@ export interface Bounds {
 
 /** Shapes that fit each other, and finite numbers only. `file` names the source in messages. */
 export function checkArrays(file: string, arrays: Arrays): void {
-  const { observation, observationNext, action, exogenousNext, pairObservation, pairObservationNext } =
-    arrays;
-  const all = [observation, observationNext, action, exogenousNext, pairObservation, pairObservationNext];
+  const { observation, observationNext, action, exogenous, exogenousNext } = arrays;
+  const { pairObservation, pairObservationNext } = arrays;
+  const pair = [pairObservation, pairObservationNext];
+  const all = [observation, observationNext, action, exogenous, exogenousNext, ...pair];
   for (const matrix of all) {
     if (!matrix) continue;
     const shape = `(${matrix.rows}, ${matrix.dim})`;
@@ -54,6 +56,11 @@ export function checkArrays(file: string, arrays: Arrays): void {
       );
     requireFinite(matrix.values, matrix.dim, `${file}: ${matrix.name}`);
   }
+  if (exogenous && exogenousNext && exogenous.dim !== exogenousNext.dim)
+    throw new ExolamError(
+      'data',
+      `${file}: ${exogenousNext.name} has ${exogenousNext.dim} columns; ${exogenous.dim} are expected, as in ${exogenous.name}`,
+    );
   if ((pairObservation === undefined) !== (pairObservationNext === undefined))
     throw new ExolamError(
       'data',
@@ -72,6 +79,7 @@ export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly strin
       length: end - begin,
       observation: part(arrays.observation) as Values,
       action: part(arrays.action),
+      exogenous: part(arrays.exogenous),
       exogenousNext: part(arrays.exogenousNext),
       pairObservation: part(arrays.pairObservation),
       pairObservationNext: part(arrays.pairObservationNext),
@@ -82,7 +90,7 @@ export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly strin
   return {
     observationDim: arrays.observation.dim,
     actionDim: arrays.action?.dim ?? 0,
-    exogenousDim: arrays.exogenousNext?.dim ?? 0,
+    exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
     scale: 1,
     list,
     listed: list.length,
@@ -109,11 +117,12 @@ export function fromRows(
     count,
     observationDim: arrays.observation.dim,
     actionDim: arrays.action?.dim ?? 0,
-    exogenousDim: arrays.exogenousNext?.dim ?? 0,
+    exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
     stride: 1,
     observation: doubles(arrays.observation) as Float64Array,
     observationNext: doubles(arrays.observationNext) as Float64Array,
     action: doubles(arrays.action),
+    exogenous: doubles(arrays.exogenous),
     exogenousNext: doubles(arrays.exogenousNext),
     pairObservation: doubles(arrays.pairObservation),
     pairObservationNext: doubles(arrays.pairObservationNext),

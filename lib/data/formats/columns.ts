@@ -71,7 +71,7 @@ export async function readColumns(
     candidates.filter((name) => !action.some((match) => match.name === name)),
   );
   const next = partners(path, observation, COLUMNS.observationNext, candidates);
-  const groups: Record<keyof Arrays, readonly string[]> = {
+  const groups: Record<Exclude<keyof Arrays, 'exogenous'>, readonly string[]> = {
     observation: observation.map(({ name }) => name),
     observationNext: next,
     action: action.map(({ name }) => name),

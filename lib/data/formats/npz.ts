@@ -12,6 +12,7 @@ export const ARRAYS = {
   observation: 'observation',
   observationNext: 'observation_next',
   action: 'actions',
+  exogenous: 'exogenous',
   exogenousNext: 'exogenous_next',
   pairObservation: 'observation_pair',
   pairObservationNext: 'observation_pair_next',
@@ -22,7 +23,7 @@ export const ARRAYS = {
  * - `observations` (T, d) with `episode_ends` (exclusive); the other arrays have T rows, and row t of those called "next"
  *   belongs to the step from frame t to t + 1;
  * - `observation` and `observation_next` (N, d), optionally with `episode_index` (N).
- * Optional in both: `actions`, `exogenous_next`, `observation_pair` with `observation_pair_next`. Others are not read.
+ * Optional in both: `actions`, `exogenous` (x of each row), `exogenous_next`, `observation_pair` with `observation_pair_next`. Others are not read.
  */
 export async function readNpz(path: string, control: Control): Promise<Episodes | Transitions> {
   const zip = await ZipReader.open(path);
@@ -38,6 +39,7 @@ export async function readNpz(path: string, control: Control): Promise<Episodes 
       observation: (await array(frames ? 'observations' : ARRAYS.observation)) as Matrix,
       observationNext: frames ? undefined : await array(ARRAYS.observationNext),
       action: await array(ARRAYS.action),
+      exogenous: await array(ARRAYS.exogenous),
       exogenousNext: await array(ARRAYS.exogenousNext),
       pairObservation: await array(ARRAYS.pairObservation),
       pairObservationNext: await array(ARRAYS.pairObservationNext),
