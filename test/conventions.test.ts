@@ -73,6 +73,18 @@ describe('the numerical conventions', () => {
     expect(strays(filesBelow('native/core', /\.(h|cc)$/))).toEqual([]);
   });
 
+  it('are the thresholds of the kernels: their other small numbers are the unit of rounding and series', () => {
+    const UNIT = 2 ** -53;
+    const known = new Set([UNIT, ...Object.values(cpp)]);
+    const kernels = filesBelow('native/kernels', /\.h$/).filter((file) => !/streams|series/.test(file));
+    const unknown = kernels.flatMap((file) =>
+      smallNumbers(read(file))
+        .filter((number) => !known.has(Number(number)))
+        .map((number) => `${file}: ${number}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+
   it.each(Object.entries(OTHERS))('%s has small numbers that are none: %s', (file) => {
     expect(smallNumbers(read(file)).length).toBeGreaterThan(0);
   });
