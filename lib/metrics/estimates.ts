@@ -108,12 +108,16 @@ export interface Prepared extends FoldedMoments {
   readonly blocks: boolean;
 }
 
-/** The one pass over rows: joint moments a unit, of scaled columns. Null where there are too few units. */
+/**
+ * The one pass over rows: joint moments a unit, of scaled columns; a group where one a unit would take more than `mostBytes`.
+ * Without moments where there are too few units.
+ */
 export async function prepare(
   t: EstimatedData,
   options: Omit<EstimateOptions, 'latentDims'>,
   backend: Backend,
   control?: Control,
+  mostBytes = MOST_BYTES,
 ): Promise<Prepared | Pick<Units, 'count' | 'blocks'>> {
   const { count, unit, blocks } = unitsOf(t.episode);
   if (count < FEWEST_UNITS) return { count, blocks };
@@ -124,7 +128,7 @@ export async function prepare(
   const d = t.observationDim;
   const views = 2 + (t.endogenousNext ? 1 : 0) + (t.pairObservation ? 2 : 0);
   const width = 1 + views * d + (t.action ? t.actionDim : 0) + 2 * t.exogenousDim;
-  const bundled = count * width ** 2 * 8 > MOST_BYTES;
+  const bundled = count * width ** 2 * 8 > mostBytes;
   const numbers = [...new Set(groups)].sort((a, b) => a - b);
   const matrixOf = bundled ? groups.map((g) => numbers.indexOf(g)) : Int32Array.from(folds, (_, u) => u);
   const moments = await unitMoments(
