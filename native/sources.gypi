@@ -31,6 +31,7 @@
     "test_sources": [
       "test/native/core_test.cc",
       "test/native/dense_test.cc",
+      "test/native/estimates_test.cc",
       "test/native/lanes_test.cc",
       "test/native/streams_test.cc"
     ],

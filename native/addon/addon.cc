@@ -190,12 +190,18 @@ Napi::Value probe_call(const Napi::CallbackInfo& call) {
 void require_variables(Request& r, const UnitLayout& at, const Objective& o) {
   const auto size_of = [&](std::int32_t variable) {
     switch (variable) {
-      case OBSERVATION: return at.observation.size;
-      case OBSERVATION_NEXT: return at.observation_next.size;
-      case PAIR_OBSERVATION: return at.pair_observation.size;
-      case PAIR_OBSERVATION_NEXT: return at.pair_observation_next.size;
-      case ACTION: return at.action.size;
-      default: return at.observation.size;
+      case OBSERVATION:
+        return at.observation.size;
+      case OBSERVATION_NEXT:
+        return at.observation_next.size;
+      case PAIR_OBSERVATION:
+        return at.pair_observation.size;
+      case PAIR_OBSERVATION_NEXT:
+        return at.pair_observation_next.size;
+      case ACTION:
+        return at.action.size;
+      default:
+        return at.observation.size;
     }
   };
   const auto all = [&](const Stack& s) {
@@ -222,8 +228,9 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   check(r, b.units > 0 && b.folds > 2 && b.groups > 1, "units, folds, groups: expected more");
   const std::size_t w = b.layout.width;
   const std::int32_t* columns = r.array<std::int32_t>("layout", 16);
-  Columns* variables[] = {&b.layout.observation,       &b.layout.observation_next, &b.layout.action,
-                          &b.layout.exogenous,         &b.layout.exogenous_next,   &b.layout.endogenous_next,
+  Columns* variables[] = {&b.layout.observation,      &b.layout.observation_next,
+                          &b.layout.action,           &b.layout.exogenous,
+                          &b.layout.exogenous_next,   &b.layout.endogenous_next,
                           &b.layout.pair_observation, &b.layout.pair_observation_next};
   for (std::size_t i = 0; i < 8; ++i) {
     const std::int32_t begin = columns[2 * i], size = columns[2 * i + 1];
@@ -268,7 +275,8 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   const auto chosen = r.array<std::int32_t>("chosen");
   check(r, chosen.second == 0 || chosen.second == b.folds, "chosen: expected one for each fold, or none");
   for (std::size_t f = 0; f < chosen.second; ++f)
-    check(r, chosen.first[f] >= 0 && static_cast<std::size_t>(chosen.first[f]) < count, "chosen: out of range");
+    check(r, chosen.first[f] >= 0 && static_cast<std::size_t>(chosen.first[f]) < count,
+          "chosen: out of range");
   b.chosen = chosen.second ? chosen.first : nullptr;
   const auto latents = r.array<std::int32_t>("latentDims");
   b.latents = latents.first;

@@ -12,8 +12,8 @@
 namespace exo {
 namespace {
 
-// Sums of moments over the units of a group, and over some groups: additions alone, so that what stands still in all
-// of them is exactly still in their sum.
+// Sums of moments over the units of a group, and over some groups: additions alone, so that what stands still
+// in all of them is exactly still in their sum.
 class GroupSums {
  public:
   explicit GroupSums(const EstimatesBatch& b) : b_(b), sums_(b.groups), fold_of(b.groups, -1) {
@@ -78,8 +78,8 @@ void choose_ridges(const Kernels& k, const EstimatesBatch& b, const GroupSums& s
   parallel_for(job, pairs.size(), [&](std::size_t i, std::size_t) {
     if (outcome.failed()) return;
     const Pair p = pairs[i];
-    const Matrix training = sums.over(
-        [&](std::size_t g) { return sums.fold_of[g] != p.first && sums.fold_of[g] != p.second; });
+    const Matrix training =
+        sums.over([&](std::size_t g) { return sums.fold_of[g] != p.first && sums.fold_of[g] != p.second; });
     // [0]: the choice of `first`, judged on `second`.
     const Matrix* held[2] = {
         std::isnan(b.ridges[p.first]) ? &fold_sums[static_cast<std::size_t>(p.second)] : nullptr,
@@ -138,8 +138,7 @@ class Folds {
     const auto fold = static_cast<std::int32_t>(f);
     const auto latents = static_cast<std::size_t>(b_.latents[b_.latent_count - 1]);
     const std::size_t w = b_.layout.width;
-    Matrix training =
-        sums_.over([&](std::size_t g) { return sums_.fold_of[g] != fold && g != without; });
+    Matrix training = sums_.over([&](std::size_t g) { return sums_.fold_of[g] != fold && g != without; });
     FoldFit model(k_, b_.layout, b_.ridges[f], std::min(latents, b_.layout.observation.size));
     if (Status s = model.condition(centred(training), job_)) return outcome_.fail(s);
     std::vector<LatentForms> forms(b_.answers());
@@ -184,7 +183,8 @@ class Folds {
       for (std::size_t g = 0; g < b_.groups; ++g) {
         double sum = 0;
         for (std::size_t f = 0; f < b_.folds; ++f)
-          if (sums_.fold_of[g] != static_cast<std::int32_t>(f)) sum += partial_[(f * b_.groups + g) * size() + i];
+          if (sums_.fold_of[g] != static_cast<std::int32_t>(f))
+            sum += partial_[(f * b_.groups + g) * size() + i];
         for (std::size_t u = 0; u < b_.units; ++u)
           if (b_.fold[u] == sums_.fold_of[g] && b_.group[u] != static_cast<std::int32_t>(g))
             sum += b_.held[i * b_.units + u];

@@ -1,5 +1,6 @@
-// Metrics on data (docs/theory.md section 4): held-out errors of models fitted fold by fold, and those of the jackknife that
-// fits them again without a group of units. Everything from one matrix of joint second moments a unit.
+// Metrics on data (docs/theory.md section 4): held-out errors of models fitted fold by fold, and those of the
+// jackknife that fits them again without a group of units. Everything from one matrix of joint second moments
+// a unit.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -49,10 +50,10 @@ struct Fitted {
 struct EstimatesBatch {
   std::size_t units, folds, groups;
   UnitLayout layout;
-  const double* moments;  // (units, width, width)
+  const double* moments;             // (units, width, width)
   const std::int32_t *fold, *group;  // (units); a group lies in one fold
   std::vector<Fitted> objectives;
-  const std::int32_t* chosen;  // (folds): which objective a fold fits, or null: each of them
+  const std::int32_t* chosen;   // (folds): which objective a fold fits, or null: each of them
   const std::int32_t* latents;  // (latent_count), ascending
   std::size_t latent_count;
   const double* grid;  // (grid_size), ascending
@@ -60,10 +61,12 @@ struct EstimatesBatch {
 
   std::size_t answers() const { return chosen ? 1 : objectives.size(); }
 
-  double* ridges;      // (folds), in and out: NaN asks for a choice from the grid
-  double* held;        // (answers, latent_count, ESTIMATED_COUNT, 2, units): sums of squared errors, with z and without
-  double* training;    // (answers, latent_count, ESTIMATED_COUNT, 2)
-  double* replicates;  // (answers, latent_count, ESTIMATED_COUNT, 2, groups): held-out sums of the fits without a group
+  double* ridges;  // (folds), in and out: NaN asks for a choice from the grid
+  double*
+      held;  // (answers, latent_count, ESTIMATED_COUNT, 2, units): sums of squared errors, with z and without
+  double* training;      // (answers, latent_count, ESTIMATED_COUNT, 2)
+  double* replicates;    // (answers, latent_count, ESTIMATED_COUNT, 2, groups): held-out sums of the fits
+                         // without a group
   std::uint8_t* status;  // (1)
 };
 

@@ -41,8 +41,8 @@ double dot(const double* a, const double* b, std::size_t n) {
   return sum;
 }
 
-// Rows made uncorrelated one after the other, so that the first k of them say what the first k did: L^-1 rows with
-// covariance + ridge = L L^T. A row of which nothing is left becomes zero.
+// Rows made uncorrelated one after the other, so that the first k of them say what the first k did: L^-1 rows
+// with covariance + ridge = L L^T. A row of which nothing is left becomes zero.
 class Uncorrelated {
  public:
   Uncorrelated(const Matrix& covariance, double ridge) : lower_(covariance), pivots_(covariance.rows) {
@@ -120,8 +120,7 @@ Matrix about(const double* sums, std::size_t w, const std::vector<double>& mean)
   Matrix out(w, w);
   for (std::size_t i = 1; i < w; ++i)
     for (std::size_t j = 1; j < w; ++j)
-      out.at(i, j) =
-          sums[i * w + j] - mean[i] * sums[j] - mean[j] * sums[i] + count * mean[i] * mean[j];
+      out.at(i, j) = sums[i * w + j] - mean[i] * sums[j] - mean[j] * sums[i] + count * mean[i] * mean[j];
   return out;
 }
 
@@ -259,8 +258,9 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainde
   const Uncorrelated uncorrelated(variance_of(k_, rows, s), 0);
   Shared out{metric, Matrix(), uncorrelated(rows)};
   const Matrix s_gt = gather(s, source.given, source.target);
-  Matrix variance = residual_covariance(k_, cut(s, source.target, source.target), s_gt, s_gt,
-                                        gather(s, source.given, source.given), source.weights, source.weights);
+  Matrix variance =
+      residual_covariance(k_, cut(s, source.target, source.target), s_gt, s_gt,
+                          gather(s, source.given, source.given), source.weights, source.weights);
   symmetrise(variance);
   std::vector<double> scale = unit_scale(variance, SOURCE_CUT);
   for (std::size_t i = 0; i < scale.size(); ++i) {
@@ -276,7 +276,8 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainde
   const Matrix weights = regression.weights(k_, with);  // (target, K)
   out.left = out.whole;
   for (std::size_t j = 0; j < weights.rows; ++j)
-    for (std::size_t i = 0; i < weights.cols; ++i) out.left.at(i, source.target.begin + j) -= weights.at(j, i);
+    for (std::size_t i = 0; i < weights.cols; ++i)
+      out.left.at(i, source.target.begin + j) -= weights.at(j, i);
   if (!source.given.empty()) {
     const Matrix back = times(k_, source.weights, weights);  // (given, K)
     for (std::size_t j = 0; j < back.rows; ++j)
@@ -310,8 +311,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       Regression on_given;
       if (!on_given.on(k_, gg, ridge_)) return NOT_CONVERGED;
       const Matrix weights = on_given.weights(k_, go);
-      const Matrix move =
-          residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights);
+      const Matrix move = residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights);
       const double weight = stacks.coefficient(o.penalties[i].weight);
       for (std::size_t j = 0; j < u.a.size(); ++j) u.a[j] += weight * move.a[j];
     }
@@ -351,7 +351,8 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
     const std::size_t rows = std::min(latents_, b.rows);
     b.a.resize(rows * b.cols);
     b.rows = rows;
-    // G = B^T N U; where the eigenvectors are those of N^T N, B^T N is they times the roots of the eigenvalues.
+    // G = B^T N U; where the eigenvectors are those of N^T N, B^T N is they times the roots of the
+    // eigenvalues.
     if (!by_target)
       for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t j = 0; j < b.cols; ++j) b.at(i, j) *= std::sqrt(std::max(lambda[i], 0.0));
@@ -389,12 +390,14 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   Matrix beyond = z;  // z given all that is seen before the transition
   const Matrix predicted = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
   for (std::size_t i = 0; i < beyond.a.size(); ++i) beyond.a[i] -= predicted.a[i];
-  if (knows_exogenous) forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
+  if (knows_exogenous)
+    forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
   if (innovation_ >= 0) forms.shared.push_back(share(Estimated::ShareExogenous, beyond, index(innovation_)));
   if (action_ >= 0) forms.shared.push_back(share(Estimated::ShareAction, beyond, index(action_)));
 
   const Matrix raw_at_unit = Uncorrelated(variance_of(k_, raw, s), 0)(raw);
-  if (raw_action_ >= 0) forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
+  if (raw_action_ >= 0)
+    forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
   if (raw_future_ >= 0)
     forms.probed.push_back(probe(Estimated::RawExogenousNextError, index(raw_future_), raw_at_unit));
   forms.probed.push_back(probe(Estimated::RawObservationError, index(raw_observation_), raw_at_unit));
@@ -443,8 +446,7 @@ void FoldFit::errors(const LatentForms& forms, const Matrix& sums, const std::ve
     num[0] = left[p.remainder];
     for (std::size_t i = 0; i < latents_; ++i) {
       double change = p.gain_gram.at(i, i) * held.at(i, i) - 2 * dot(p.gain.row(i), cross.row(i), cross.cols);
-      for (std::size_t j = 0; j < i; ++j)
-        change += p.gain_gram.at(i, j) * (held.at(i, j) + held.at(j, i));
+      for (std::size_t j = 0; j < i; ++j) change += p.gain_gram.at(i, j) * (held.at(i, j) + held.at(j, i));
       num[i + 1] = num[i] + change;
     }
     report(p.metric, num, den);

@@ -1,4 +1,5 @@
-// One fold's model and probes, from the second moments of its training units: what the stage of estimates fits many of.
+// One fold's model and probes, from the second moments of its training units: what the stage of estimates
+// fits many of.
 #pragma once
 #include <vector>
 
@@ -49,7 +50,8 @@ struct Remainder {
   Matrix weights;  // (given, target)
 };
 
-// num_k = |t - prediction from what is given and the first k latents|^2, den = |t - prediction from what is given|^2.
+// num_k = |t - prediction from what is given and the first k latents|^2, den = |t - prediction from what is
+// given|^2.
 struct Probed {
   Estimated metric;
   std::size_t remainder;  // index
@@ -67,7 +69,8 @@ struct LatentForms {
   std::vector<Shared> shared;
 };
 
-// What does not depend on the objective. `fit` then serves any number of objectives, and of latent dimensions each.
+// What does not depend on the objective. `fit` then serves any number of objectives, and of latent dimensions
+// each.
 class FoldFit {
  public:
   FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents)

@@ -31,7 +31,8 @@ bool ridge_errors(const Kernels& k, const UnitLayout& layout, const Matrix& trai
   symmetrise(vectors);
   std::vector<double> values;
   if (!eigen_symmetric(k, vectors, values)) return false;
-  // Everything in the basis of the correlations' eigenvectors, where a ridge is a change of the eigenvalues alone.
+  // Everything in the basis of the correlations' eigenvectors, where a ridge is a change of the eigenvalues
+  // alone.
   const auto turned = [&](const Matrix& s) {
     Matrix m = cut(s, o, next);
     scale_rows(m, scale);

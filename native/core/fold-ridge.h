@@ -6,8 +6,9 @@
 
 namespace exo {
 
-// Errors of o' at unit variance, predicted from o under every ridge of the grid, of a model that saw `training`: on the
-// sums of each of two sets of rows. One eigendecomposition serves them all. False where it did not converge.
+// Errors of o' at unit variance, predicted from o under every ridge of the grid, of a model that saw
+// `training`: on the sums of each of two sets of rows. One eigendecomposition serves them all. False where it
+// did not converge.
 bool ridge_errors(const Kernels& k, const UnitLayout& layout, const Matrix& training, const double* grid,
                   std::size_t grid_size, const Matrix* const held_out[2], std::vector<double> errors[2]);
 

@@ -17,11 +17,16 @@ StackMoments::StackMoments(const Kernels& k, const UnitLayout& layout, const Fit
 
 std::size_t StackMoments::column(std::int32_t variable) const {
   switch (variable) {
-    case OBSERVATION: return layout_.observation.begin;
-    case OBSERVATION_NEXT: return layout_.observation_next.begin;
-    case PAIR_OBSERVATION: return layout_.pair_observation.begin;
-    case PAIR_OBSERVATION_NEXT: return layout_.pair_observation_next.begin;
-    default: return layout_.action.begin;
+    case OBSERVATION:
+      return layout_.observation.begin;
+    case OBSERVATION_NEXT:
+      return layout_.observation_next.begin;
+    case PAIR_OBSERVATION:
+      return layout_.pair_observation.begin;
+    case PAIR_OBSERVATION_NEXT:
+      return layout_.pair_observation_next.begin;
+    default:
+      return layout_.action.begin;
   }
 }
 

@@ -30,7 +30,7 @@ const TOLERANCE = 1e-8;
  * must agree with them to the rounding they have.
  */
 const careful = JSON.parse(
-  readFileSync(fileURLToPath(new URL('../golden/estimates-careful.json', import.meta.url)), 'utf8'),
+  readFileSync(fileURLToPath(new URL('../golden/estimates-rounding/careful.json', import.meta.url)), 'utf8'),
 ) as Record<string, GoldenEstimates['estimates']>;
 const ROUNDING = 1e-5;
 const NUMBERS = [
