@@ -3,6 +3,7 @@ import {
   type Backend,
   type Block,
   type Control,
+  estimatesArrays,
   type ObjectiveRows,
   PARAMETERS,
   populationArrays,
@@ -17,6 +18,7 @@ export interface Addon {
   solvePopulation(request: object): Promise<void>;
   solveMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
+  estimate(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
@@ -202,6 +204,37 @@ function fits(
         consistency: new Float64Array(r.latentDims.length),
       };
       await run(addon.probe, { ...r, ...answer }, control);
+      return answer;
+    },
+
+    async estimate(r, control) {
+      const answer = estimatesArrays(r);
+      const columns = Math.max(...r.objectives.map((o) => o.coefficients.length));
+      const coefficients = new Float64Array(columns * r.objectives.length);
+      r.objectives.forEach((o, i) => {
+        o.coefficients.forEach((value, c) => {
+          coefficients[c * r.objectives.length + i] = value;
+        });
+      });
+      const projections = new Float64Array(r.objectives.reduce((sum, o) => sum + o.projection.length, 0));
+      let taken = 0;
+      for (const { projection } of r.objectives) {
+        projections.set(projection, taken);
+        taken += projection.length;
+      }
+      await run(
+        addon.estimate,
+        {
+          ...r,
+          ...answer,
+          objective: Int32Array.from(r.objectives.flatMap((o) => Array.from(encodeObjective(o.rows)))),
+          coefficients,
+          projections,
+          projectionDims: Int32Array.from(r.objectives, (o) => o.projectionDim),
+          chosen: r.chosen ?? new Int32Array(0),
+        },
+        control,
+      );
       return answer;
     },
 
