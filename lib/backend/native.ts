@@ -153,6 +153,7 @@ export function nativeBackend(addon: Addon): Backend {
   return {
     info: () => ({ name: 'native', ...machine }),
     ...fits(addon, run),
+    ...estimates(addon, run),
     ...draws(addon, run),
     ...algebra(addon, run),
   };
@@ -207,6 +208,17 @@ function fits(
       return answer;
     },
 
+    async accumulate(r, control) {
+      const moments = new Float64Array(r.width * r.width);
+      await run(addon.accumulate, { ...r, moments }, control);
+      return moments;
+    },
+  };
+}
+
+/** Metrics on data, fold by fold. */
+function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
+  return {
     async estimate(r, control) {
       const answer = estimatesArrays(r);
       const columns = Math.max(...r.objectives.map((o) => o.coefficients.length));
@@ -236,12 +248,6 @@ function fits(
         control,
       );
       return answer;
-    },
-
-    async accumulate(r, control) {
-      const moments = new Float64Array(r.width * r.width);
-      await run(addon.accumulate, { ...r, moments }, control);
-      return moments;
     },
   };
 }
