@@ -1,12 +1,6 @@
-import {
-  eigen,
-  multiply,
-  multiplyTransposed,
-  NotConverged,
-  symmetrise,
-  transposed,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { eigen, NotConverged } from '../../linalg/eigen.js';
+import { type Matrix, matrix, symmetric, transpose } from '../../linalg/matrix.js';
 import {
   type Control,
   ESTIMATED,
@@ -150,7 +144,7 @@ class Estimation {
       o.length,
       soo.data.map((v, i) => v * scale[Math.floor(i / o.length)] * scale[i % o.length]),
     );
-    const { values, vectors } = eigen(symmetrise(correlation));
+    const { values, vectors } = eigen(symmetric(correlation));
     const son = at(s, o, next);
     const turned = multiply(
       vectors,
@@ -166,7 +160,7 @@ class Estimation {
         turned.cols,
         turned.data.map((v, i) => v / (Math.max(values[Math.floor(i / turned.cols)], 0) + ridge)),
       );
-      const weights = multiplyTransposed(transposed(divided), transposed(vectors)); // (next, o), of standardised o
+      const weights = multiplyTransposed(transpose(divided), transpose(vectors)); // (next, o), of standardised o
       const rows = matrix(next.length, s.cols);
       next.forEach((column, i) => {
         rows.data[i * s.cols + column] = target[i];

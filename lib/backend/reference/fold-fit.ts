@@ -1,16 +1,6 @@
-import {
-  choleskyInPlace,
-  choleskySolveInPlace,
-  eigen,
-  firstRows,
-  matrixCopy,
-  multiply,
-  multiplyTransposed,
-  symmetrise,
-  transposed,
-  whitener,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix, minus } from '../../linalg/matrix.js';
+import { choleskyInPlace, choleskySolveInPlace, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { eigen, whitener } from '../../linalg/eigen.js';
+import { copy, firstRows, type Matrix, matrix, minus, symmetric, transpose } from '../../linalg/matrix.js';
 import {
   type EstimatedMetric,
   type FittedObjective,
@@ -109,7 +99,7 @@ export function ridgeWeights(
 ): Matrix {
   const n = sff.rows;
   if (n === 0 || sfv.cols === 0) return matrix(n, sfv.cols);
-  const correlation = diagonalTimes(scale, transposed(diagonalTimes(scale, sff)));
+  const correlation = diagonalTimes(scale, transpose(diagonalTimes(scale, sff)));
   for (let i = 0; i < n; i++) correlation.data[i * n + i] += scale[i] > 0 ? ridge : 1;
   const right = diagonalTimes(scale, sfv);
   const factor = correlation.data.slice();
@@ -117,9 +107,9 @@ export function ridgeWeights(
     choleskySolveInPlace(factor, 0, n, right.data, 0, right.cols);
     return diagonalTimes(scale, right);
   }
-  const e = eigen(symmetrise(correlation));
+  const e = eigen(symmetric(correlation));
   const w = whitener(e, SINGULAR * Math.max(e.values[0], 0));
-  return diagonalTimes(scale, multiply(transposed(w), multiply(w, right)));
+  return diagonalTimes(scale, multiply(transpose(w), multiply(w, right)));
 }
 
 /** Loadings on the columns of a unit's moments, the constant 1 among them: rows of the errors with z and without. */
@@ -148,8 +138,8 @@ export class FoldFit {
   private less(rows: Matrix, given: readonly number[]): Matrix {
     const covered = multiply(rows, this.s);
     const all = Array.from({ length: rows.rows }, (_, i) => i);
-    const weights = ridgeWeights(at(this.s, given, given), transposed(at(covered, all, given)), this.ridge);
-    const out = matrixCopy(rows);
+    const weights = ridgeWeights(at(this.s, given, given), transpose(at(covered, all, given)), this.ridge);
+    const out = copy(rows);
     given.forEach((column, j) => {
       for (let i = 0; i < rows.rows; i++) out.data[i * rows.cols + column] -= weights.data[j * rows.rows + i];
     });
@@ -165,7 +155,7 @@ export class FoldFit {
   }
 
   private variance(rows: Matrix): Matrix {
-    return symmetrise(multiplyTransposed(multiply(rows, this.s), rows));
+    return symmetric(multiplyTransposed(multiply(rows, this.s), rows));
   }
 
   /** W with W rows at unit variance and uncorrelated, directions of no variance left out. */
@@ -176,7 +166,7 @@ export class FoldFit {
   }
 
   private withConstant(rows: Matrix): Matrix {
-    const out = matrixCopy(rows);
+    const out = copy(rows);
     for (let i = 0; i < rows.rows; i++) {
       let mean = 0;
       for (let j = 1; j < rows.cols; j++) mean += rows.data[i * rows.cols + j] * this.training.mean[j];
@@ -190,7 +180,7 @@ export class FoldFit {
     const identity = new Float64Array(z.rows).fill(1);
     const gain = multiplyTransposed(multiply(z, this.s), before);
     const weights = ridgeWeights(czz, gain, LATENT_RIDGE, identity);
-    return { withLatents: minus(before, multiply(transposed(weights), z)), without: before };
+    return { withLatents: minus(before, multiply(transpose(weights), z)), without: before };
   }
 
   /** What `source`, the remainder of `target`, leaves of z at unit variance. */
@@ -208,7 +198,7 @@ export class FoldFit {
       LATENT_RIDGE,
       scale,
     );
-    return { withLatents: minus(whole, multiply(transposed(weights), source)), without: whole };
+    return { withLatents: minus(whole, multiply(transpose(weights), source)), without: whole };
   }
 
   /** C and D of the best latents, as loadings: z = C o + D o'. */
@@ -252,7 +242,7 @@ export class FoldFit {
         see.data[i] += moments.coefficients[weight] * move.data[i];
       });
     }
-    const bottleneck = eigen(symmetrise(see));
+    const bottleneck = eigen(symmetric(see));
     const cut = BOTTLENECK_CUT * Math.max(bottleneck.values[0] ?? 0, 0);
     const found = reconstructs(rows)
       ? latentsOfItself(bottleneck, cut)
