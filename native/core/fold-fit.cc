@@ -186,7 +186,7 @@ std::size_t FoldFit::remainder(Columns target, const std::vector<std::size_t>& g
   return remainders_.size() - 1;
 }
 
-Status FoldFit::condition(Centred training, const Job& job) {
+Status FoldFit::condition(Centred training) {
   training_ = std::move(training);
   const Matrix& s = training_.covariance;
   const UnitLayout& at = layout_;
@@ -200,7 +200,7 @@ Status FoldFit::condition(Centred training, const Job& job) {
     if (!seen_.on(k_, gather(s, on_seen_, on_seen_), ridge_)) return NOT_CONVERGED;
     seen = &seen_;
   }
-  if (job.cancelled()) return OK;
+  if (job_.cancelled()) return OK;
   const auto index = [](std::size_t i) { return static_cast<std::int32_t>(i); };
   next_ = index(remainder(at.observation_next, on_observation_, &observation_));
   gamma_ = remainders_[static_cast<std::size_t>(next_)].weights;
@@ -323,6 +323,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       spectrum_vectors_ = u;
     }
   }
+  if (job_.cancelled()) return OK;
   const std::size_t ne = u.rows;
   const double largest = ne ? std::max(variance[0], 0.0) : 0;
   std::size_t kept = 0;
@@ -343,6 +344,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
     const Matrix n = times_nt(k_, s_ye, u);
+    if (job_.cancelled()) return OK;
     const bool by_target = n.rows < n.cols;
     Matrix b = by_target ? times_nt(k_, n, n) : times_tn(k_, n, n);
     symmetrise(b);
@@ -370,7 +372,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
 Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   Matrix c, d;
   const Status status = encoder(fitted, c, d);
-  if (status != OK) return status;
+  if (status != OK || job_.cancelled()) return status;
   const UnitLayout& at = layout_;
   const Matrix& s = training_.covariance;
   // z given o: whatever z holds of o itself drops out, and with it C.
@@ -386,6 +388,7 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   if (action_ >= 0) forms.probed.push_back(probe(Estimated::ActionError, index(action_), z));
   if (future_ >= 0) forms.probed.push_back(probe(Estimated::FutureLeakage, index(future_), z));
   if (endogenous_ >= 0) forms.probed.push_back(probe(Estimated::EndogenousError, index(endogenous_), z));
+  if (job_.cancelled()) return OK;
   const bool knows_exogenous = innovation_ >= 0 && innovation_ != future_;
   Matrix beyond = z;  // z given all that is seen before the transition
   const Matrix predicted = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
