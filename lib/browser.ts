@@ -14,7 +14,15 @@ export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit
 export { type Batch, LinearLam } from './lam/linear-lam.js';
 export type { FitSource, StateGauge } from './lam/parts.js';
 export type { Matrix } from './linalg/matrix.js';
-export type { DataMetrics } from './metrics/probes.js';
+export { type ChosenStrength, chooseStrength, type StrengthOptions } from './metrics/choose-strength.js';
+export {
+  type DifferenceEstimates,
+  type Estimate,
+  type EstimateOptions,
+  type Estimates,
+  type EstimateTable,
+  estimate,
+} from './metrics/estimates.js';
 export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
 export {
   type ColumnName,
@@ -55,6 +63,7 @@ export {
 export type { Critical } from './solve/strength-search.js';
 export type { Analysis, LatentRow } from './verdict/analysis.js';
 export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
-export type { Remedy, RemedyMetrics } from './verdict/remedies.js';
+export type { Verdict } from './verdict/answer.js';
+export type { Remedy } from './verdict/remedies.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
 export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';

@@ -543,9 +543,14 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
       /^objective cross-exogenous: expected data with paired views/,
     ],
     [
-      'heldOut 1',
-      () => api.analyze(data, { heldOut: 1 }),
-      /^heldOut: expected a share between 0 and 1 but received 1$/,
+      'folds of another number than there are episodes',
+      () => api.analyze(data, { folds: [0, 1, 2] }),
+      /^folds: expected one number for each of \d+ units but received 3 numbers$/,
+    ],
+    [
+      'scale "metres"',
+      () => api.analyze(data, wrong({ scale: 'metres' })),
+      /^scale: expected one of "standard", "given" but received "metres"/,
     ],
     [
       'ridge -1',

@@ -9,8 +9,9 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Progress } from '../../lib/cli/progress.js';
 import { explain, type Shell } from '../../lib/cli/run.js';
-import { figure, table } from '../../lib/cli/table.js';
+import { table } from '../../lib/cli/table.js';
 import { analyze, defaultBackend, ExolamError, type ObjectiveSpec, version } from '../../lib/index.js';
+import { shareOf } from '../../lib/verdict/figures.js';
 import { demoPage } from './page.js';
 import { type RecordSettings, record, SETTINGS } from './record.js';
 import { type Demo, LATENT_DIMS, rowsOf, verdict, WEIGHT, WEIGHTS } from './story.js';
@@ -37,6 +38,7 @@ async function run(settings: RecordSettings): Promise<Demo> {
   const labelled = WEIGHTS.map((weight): ObjectiveSpec => ({ kind: 'action-supervised', weight }));
   const ask = (what: string, objectives: ObjectiveSpec[]) => ({
     latentDims: LATENT_DIMS,
+    remedies: false,
     objectives: [{ kind: 'reconstruction' } as const, ...objectives],
     onProgress: progress.of(what),
   });
@@ -60,11 +62,11 @@ function summary(demo: Demo): string {
   const header = ['latent dimensions', 'arm alone', 'with pendulum', 'leakage', 'with labels', 'leakage'];
   const rows = LATENT_DIMS.map((k) => [
     String(k),
-    figure(at(0, k)?.actionError),
-    figure(at(1, k)?.actionError),
-    figure(at(1, k)?.futureLeakage),
-    figure(at(2, k)?.actionError),
-    figure(at(2, k)?.futureLeakage),
+    shareOf(at(0, k)?.actionError),
+    shareOf(at(1, k)?.actionError),
+    shareOf(at(1, k)?.innovationLeakage),
+    shareOf(at(2, k)?.actionError),
+    shareOf(at(2, k)?.innovationLeakage),
   ]);
   return [
     'Share of the action that the latent misses, and (leakage) of the pendulum that it carries; held-out episodes:',

@@ -1,15 +1,17 @@
-import type { Analysis, DataMetrics } from '../../lib/index.js';
+import type { Analysis } from '../../lib/index.js';
 import { codeHtml, escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
+import { percentOf, shareOf } from '../../lib/verdict/figures.js';
 import { CAMERA, type Figure, render } from './camera.js';
 import { drawLines, type Line } from './lines.js';
 import { drawPixels, drawStrip } from './pixels.js';
 import {
   comparedAt,
   type Demo,
+  estimateOf,
   LATENT_DIMS,
   metric,
-  percent,
   rowsOf,
+  type Shown,
   settingsOf,
   verdict,
   WEIGHT,
@@ -43,9 +45,10 @@ function scene({ settings, episodes }: Demo): string {
   const strips = [
     strip('Arm alone', (f) => [armOf(episode, f)]),
     strip('Arm with the pendulum in view', (f) => [pendulumOf(episode, f), armOf(episode, f)]),
-    strip('Pendulum alone: what leakage is measured against; the model never sees it', (f) => [
-      pendulumOf(episode, f),
-    ]),
+    strip(
+      'Pendulum alone: its place is what leakage is measured against; the model never sees it by itself',
+      (f) => [pendulumOf(episode, f)],
+    ),
   ];
   const seconds = SHOWN.apart * settings.stepsPerFrame * TIMESTEP;
   return figureHtml(
@@ -55,14 +58,9 @@ function scene({ settings, episodes }: Demo): string {
 }
 
 /** A metric against the latent dimension, for the arm alone and for both objectives with the pendulum in view. */
-function compare(
-  { arm, both }: Demo,
-  name: keyof DataMetrics,
-  title: string,
-  label: string,
-): Promise<string> {
+function compare({ arm, both }: Demo, name: Shown, title: string, label: string): Promise<string> {
   const points = (rows: ReturnType<typeof rowsOf>) =>
-    rows.map((row): [number, number] => [row.latentDim, row.metrics[name] ?? Number.NaN]);
+    rows.map((row): [number, number] => [row.latentDim, row.metrics[name]?.value ?? Number.NaN]);
   const lines: Line[] = [
     { ...ARM_ALONE, points: points(rowsOf(arm)) },
     { ...PLAIN, points: points(rowsOf(both)) },
@@ -92,11 +90,11 @@ async function leakageFigure(demo: Demo): Promise<string> {
   return figureHtml(
     await compare(
       demo,
-      'futureLeakage',
+      'innovationLeakage',
       'pendulum carried (share)',
       'Share of the pendulum that the latent carries',
     ),
-    'How much of the pendulum the latent carries (futureLeakage): the share of its next image, beyond what the present image predicts. The grey line is the control: out of view, nothing can leak. Labels put the action first; dimensions left over still fill with the pendulum.',
+    'How much of the pendulum the latent carries (innovationLeakage): the share of what is new in where it is next, given the present image and where it is now. The grey line is the control: out of view, nothing can leak. Labels put the action first; dimensions left over still fill with the pendulum.',
   );
 }
 
@@ -120,14 +118,14 @@ async function spectrumFigure({ arm, both }: Demo): Promise<string> {
 
 async function weightFigure({ both }: Demo): Promise<string> {
   const da = both.actionDim;
-  const points = (name: keyof DataMetrics) =>
+  const points = (name: Shown) =>
     WEIGHTS.map((weight): [number, number] => [weight, metric(rowsOf(both, weight), da, name)]);
   const drawing = await drawLines({
     x: { title: 'weight, levels²/(rad/s)²', scale: 'log', values: WEIGHTS },
     y: { title: 'share', domain: [0, 1] },
     lines: [
       { name: 'action unexplained', points: points('actionError'), colour: 2 },
-      { name: 'pendulum carried', points: points('futureLeakage'), colour: 3 },
+      { name: 'pendulum carried', points: points('innovationLeakage'), colour: 3 },
     ],
     label: `Action unexplained and pendulum carried by ${da} latent dimensions, against the weight of the action labels`,
   });
@@ -139,15 +137,12 @@ async function weightFigure({ both }: Demo): Promise<string> {
 
 function numbers({ arm, both }: Demo): string {
   const [alone, plain, labelled] = [rowsOf(arm), rowsOf(both), rowsOf(both, WEIGHT)];
-  const cell = (rows: ReturnType<typeof rowsOf>, k: number, name: keyof DataMetrics) =>
-    rows
-      .find((row) => row.latentDim === k)
-      ?.metrics[name]?.toFixed(3)
-      .replace(/^-(?=0\.000$)/, '') ?? '';
+  const cell = (rows: ReturnType<typeof rowsOf>, k: number, name: Shown) =>
+    shareOf(rows.find((row) => row.latentDim === k)?.metrics[name]);
   const tables = (
     [
       ['Action missed (actionError)', 'actionError'],
-      ['Pendulum carried (futureLeakage)', 'futureLeakage'],
+      ['Pendulum carried (innovationLeakage)', 'innovationLeakage'],
       ['Clean image missed (endogenousError)', 'endogenousError'],
     ] as const
   ).map(([title, name]) => {
@@ -182,11 +177,11 @@ export async function demoPage(demo: Demo): Promise<string> {
       },
       {
         title: 'What the latent holds',
-        html: `<p>These are exact minima of a linear latent action model on the pixels, found from second moments without training: fitted on ${both.split.train} transitions, judged on ${both.split.heldOut} of other episodes. The camera is not linear, so that even the arm alone needs ${k} dimensions, not ${both.actionDim}, until little of its action is missing (${percent(metric(rowsOf(demo.arm), k, 'actionError'))} at ${k}).</p>${row(drawn.slice(0, 2))}${row(drawn.slice(2))}`,
+        html: `<p>These are exact minima of a linear latent action model on the pixels, found from second moments without training: every figure is from episodes that the model was not fitted to (${new Set(both.folds).size} folds of ${both.transitions} transitions), with a 95 % interval in the tables. The camera is not linear, so that even the arm alone needs ${k} dimensions, not ${both.actionDim}, until little of its action is missing (${percentOf(estimateOf(rowsOf(demo.arm), k, 'actionError'))} at ${k}).</p>${row(drawn.slice(0, 2))}${row(drawn.slice(2))}`,
       },
       {
         title: 'The numbers',
-        html: `${numbers(demo)}<p>k: number of latent dimensions; alone: arm alone, reconstruction; pendulum: pendulum in view, reconstruction; labels: pendulum in view, action labels of weight ${WEIGHT}. <b>actionError</b>: variance of the action left once the present image and the latent are known, over that left by the present image alone (0: the latent fixes the action; 1: it knows nothing of it). <b>futureLeakage</b>: one minus the same for the pendulum's next image; on held-out data chance can push it a little below 0. <b>endogenousError</b>: as actionError, for the next image of the arm as it would be without the pendulum.</p>`,
+        html: `${numbers(demo)}<p>k: number of latent dimensions; alone: arm alone, reconstruction; pendulum: pendulum in view, reconstruction; labels: pendulum in view, action labels of weight ${WEIGHT}. <b>actionError</b>: variance of the action left once the present image and the latent are known, over that left by the present image alone (0: the latent fixes the action; 1: it knows nothing of it). <b>innovationLeakage</b>: one minus the same for the place of the pendulum's joints and tip, given where they are now too; on held-out data chance can push it a little below 0. <b>endogenousError</b>: as actionError, for the next image of the arm as it would be without the pendulum.</p>`,
       },
       {
         title: 'Settings',

@@ -1,4 +1,5 @@
-import type { Analysis, DataMetrics, LatentRow } from '../../lib/index.js';
+import type { Analysis, Estimate, LatentRow } from '../../lib/index.js';
+import { percentOf } from '../../lib/verdict/figures.js';
 import { CAMERA } from './camera.js';
 import type { RecordedEpisode, RecordSettings } from './record.js';
 import type { Views } from './transitions.js';
@@ -22,11 +23,6 @@ export interface Demo {
   readonly made: Readonly<Record<string, string>>;
 }
 
-export function percent(share: number): string {
-  const clipped = 100 * Math.min(1, Math.max(0, share));
-  return `${clipped < 10 ? clipped.toFixed(1) : clipped.toFixed(0)}\u00a0%`;
-}
-
 /** Rows of one objective: reconstruction, or action supervision of the given weight. */
 export function rowsOf(analysis: Analysis, weight?: number): LatentRow[] {
   return analysis.latent.filter(({ objective }) =>
@@ -36,15 +32,23 @@ export function rowsOf(analysis: Analysis, weight?: number): LatentRow[] {
   );
 }
 
-export function metric(rows: readonly LatentRow[], latentDim: number, name: keyof DataMetrics): number {
-  const value = rows.find((row) => row.latentDim === latentDim)?.metrics[name];
-  if (value === undefined) throw new Error(`${name} at latentDim ${latentDim} is not in the analysis`);
-  return value;
+/** What the page speaks of. */
+export type Shown = 'actionError' | 'innovationLeakage' | 'latentShare.exogenous' | 'endogenousError';
+
+export function estimateOf(rows: readonly LatentRow[], latentDim: number, name: Shown): Estimate {
+  const found = rows.find((row) => row.latentDim === latentDim)?.metrics[name];
+  if (found === undefined) throw new Error(`${name} at latentDim ${latentDim} is not in the analysis`);
+  return found;
+}
+
+/** NaN where it is not measurable: nothing is drawn there. */
+export function metric(rows: readonly LatentRow[], latentDim: number, name: Shown): number {
+  return estimateOf(rows, latentDim, name).value ?? Number.NaN;
 }
 
 /** The smallest latent dimension at which the arm alone is understood: where the comparison is made. */
 export function comparedAt({ arm }: Demo): number {
-  const enough = rowsOf(arm).find((row) => (row.metrics.actionError ?? 1) <= HOLDS);
+  const enough = rowsOf(arm).find((row) => (row.metrics.actionError?.high ?? 1) <= HOLDS);
   return enough?.latentDim ?? LATENT_DIMS[LATENT_DIMS.length - 1];
 }
 
@@ -54,8 +58,9 @@ export function verdict(demo: Demo): string[] {
   const k = comparedAt(demo);
   const da = both.actionDim;
   const error = (a: Analysis, dim: number, weight?: number) =>
-    percent(metric(rowsOf(a, weight), dim, 'actionError'));
-  const leak = (dim: number, weight?: number) => percent(metric(rowsOf(both, weight), dim, 'futureLeakage'));
+    percentOf(estimateOf(rowsOf(a, weight), dim, 'actionError'));
+  const leak = (dim: number, weight?: number) =>
+    percentOf(estimateOf(rowsOf(both, weight), dim, 'innovationLeakage'));
   return [
     `Arm alone: ${k} latent dimensions leave ${error(arm, k)} of the action unexplained.`,
     `Pendulum in view: the same ${k} dimensions leave ${error(both, k)} of the action unexplained, and carry ${leak(k)} of what is new in the pendulum.`,
@@ -71,10 +76,9 @@ export function settingsOf({ settings, both, made }: Demo): Record<string, unkno
     camera: `${CAMERA.width} x ${CAMERA.height} pixels, ${CAMERA.blur} pixel blur, eye at ${CAMERA.eye.join(', ')} m`,
     latentDims: LATENT_DIMS.join(', '),
     supervisionWeights: WEIGHTS.join(', '),
-    ridge: both.ridge,
+    ridges: [...new Set(both.ridges)].join(', '),
     transitions: both.transitions,
-    training: both.split.train,
-    heldOut: `${both.split.heldOut} transitions of ${both.split.heldOutEpisodes} episodes`,
+    folds: `${new Set(both.folds).size}, of whole episodes`,
     ...made,
   };
 }

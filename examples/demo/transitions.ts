@@ -30,7 +30,7 @@ function squaredChange(from: Float64Array, to: Float64Array): number {
 
 /**
  * Frames t and t + 1 of each episode with the action between them. Beside the image that the model sees stands what only
- * we know: x', the next image of the pendulum alone, and s', the next image of the arm alone.
+ * we know: x and x', where the points of the pendulum are (metres), and s', the next image of the arm alone.
  */
 export function views(episodes: readonly RecordedEpisode[]): Views {
   const d = CAMERA.width * CAMERA.height;
@@ -39,7 +39,8 @@ export function views(episodes: readonly RecordedEpisode[]): Views {
   const images = () => new Float64Array(count * d);
   const arm = { now: images(), next: images() };
   const both = { now: images(), next: images() };
-  const pendulumNext = images();
+  const dx = PENDULUM_POINTS * 3;
+  const pendulum = { now: new Float64Array(count * dx), next: new Float64Array(count * dx) };
   const action = new Float64Array(count * da);
   const number = new Int32Array(count);
   const motion = { arm: 0, pendulum: 0 };
@@ -55,12 +56,13 @@ export function views(episodes: readonly RecordedEpisode[]): Views {
         motion.pendulum += squaredChange(last[2], seen[2]) / count;
         arm.next.set(seen[0], (row - 1) * d);
         both.next.set(seen[1], (row - 1) * d);
-        pendulumNext.set(seen[2], (row - 1) * d);
+        pendulum.next.set(p.points, (row - 1) * dx);
       }
       last = seen;
       if (frame === episode.frames - 1) continue;
       arm.now.set(seen[0], row * d);
       both.now.set(seen[1], row * d);
+      pendulum.now.set(p.points, row * dx);
       action.set(rowOf(episode.action, frame, da), row * da);
       number[row] = e;
       row++;
@@ -70,13 +72,15 @@ export function views(episodes: readonly RecordedEpisode[]): Views {
     count,
     observationDim: d,
     actionDim: da,
-    exogenousDim: d,
+    exogenousDim: dx,
     action,
-    exogenousNext: pendulumNext,
+    exogenous: pendulum.now,
+    exogenousNext: pendulum.next,
     endogenousNext: arm.next,
     episode: number,
     episodes: { used: episodes.length, listed: episodes.length, absent: [] },
     stride: 1,
+    sharedUnit: true,
     notes: [],
   };
   return {

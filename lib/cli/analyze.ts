@@ -3,15 +3,13 @@ import { parseOptions } from '../base/validate.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
-import type { DataMetrics } from '../metrics/probes.js';
-import { nameOfObjective, type ObjectiveSpec } from '../solve/objectives.js';
-import type { Analysis } from '../verdict/analysis.js';
-import { analyze, analyzeOptionsSchema, DEFAULT_HELD_OUT } from '../verdict/analyze.js';
-import { strengthOf } from '../verdict/words.js';
-import { toJson } from './json.js';
+import type { Scale } from '../moments/of-units.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
+import { analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
+import { render } from './analysis-table.js';
+import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
-import { figure, table } from './table.js';
 
 export interface AnalyzeFlags {
   readonly observation?: string;
@@ -23,7 +21,10 @@ export interface AnalyzeFlags {
   readonly distractor?: number;
   readonly whiten?: boolean;
   readonly ridge?: number;
-  readonly heldOut?: number;
+  readonly scale?: Scale;
+  readonly folds?: string;
+  readonly seed?: number;
+  readonly continuousActions?: boolean;
   readonly level?: number;
   readonly remedies?: boolean;
   readonly objective?: string[];
@@ -88,6 +89,16 @@ function frameShape(data: Transitions, resize: { width: number; height: number }
   return channels === 3 ? [height, width, 3] : undefined;
 }
 
+/** A JSON array: the fold of each episode. */
+async function readFolds(path: string): Promise<number[]> {
+  const folds = await readJson(path);
+  if (Array.isArray(folds) && folds.every((f) => typeof f === 'number')) return folds;
+  throw new ExolamError(
+    'input',
+    `--folds ${path}: expected a JSON array of whole numbers, the fold of each episode`,
+  );
+}
+
 /** `exolam analyze DATA`: the verdict on a user's own transitions. */
 export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
   const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
@@ -96,23 +107,26 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
   const progress = new Progress(shell);
   const { observation, action, color, stride, distractor } = flags;
-  const { heldOut = DEFAULT_HELD_OUT, ridge, level, remedies, whiten, threads } = flags;
-  const options = { latentDims: wanted, objectives, heldOut, ridge, level, remedies, whiten, threads };
+  const { scale, seed, ridge, level, remedies, whiten, threads } = flags;
+  const folds = flags.folds === undefined ? undefined : await readFolds(flags.folds);
+  const discreteActions = !flags.continuousActions;
+  const about = { scale, folds, seed, ridge, level, remedies, whiten, discreteActions, threads };
+  const options = { latentDims: wanted, objectives, ...about };
   // Before what may take minutes to read is read.
   parseOptions(analyzeOptionsSchema, options);
-  const data = await openData(
-    path,
-    { observation, action, resize, color, stride, distractor },
-    { signal: shell.signal, onProgress: progress.of('reading'), threads },
-  );
+  const reading = { observation, action, resize, color, stride, distractor };
+  const data = await openData(path, reading, {
+    signal: shell.signal,
+    onProgress: progress.of('reading'),
+    threads,
+  });
   progress.end();
   const watched = { signal: shell.signal, onProgress: progress.of('solving') };
   const analysis = await analyze(data, { ...options, ...watched });
   progress.end();
   if (model && flags.save !== undefined) {
-    // The model that the metrics are about: fitted to the transitions that are not held out.
     const lam = await fitLinearLam(
-      { data, ...model, heldOut, ridge, whiten },
+      { data, ...model, ridge, whiten },
       {
         observationShape: frameShape(data, resize),
         threads,
@@ -122,67 +136,14 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     );
     progress.end();
     await lam.save(flags.save);
+    // Nothing is held out of a model that is to be used.
     shell.note(
-      `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to the ${analysis.split.train} transitions that are not held out`,
+      `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to all ${analysis.transitions} transitions in the units given`,
     );
   }
-  if (flags.json) return shell.out(`${toJson(analysis)}\n`);
+  const { source } = analysis;
+  const whole = { ...analysis, source: { ...source, path, options: { ...reading, ...source.options } } };
+  if (flags.json) return shell.out(`${toJson(whole)}\n`);
   for (const note of analysis.notes) shell.note(note);
   shell.out(render(analysis));
-}
-
-const COLUMNS: readonly [keyof DataMetrics, string][] = [
-  ['actionError', 'action error'],
-  ['futureLeakage', 'future leakage'],
-  ['endogenousError', 'endogenous error'],
-  ['consistencyError', 'consistency error'],
-  ['actionInformation', 'action nats'],
-  ['futureInformation', 'future nats'],
-];
-
-/** The readable form: what was read, a table for each objective, the verdict. */
-export function render(a: Analysis): string {
-  const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
-  const lines = [
-    `${count(a.transitions, 'transition')} from ${count(a.episodes, 'episode')}${a.absentEpisodes ? ` (${a.absentEpisodes} more are listed, but their files are absent)` : ''}; observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}`,
-    `metrics on ${count(a.split.heldOut, 'held-out transition')}; ridge ${a.ridge}${a.whiten ? '; whitened' : ''}`,
-    '',
-  ];
-  const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
-  for (const kind of kinds) {
-    const rows = a.latent.filter((row) => JSON.stringify(row.objective) === kind);
-    const present = COLUMNS.filter(([name]) => rows.some((row) => row.metrics[name] !== undefined));
-    lines.push(nameOfObjective(JSON.parse(kind)));
-    lines.push(
-      table(
-        ['latentDim', 'loss', ...present.map(([, title]) => title)],
-        rows.map((row) => [
-          String(row.latentDim),
-          figure(row.loss, 4),
-          ...present.map(([metric]) => figure(row.metrics[metric])),
-        ]),
-      ),
-      '',
-    );
-  }
-  if (a.remedies.length > 0) {
-    const hasAction = a.remedies.some((r) => r.before.actionError !== undefined);
-    lines.push(
-      `remedies: what brings the leakage at latentDim ${a.remedies[0]?.latentDim} down to ${a.level}`,
-      table(
-        ['remedy', 'strength', 'reached', 'future leakage', ...(hasAction ? ['action error'] : [])],
-        a.remedies.map((r) => [
-          r.remedy,
-          strengthOf(r),
-          r.reached ? 'yes' : 'no',
-          `${figure(r.before.futureLeakage)} -> ${figure(r.after.futureLeakage)}`,
-          ...(hasAction ? [`${figure(r.before.actionError)} -> ${figure(r.after.actionError)}`] : []),
-        ]),
-      ),
-      ...a.remedies.flatMap((r) => (r.note ? [`${r.remedy}, ${r.parameter}: ${r.note}`] : [])),
-      '',
-    );
-  }
-  lines.push(`Verdict: ${a.recommendation}`, '');
-  return lines.join('\n');
 }

@@ -86,25 +86,34 @@ function addDataCommands(root: Command, shell: Shell): void {
         'composite the mirrored frames of another episode, as known exogenous state',
       ).argParser(numeric),
     )
-    .option('--whiten', 'reconstruct whitened observations')
+    .addOption(
+      new Option(
+        '--scale <how>',
+        'standard: every column at unit variance, so that units of measure say nothing (default for vectors); given: as they are (default for pixels)',
+      ).choices(['standard', 'given']),
+    )
+    .option('--whiten', 'reconstruct whitened observations: every direction counts alike')
+    .option(
+      '--folds <file>',
+      'a JSON array: the fold of each episode in order of appearance (default: 5, seeded)',
+    )
+    .addOption(new Option('--seed <s>', 'seed of the default folds (default 0)').argParser(numeric))
+    .option(
+      '--continuous-actions',
+      'read few distinct whole values of one action column as a quantity, not as categories',
+    )
     .addOption(
       new Option(
         '--ridge <r>',
-        "ridge of every regression, relative to the regressors' mean variance (default 1e-3)",
+        "ridge of every regression on o, relative to each regressor's own variance (default: chosen inside each fold)",
       ).argParser(numeric),
     )
     .addOption(
-      new Option(
-        '--held-out <share>',
-        'share of the episodes held out for the metrics (default 0.3)',
-      ).argParser(numeric),
-    )
-    .addOption(
-      new Option('--level <share>', 'leakage that remedies are to bring z down to (default 0.1)').argParser(
+      new Option('--level <share>', 'share below which a leakage counts as none (default 0.1)').argParser(
         numeric,
       ),
     )
-    .option('--no-remedies', 'do not seek what each remedy would cost')
+    .option('--no-remedies', 'do not measure what each remedy would do')
     .option('--objective <kind|json>', 'an objective instead of the default ones; may be repeated', collect)
     .option(
       '--save <file>',

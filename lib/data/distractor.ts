@@ -76,6 +76,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
   return {
     count,
     observationDim: d,
+    sharedUnit: episodes.image !== undefined,
     actionDim: episodes.actionDim,
     exogenousDim: d,
     observation,

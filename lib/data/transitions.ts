@@ -32,6 +32,8 @@ export interface Transitions {
   /** (N): number of the row's episode. Rows that are independent of each other each have a number of their own. */
   readonly episode: Int32Array;
   readonly episodes: EpisodeCount;
+  /** The coordinates of o share one unit, as pixels do: they are then analysed as they are. Default false. */
+  readonly sharedUnit?: boolean | undefined;
   /** Frames between o and o', where the rows come from recorded episodes. */
   readonly stride?: number | undefined;
   /** What the reader decided or noticed, a sentence each. */
@@ -135,6 +137,7 @@ export function toTransitions(episodes: Episodes, stride: number): Transitions {
   return {
     count,
     observationDim: d,
+    sharedUnit: episodes.image !== undefined,
     actionDim,
     exogenousDim,
     observation,

@@ -1,4 +1,4 @@
-import type { Control, EstimatedMetric } from '../backend/requests.js';
+import type { Backend, Control, EstimatedMetric, FittedObjective } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
 import type { EstimatedData } from '../moments/of-units.js';
@@ -11,13 +11,14 @@ import {
   FEW_UNITS,
   fittedObjective,
   intervalsOf,
+  type Prepared,
   portion,
   prepare,
   ridgesOf,
   tableOf,
 } from './estimates.js';
 import { foldErrors, withoutFold } from './fold-errors.js';
-import { type Answer, answerOf, intervalOf, isBelow } from './interval.js';
+import { type Answer, answerOf, type Interval, isBelow } from './interval.js';
 
 export interface StrengthOptions extends Omit<EstimateOptions, 'latentDims' | 'objectives' | 'ridges'> {
   readonly latentDim: number;
@@ -47,7 +48,7 @@ export interface ChosenStrength {
 
 /** Share of the progress that choosing takes. */
 const ROWS_SHARE = 0.2;
-const CHOICE_SHARE = 0.7;
+const CHOICE_SHARE = 0.9;
 
 /**
  * The least strength whose leakage is below the level, chosen inside the training folds and judged on the fold left out;
@@ -59,7 +60,7 @@ export async function chooseStrength(
   control?: Control,
 ): Promise<ChosenStrength> {
   const backend = options.backend ?? defaultBackend();
-  const latentDims = checkedLatentDims([options.latentDim], t.observationDim);
+  checkedLatentDims([options.latentDim], t.observationDim);
   const level = checkedLevel(options.level);
   if (options.candidates.length === 0)
     throw new ExolamError('input', 'candidates: expected at least one objective but received none');
@@ -70,47 +71,87 @@ export async function chooseStrength(
     const none = { chosen: [], reached: [], folds: [], groups: [], ridges: [], metrics: {} };
     return { units: data.count, ...about, ...none, answer: 'unknown', reason: FEW_UNITS };
   }
-  const folds = Math.max(...data.fold) + 1;
-  if (folds < 4)
+  if (Math.max(...data.fold) + 1 < 4)
     throw new ExolamError(
       'input',
-      `folds: expected at least 4 folds to choose inside of, but received ${folds}`,
+      `folds: expected at least 4 folds to choose inside of, but received ${Math.max(...data.fold) + 1}`,
     );
   const objectives = options.candidates.map((spec) => fittedObjective(spec, t, data.moments));
-  const choices: { at: number; reached: boolean }[] = [];
+  const isEnough = (e: Partial<Record<EstimatedMetric, Interval>>) => {
+    const own = e[metric];
+    if (!own) throw new ExolamError('input', `metric ${metric}: expected data that has its variables`);
+    return isBelow(own, level);
+  };
+  const { chosen, reached, ridges, intervals } = await chooseInside(
+    data,
+    { objectives, latentDim: options.latentDim, ridge: null, isEnough },
+    backend,
+    portion(control, ROWS_SHARE, 1),
+  );
+  return {
+    units: data.units,
+    ...about,
+    chosen,
+    reached,
+    folds: Array.from(data.folds),
+    groups: Array.from(data.groups),
+    ridges: Array.from(ridges),
+    metrics: tableOf(intervals),
+    answer: answerOf(intervals, level),
+    reason: null,
+  };
+}
+
+/** What is chosen among, and what makes a candidate enough. */
+export interface InsideQuestion {
+  /** Ascending in strength. */
+  readonly objectives: readonly FittedObjective[];
+  readonly latentDim: number;
+  /** One for all folds, or null: chosen inside each. */
+  readonly ridge: number | null;
+  readonly isEnough: (intervals: Partial<Record<EstimatedMetric, Interval>>) => boolean;
+}
+
+export interface InsideChoice {
+  /** The place of each fold's choice: the first that is enough, or the last. */
+  readonly chosen: readonly number[];
+  readonly reached: readonly boolean[];
+  readonly ridges: Float64Array;
+  /** Of the choices, on the folds that did not choose them. */
+  readonly intervals: Partial<Record<EstimatedMetric, Interval>>;
+}
+
+/** The first candidate that is enough inside the training folds of each fold, judged on the fold left out. */
+export async function chooseInside(
+  data: Prepared,
+  { objectives, latentDim, ridge, isEnough }: InsideQuestion,
+  backend: Backend,
+  control?: Control,
+): Promise<InsideChoice> {
+  const folds = Math.max(...data.fold) + 1;
+  const latentDims = [latentDim];
+  const choices: { readonly at: number; readonly reached: boolean }[] = [];
   for (let f = 0; f < folds; f++) {
-    const share = (i: number) => ROWS_SHARE + (CHOICE_SHARE * i) / folds;
     const inner = await foldErrors(
       withoutFold(data, f),
-      { objectives, latentDims, ridges: ridgesOf(undefined, folds - 1) },
+      { objectives, latentDims, ridges: ridgesOf(ridge ?? undefined, folds - 1) },
       backend,
-      portion(control, share(f), share(f + 1)),
+      portion(control, (CHOICE_SHARE * f) / folds, (CHOICE_SHARE * (f + 1)) / folds),
     );
-    const good = objectives.findIndex((_, v) => {
-      const sums = inner.sums(v, 0, metric);
-      if (!sums) throw new ExolamError('input', `metric ${metric}: expected data that has its variables`);
-      return isBelow(intervalOf(metric, sums), level);
-    });
+    const good = objectives.findIndex((_, v) => isEnough(intervalsOf(inner, v, 0)));
     choices.push({ at: good < 0 ? objectives.length - 1 : good, reached: good >= 0 });
   }
   const chosen = choices.map(({ at }) => at);
   const errors = await foldErrors(
     data,
-    { objectives, chosen, latentDims, ridges: ridgesOf(undefined, folds) },
+    { objectives, chosen, latentDims, ridges: ridgesOf(ridge ?? undefined, folds) },
     backend,
-    portion(control, ROWS_SHARE + CHOICE_SHARE, 1),
+    portion(control, CHOICE_SHARE, 1),
   );
-  const intervals = intervalsOf(errors, 0, 0);
   return {
-    units: data.units,
-    ...about,
     chosen,
     reached: choices.map(({ reached }) => reached),
-    folds: Array.from(data.folds),
-    groups: Array.from(data.groups),
-    ridges: Array.from(errors.ridges),
-    metrics: tableOf(intervals),
-    answer: answerOf(intervals, level),
-    reason: null,
+    ridges: errors.ridges,
+    intervals: intervalsOf(errors, 0, 0),
   };
 }

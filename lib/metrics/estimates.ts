@@ -95,6 +95,8 @@ export const FEW_UNITS = 'fewer than 4 episodes';
 const DEFAULT_LEVEL = 0.1;
 /** Bytes of moments, one matrix a unit, beyond which the units of a group are summed. */
 const MOST_BYTES = 2 ** 30;
+/** Units beyond which those of a group are summed too: rows that are independent are a unit each. */
+const MOST_UNITS = 2000;
 /** Share of the progress that goes to the one pass over rows. */
 const ROWS_SHARE = 0.3;
 
@@ -128,7 +130,7 @@ export async function prepare(
   const d = t.observationDim;
   const views = 2 + (t.endogenousNext ? 1 : 0) + (t.pairObservation ? 2 : 0);
   const width = 1 + views * d + (t.action ? t.actionDim : 0) + 2 * t.exogenousDim;
-  const bundled = count * width ** 2 * 8 > mostBytes;
+  const bundled = count > MOST_UNITS || count * width ** 2 * 8 > mostBytes;
   const numbers = [...new Set(groups)].sort((a, b) => a - b);
   const matrixOf = bundled ? groups.map((g) => numbers.indexOf(g)) : Int32Array.from(folds, (_, u) => u);
   const moments = await unitMoments(
@@ -299,7 +301,7 @@ export async function estimate(
 }
 
 /** Of one objective less the first, at the i-th latent dimension. */
-function differencesOf(
+export function differencesOf(
   errors: FoldErrors,
   objective: number,
   latent: number,

@@ -1,11 +1,15 @@
+import { z } from 'zod';
+import type { EstimatedMetric } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
-import type { DataMetrics } from '../metrics/probes.js';
+import type { Estimate } from '../metrics/estimates.js';
 import { nameOfObjective } from '../solve/objectives.js';
-import type { Analysis } from '../verdict/analysis.js';
-import { DEFAULT_LEVEL, type Remedy } from '../verdict/remedies.js';
+import type { Analysis, LatentRow } from '../verdict/analysis.js';
+import { isMeasurable, shareOf } from '../verdict/figures.js';
+import { READINGS } from '../verdict/readings.js';
+import type { Remedy } from '../verdict/remedies.js';
 import { strengthOf } from '../verdict/words.js';
-import { type Axis, lineChart } from './charts.js';
-import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
+import { type Axis, lineChart, type Series } from './charts.js';
+import { DRAWING_STYLE, type Drawing, draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
 import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
 
@@ -13,74 +17,183 @@ const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
 /** Modes of the spectrum that are drawn at most. */
 const MODES = 40;
 
-/** Metrics that are drawn, where the data has what they need. */
-const METRICS: readonly (readonly [keyof DataMetrics, name: string, reading: string])[] = [
-  [
-    'futureLeakage',
-    'future leakage',
-    'share of what is new in the exogenous state that z carries (0: none; chance can put it slightly below)',
-  ],
-  [
-    'actionError',
-    'action error',
-    'share of the action that z leaves unexplained (0: z fixes the action; 1: z knows nothing)',
-  ],
-  ['endogenousError', 'endogenous error', 'share of what is new in the clean observation that z misses'],
-  [
-    'consistencyError',
-    'consistency error',
-    'how far z moves when the exogenous state is drawn again, of its own variance',
-  ],
-];
-
-const NAMES = [
-  ...METRICS.map(([metric, name]) => [metric, name] as const),
-  ['actionInformation', 'action information (nats)'] as const,
-  ['futureInformation', 'future information (nats)'] as const,
-];
+/** What z is made of: the first figure of a page. */
+const MADE_OF: readonly EstimatedMetric[] = ['latentShare.exogenous', 'latentShare.action'];
 
 /** Is this JSON what `exolam analyze --json` prints? */
 export function isAnalysis(value: unknown): boolean {
   const a = value as Partial<Analysis> | null;
-  return (
-    typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.recommendation === 'string'
+  return typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.verdict === 'object';
+}
+
+const estimateSchema = z.object({
+  value: z.number().nullable(),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  training: z.number().nullable(),
+  standardError: z.number().nullable(),
+  degreesOfFreedom: z.number().nullable(),
+  rough: z.boolean(),
+  reason: z.string().nullable(),
+});
+const metricsSchema = z.record(z.string(), estimateSchema);
+const kindSchema = z.looseObject({ kind: z.string() });
+
+/** As far as a page relies on it. */
+const analysisSchema = z.looseObject({
+  source: z.looseObject({ options: z.record(z.string(), z.unknown()) }),
+  transitions: z.number(),
+  observationDim: z.number(),
+  actionDim: z.number(),
+  episodes: z.number(),
+  units: z.number(),
+  unit: z.enum(['episode', 'block']),
+  folds: z.array(z.number()),
+  ridges: z.array(z.number()),
+  spectrum: z.array(z.number()),
+  level: z.number(),
+  latent: z.array(
+    z.looseObject({ latentDim: z.number(), objective: kindSchema, loss: z.number(), metrics: metricsSchema }),
+  ),
+  remedies: z.array(
+    z.looseObject({
+      remedy: z.string(),
+      parameter: z.string().nullable(),
+      latentDim: z.number(),
+      reached: z.enum(['yes', 'no', 'cannot-tell']),
+      strength: z.number().nullable(),
+      strengths: z.array(z.number()),
+      before: metricsSchema,
+      after: metricsSchema,
+      note: z.string().optional(),
+    }),
+  ),
+  notes: z.array(z.string()),
+  verdict: z.looseObject({
+    answer: z.string(),
+    latentDim: z.number(),
+    because: z.string(),
+    sentence: z.string(),
+    evidence: z.array(z.string()),
+  }),
+});
+
+/** A parsed analysis, checked as far as drawing relies on it. What a file says is data. */
+export function readAnalysis(value: unknown, what: string): Analysis {
+  const checked = analysisSchema.safeParse(value);
+  if (checked.success) return checked.data as unknown as Analysis;
+  const field = checked.error.issues[0].path.join('.');
+  throw new ExolamError(
+    'data',
+    `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind`,
   );
 }
 
-/** A parsed analysis, checked as far as drawing relies on it; "Infinity" becomes a number again. */
-export function readAnalysis(value: unknown, what: string): Analysis {
-  const a = value as Analysis;
-  const numbers = ['transitions', 'observationDim', 'actionDim', 'episodes', 'ridge'] as const;
-  const wrong =
-    numbers.find((field) => typeof a[field] !== 'number') ??
-    (Array.isArray(a.spectrum) && a.spectrum.every((v) => typeof v === 'number') ? undefined : 'spectrum') ??
-    (typeof a.split?.heldOut === 'number' ? undefined : 'split.heldOut') ??
-    (Array.isArray(a.notes) ? undefined : 'notes');
-  const row = a.latent.findIndex(
-    (r) =>
-      typeof r?.latentDim !== 'number' ||
-      typeof r.objective?.kind !== 'string' ||
-      typeof r.metrics !== 'object' ||
-      r.metrics === null,
-  );
-  const field = wrong ?? (row >= 0 ? `latent[${row}]` : undefined);
-  if (field)
-    throw new ExolamError(
-      'data',
-      `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind`,
-    );
-  const number = (v: unknown) => (v === 'Infinity' ? Number.POSITIVE_INFINITY : Number(v));
+interface Objective {
+  readonly name: string;
+  readonly colour: string;
+  readonly dash: readonly number[];
+  readonly rows: readonly LatentRow[];
+}
+
+function objectivesOf(a: Analysis): Objective[] {
+  const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
+  return kinds.map((kind, i) => ({
+    name: nameOfObjective(JSON.parse(kind)),
+    colour: COLOURS[i % COLOURS.length],
+    dash: DASHES[i % DASHES.length],
+    rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),
+  }));
+}
+
+/** Points with their intervals, for what is measurable of one metric. */
+function seriesOf(
+  rows: readonly LatentRow[],
+  metric: EstimatedMetric,
+  colour: string,
+  dash: readonly number[],
+): Series[] {
+  const points = rows.flatMap(({ latentDim, metrics }) => {
+    const e = metrics[metric];
+    return isMeasurable(e)
+      ? [{ x: latentDim, y: e.value as number, low: e.low as number, high: e.high as number }]
+      : [];
+  });
+  return [
+    { rows: points, colour, dash },
+    { rows: points, colour, mark: 'point', whisker: true },
+  ];
+}
+
+function dimensionAxis(a: Analysis): Axis {
+  const dims = a.latent.map((row) => row.latentDim);
   return {
-    ...a,
-    // Files of before remedies were sought have none.
-    level: a.level ?? DEFAULT_LEVEL,
-    remedies: a.remedies ?? [],
-    latent: a.latent.map((r) => ({
-      ...r,
-      loss: number(r.loss),
-      metrics: Object.fromEntries(Object.entries(r.metrics).map(([name, v]) => [name, number(v)])),
-    })),
+    field: 'x',
+    title: 'latent dimension k',
+    domain: [Math.min(...dims) - 0.3, Math.max(...dims) + 0.3],
   };
+}
+
+/** Ends of an axis that shows every interval, as far as it says anything. */
+function shareAxis(a: Analysis, metrics: readonly EstimatedMetric[]): Axis {
+  const ends = a.latent
+    .flatMap((row) => metrics.map((metric) => row.metrics[metric]))
+    .filter(isMeasurable)
+    .flatMap(({ low, high }) => [low as number, high as number]);
+  const low = Math.max(-1, Math.min(0, ...ends));
+  const high = Math.min(2, Math.max(1, ...ends));
+  return { field: 'y', title: 'share, with its 95 % interval', domain: [low, high] };
+}
+
+/** The figure that a page leads with: of what z is made, per latent dimension, one panel an objective. */
+async function madeOf(a: Analysis, objectives: readonly Objective[]): Promise<string> {
+  const present = READINGS.filter(
+    ([metric]) => MADE_OF.includes(metric) && a.latent.some((row) => isMeasurable(row.metrics[metric])),
+  );
+  if (present.length === 0) return '';
+  const colours = [COLOURS[1], COLOURS[0]];
+  const panels: Panel[] = objectives.map(({ name, rows }) =>
+    lineChart(
+      name,
+      dimensionAxis(a),
+      shareAxis(a, MADE_OF),
+      present.flatMap(([metric], i) => seriesOf(rows, metric, colours[i], [])),
+    ),
+  );
+  const drawing: Drawing = {
+    name: 'made-of',
+    title: 'What z is made of',
+    key: present.map(([, name], i) => ({ kind: 'line', label: name, colour: colours[i] })),
+    panels,
+    caption:
+      'Share of the variance of z, beyond what the present state tells of it, that the exogenous state and the action explain, on episodes that the model was not trained on. The bars are 95 % intervals; what is not measurable is left out.',
+  };
+  return (await draw(drawing, false)).html;
+}
+
+/** Every other metric against the latent dimension, all objectives in one panel a metric. */
+async function metricFigures(a: Analysis, objectives: readonly Objective[]): Promise<string> {
+  const present = READINGS.filter(
+    ([metric]) => !MADE_OF.includes(metric) && a.latent.some((row) => isMeasurable(row.metrics[metric])),
+  );
+  if (present.length === 0) return '';
+  const drawing: Drawing = {
+    name: 'metrics',
+    title: 'What z holds',
+    key: objectives.map(({ name, colour, dash }) => ({ kind: 'line', label: name, colour, dash })),
+    panels: present.map(([metric, name]) =>
+      lineChart(
+        name,
+        dimensionAxis(a),
+        shareAxis(a, [metric]),
+        objectives.flatMap(({ colour, dash, rows }) => seriesOf(rows, metric, colour, dash)),
+      ),
+    ),
+    caption: present
+      .map(([, name, reading]) => `${name[0].toUpperCase()}${name.slice(1)}: ${reading}.`)
+      .join(' '),
+  };
+  return (await draw(drawing, false)).html;
 }
 
 /** Ticks of a log axis: powers of ten, and their two- and fivefold where there are few. */
@@ -93,58 +206,13 @@ function decades([low, high]: readonly [number, number]): number[] {
   return inside(powers.flatMap((v) => [v, 2 * v, 5 * v]));
 }
 
-/** An objective of the analysis: how it is drawn, and its rows by latent dimension. */
-interface Objective {
-  readonly name: string;
-  readonly colour: string;
-  readonly dash: readonly number[];
-  readonly rows: Analysis['latent'];
-}
-
-/** Every metric by latent dimension; nothing where the data has no variable to measure. */
-function metricsDrawing(a: Analysis, objectives: readonly Objective[]): Drawing | undefined {
-  const present = METRICS.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
-  const dims = a.latent.map((row) => row.latentDim);
-  if (present.length === 0 || dims.length === 0) return undefined;
-  const x: Axis = {
-    field: 'x',
-    title: 'latent dimension k',
-    domain: [Math.min(...dims) - 0.3, Math.max(...dims) + 0.3],
-  };
-  return {
-    name: 'metrics',
-    title: 'What z holds',
-    key: objectives.map(({ name, colour, dash }) => ({ kind: 'line', label: name, colour, dash })),
-    panels: present.map(([metric, name]) => {
-      const values = a.latent.map((row) => row.metrics[metric]).filter((v) => v !== undefined);
-      const domain = [Math.min(0, ...values), Math.max(1, ...values)] as const;
-      return lineChart(
-        name,
-        x,
-        { field: 'y', title: 'share of variance, held out', domain },
-        objectives.flatMap(({ colour, dash, rows }) => {
-          const points = rows
-            .filter((row) => row.metrics[metric] !== undefined)
-            .map((row) => ({ x: row.latentDim, y: row.metrics[metric] as number }));
-          return [
-            { rows: points, colour, dash },
-            { rows: points, colour, mark: 'point' as const },
-          ];
-        }),
-      );
-    }),
-    caption: `On held-out data, given the present observation. ${present.map(([, name, reading]) => `${name[0]?.toUpperCase()}${name.slice(1)}: ${reading}.`).join(' ')}`,
-  };
-}
-
-/** The leading eigenvalues of the first objective; nothing where there is only one. */
-function spectrumDrawing(a: Analysis, objectives: readonly Objective[]): Drawing | undefined {
+async function spectrumFigure(a: Analysis, objective: string): Promise<string> {
   const spectrum = a.spectrum.filter((v) => v > 0).slice(0, MODES);
-  if (spectrum.length <= 1) return undefined;
+  if (spectrum.length < 2) return '';
   const values = spectrum.map((v, i) => ({ x: i + 1, y: v }));
-  const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * spectrum[0]] as const;
+  const ends = [0.7 * spectrum[spectrum.length - 1], 1.4 * spectrum[0]] as const;
   const colour = COLOURS[0];
-  return {
+  const drawing: Drawing = {
     name: 'spectrum',
     title: 'Why: the spectrum of the innovation',
     key: [],
@@ -156,7 +224,10 @@ function spectrumDrawing(a: Analysis, objectives: readonly Objective[]): Drawing
         { field: 'x', title: 'mode, strongest first', domain: [0.5, spectrum.length + 0.5] },
         {
           field: 'y',
-          title: 'variance (observation units squared)',
+          title:
+            a.source.options['scale'] === 'given'
+              ? 'variance (observation units squared)'
+              : 'variance (standardised)',
           log: true,
           domain: ends,
           ticks: decades(ends),
@@ -167,94 +238,113 @@ function spectrumDrawing(a: Analysis, objectives: readonly Objective[]): Drawing
         ],
       ),
     ],
-    caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective, ${objectives[0]?.name ?? ''}. A latent dimension of k keeps the k modes on the left, whoever moves them.`,
+    caption: `Variance of the directions in which the next observation differs from what the present one predicts, over all rows, for ${objective}. A latent dimension of k keeps the k modes on the left, whoever moves them.`,
   };
+  return (await draw(drawing, false)).html;
 }
+
+const paragraphs = (lines: readonly string[]) => lines.map((text) => `<p>${escapeHtml(text)}</p>`).join('');
+
+/** The answer, the latent dimension it is about, and its three lines of evidence. */
+function verdictHtml({ verdict }: Analysis): string {
+  const evidence = verdict.evidence.map((text) => `<li>${escapeHtml(text)}</li>`).join('');
+  return `<div class="verdict"><p><b>${escapeHtml(verdict.sentence)}</b></p><ul>${evidence}</ul><p class="small">Judged at latentDim ${verdict.latentDim}: ${escapeHtml(verdict.because)}.</p></div>`;
+}
+
+/** A table a metric: narrow enough for a telephone. */
+function numbers(a: Analysis, objectives: readonly Objective[]): string {
+  const present = READINGS.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
+  const dims = [...new Set(a.latent.map((row) => row.latentDim))].sort((x, y) => x - y);
+  return present
+    .map(([metric, name, reading]) => {
+      const rows = dims.map((k) => [
+        String(k),
+        ...objectives.map(({ rows: own }) =>
+          shareOf(own.find((row) => row.latentDim === k)?.metrics[metric]),
+        ),
+      ]);
+      return `<h3>${escapeHtml(name)}</h3><p>${escapeHtml(reading)}; in brackets the 95 % interval.</p>${tableHtml(['k', ...objectives.map((o) => o.name)], rows)}`;
+    })
+    .join('');
+}
+
+/** Why figures are not measurable, each reason once. */
+function reasons(a: Analysis): string[] {
+  const found = a.latent.flatMap(({ metrics }) =>
+    Object.entries(metrics)
+      .filter((entry): entry is [string, Estimate] => entry[1] !== undefined && entry[1].reason !== null)
+      .map(([metric, { reason }]) => `${metric} is not measurable at some latent dimensions: ${reason}`),
+  );
+  return [...new Set(found)];
+}
+
+/** What each remedy does, chosen on other episodes than those it is judged on. */
+function remediesHtml({ remedies, level }: Analysis): string {
+  const [first] = remedies;
+  if (!first) return '';
+  const metrics = READINGS.filter(([metric]) => remedies.some((r) => r.after[metric] !== undefined)).filter(
+    ([metric]) =>
+      ['innovationLeakage', 'futureLeakage', 'latentShare.exogenous', 'actionError'].includes(metric),
+  );
+  const rows = [
+    ['none', '', '', ...metrics.map(([metric]) => shareOf(first.before[metric]))],
+    ...remedies.map((r) => [
+      r.remedy,
+      strengthOf(r),
+      REACHED[r.reached],
+      ...metrics.map(([metric]) => shareOf(r.after[metric])),
+    ]),
+  ];
+  return `<p>At latent dimension ${first.latentDim}. A strength is the least at which, inside the training episodes alone, z leaks at most ${level}; what it does is judged on episodes that had no part in the choice.</p>${tableHtml(['remedy', 'strength', 'does it help?', ...metrics.map(([, name]) => name)], rows)}${paragraphs(remedies.flatMap((r) => (r.note ? [`${r.remedy}: ${r.note}.`] : [])))}`;
+}
+
+const REACHED: Readonly<Record<Remedy['reached'], string>> = {
+  yes: 'yes',
+  no: 'no',
+  'cannot-tell': 'cannot be told',
+};
 
 /** The page of one analysis; `source` names its file. */
 export async function analysisPage(a: Analysis, source: string): Promise<string> {
-  const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
-  const objectives = kinds.map((kind, i) => ({
-    name: nameOfObjective(JSON.parse(kind)),
-    colour: COLOURS[i % COLOURS.length] as string,
-    dash: DASHES[i % DASHES.length] as readonly number[],
-    rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),
-  }));
-  const sections: Section[] = [{ html: `<p class="verdict">${escapeHtml(a.recommendation)}</p>` }];
-
-  for (const drawing of [metricsDrawing(a, objectives), spectrumDrawing(a, objectives)])
-    if (drawing) sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
-  if (a.remedies.length > 0) sections.push({ title: 'What remedies would cost', html: remedies(a) });
-  sections.push({ title: 'The numbers', html: numbers(a, objectives) });
-  if (a.notes.length > 0) {
-    sections.push({
-      title: 'Notes',
-      html: `<ul>${a.notes.map((note) => `<li>${escapeHtml(String(note))}</li>`).join('')}</ul>`,
-    });
-  }
-  const { latent: _, spectrum: __, notes: ___, recommendation: ____, remedies: _____, ...settings } = a;
-  sections.push({
-    title: 'Settings',
-    html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml({ ...settings, objectives: kinds.map((kind) => JSON.parse(kind)) })}`,
-  });
+  const objectives = objectivesOf(a);
+  const [lead, held, spectrum] = [
+    await madeOf(a, objectives),
+    await metricFigures(a, objectives),
+    await spectrumFigure(a, objectives[0]?.name ?? ''),
+  ];
+  const notes = [...a.notes, ...reasons(a)].map((note) => `<li>${escapeHtml(String(note))}</li>`).join('');
+  const parts: readonly (readonly [title: string, html: string])[] = [
+    ['What z is made of', lead],
+    ['What z holds', held],
+    ['What remedies would do', remediesHtml(a)],
+    ['Why: the spectrum of the innovation', spectrum],
+    ['The numbers', numbers(a, objectives)],
+    ['Notes', notes && `<ul>${notes}</ul>`],
+    [
+      'Settings',
+      `<p>From <code>${escapeHtml(source)}</code>. The same data and settings give the same figures.</p>${codeHtml({ ...a.source, folds: a.folds, ridges: a.ridges })}`,
+    ],
+  ];
+  const present = parts.filter(([, html]) => html !== '');
+  const id = (title: string) => title.toLowerCase().replace(/[^a-z]+/g, '-');
+  const contents = present
+    .map(([title]) => `<li><a href="#${id(title)}">${escapeHtml(title)}</a></li>`)
+    .join('');
+  const sections: Section[] = [
+    { html: verdictHtml(a) },
+    { html: `<nav aria-label="contents"><ul class="contents">${contents}</ul></nav>` },
+    ...present.map(([title, html]) => ({ title, id: id(title), html })),
+  ];
+  const units =
+    a.unit === 'episode'
+      ? `${a.episodes} episode${a.episodes === 1 ? '' : 's'}`
+      : `one long episode, in ${a.units} blocks`;
   return page({
     title: 'What latent actions learned from this data encode',
-    lead: `${a.transitions} transitions from ${a.episodes} episode${a.episodes === 1 ? '' : 's'}: observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}. Exact minima of a linear latent action model, judged on ${a.split.heldOut} held-out transitions.`,
+    lead: `${a.transitions} transitions from ${units}: observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}. Exact minima of a linear latent action model; every figure is from episodes that the model was not trained on, with a 95 % interval.`,
     sections,
-    style: DRAWING_STYLE,
+    style: `${DRAWING_STYLE}.contents { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }\n.small { color: var(--soft); font-size: .92rem; margin-bottom: 0; }\n`,
     footer:
       "The measures are exolam's own formalisation (docs/theory.md) of the question of arXiv:2605.20223, for the linear latent action model of arXiv:2506.15691.",
   });
-}
-
-const share = (v: number | undefined) => (v === undefined ? '' : v.toFixed(3));
-
-/** Below the table, where there is room for a sentence. */
-function notesHtml(all: Analysis['remedies']): string {
-  const notes = all.flatMap((r) => (r.note ? [`${r.remedy}, ${strengthOf(r)}: ${r.note}`] : []));
-  return notes.map((note) => `<p>${escapeHtml(note)}.</p>`).join('');
-}
-
-/** The strength of each remedy at which leakage falls to the level, and what it does to z. */
-function remedies({ remedies: all, level }: Analysis): string {
-  const hasAction = all.some((r) => r.before.actionError !== undefined);
-  const change = (r: Remedy, name: 'futureLeakage' | 'actionError') =>
-    `${share(r.before[name])}\u00a0→\u00a0${share(r.after[name])}`;
-  // What matters most stands where a narrow screen shows it.
-  const rows = all.map((r) => [
-    r.remedy,
-    strengthOf(r),
-    change(r, 'futureLeakage'),
-    ...(hasAction ? [change(r, 'actionError')] : []),
-    r.reached ? 'yes' : 'no (least told)',
-  ]);
-  const header = [
-    'remedy',
-    'strength',
-    'leakage',
-    ...(hasAction ? ['action error'] : []),
-    `leaks at most ${level}`,
-  ];
-  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}${notesHtml(all)}`;
-}
-
-function numbers(a: Analysis, objectives: readonly Objective[]): string {
-  const columns = NAMES.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
-  const cell = (v: number | undefined) => {
-    if (v === undefined) return '';
-    return Number.isFinite(v) ? v.toFixed(3).replace(/^-(?=0\.000$)/, '') : '∞';
-  };
-  return objectives
-    .map(
-      ({ name, rows }) =>
-        `<h3>${escapeHtml(name)}</h3>${tableHtml(
-          ['k', 'loss', ...columns.map(([, title]) => title)],
-          rows.map((row) => [
-            String(row.latentDim),
-            row.loss.toPrecision(5),
-            ...columns.map(([metric]) => cell(row.metrics[metric])),
-          ]),
-        )}`,
-    )
-    .join('');
 }

@@ -1,6 +1,8 @@
 /** One part of a page. `html` is trusted; everything else is escaped. */
 export interface Section {
   readonly title?: string;
+  /** What a link within the page names it by. */
+  readonly id?: string;
   readonly html: string;
 }
 
@@ -39,7 +41,10 @@ export function codeHtml(value: unknown): string {
 /** One self-contained HTML page: no script, nothing fetched, light and dark, from a telephone's width up. */
 export function page({ title, lead, sections, footer, style = '' }: Page): string {
   const body = sections
-    .map((s) => `<section>${s.title ? `<h2>${escapeHtml(s.title)}</h2>` : ''}${s.html}</section>`)
+    .map(
+      (s) =>
+        `<section${s.id ? ` id="${escapeHtml(s.id)}"` : ''}>${s.title ? `<h2>${escapeHtml(s.title)}</h2>` : ''}${s.html}</section>`,
+    )
     .join('\n');
   return `<!doctype html>
 <html lang="en">

@@ -3,8 +3,10 @@ import { numberThat } from '../base/validate.js';
 import type { Transitions } from '../data/transitions.js';
 import { type ResolvedObjective, requireProjection } from './objectives.js';
 
-/** Ridge of every regression on data, relative to the regressors' mean variance. */
-export const ridgeField = numberThat('a finite number of at least 0', (v) => v >= 0).default(1e-3);
+/** Ridge of regressions on data, relative to the regressors' mean variance, where none is given or chosen. */
+export const DEFAULT_RIDGE = 1e-3;
+
+export const ridgeField = numberThat('a finite number of at least 0', (v) => v >= 0).default(DEFAULT_RIDGE);
 
 /** futureLeakage that is small enough. */
 export const levelField = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);

@@ -1,33 +1,57 @@
-import type { DataMetrics } from '../metrics/probes.js';
-import type { ResolvedObjective } from '../solve/objectives.js';
+import type { DifferenceEstimates, EstimateTable } from '../metrics/estimates.js';
+import type { Scale } from '../moments/of-units.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
+import type { Verdict } from './answer.js';
 import type { Remedy } from './remedies.js';
 
+/** One latent dimension of one objective. */
 export interface LatentRow {
   readonly latentDim: number;
-  readonly objective: ResolvedObjective['spec'];
-  /** Minimum of the objective on the training split, per transition. */
+  readonly objective: ObjectiveSpec;
+  /** Minimum of the objective over all rows, a transition, in the scale that was analysed. */
   readonly loss: number;
   /** Numerical rank of the problem; latents beyond it carry nothing. */
   readonly rank: number;
-  /** On held-out episodes. */
-  readonly metrics: DataMetrics;
+  /** Cross-fitted over episodes, each with its interval (docs/estimates.md); a metric whose variables the data lacks is absent. */
+  readonly metrics: EstimateTable;
+}
+
+/** What an analysis was made from: enough to make it again. */
+export interface AnalysisSource {
+  /** The file or folder, or null for arrays. */
+  readonly path: string | null;
+  /** Every option, with its default where none was given. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly version: string;
+  readonly backend: string;
 }
 
 export interface Analysis {
+  readonly source: AnalysisSource;
   readonly transitions: number;
   readonly observationDim: number;
   readonly actionDim: number;
   readonly episodes: number;
+  /** Episodes that are listed, but whose files are not there. */
   readonly absentEpisodes: number;
-  readonly split: { readonly train: number; readonly heldOut: number; readonly heldOutEpisodes: number };
-  readonly ridge: number;
-  readonly whiten: boolean;
-  /** Eigenvalues of M for the first objective, descending. */
+  /** What the folds are made of: so many episodes, or blocks of one long one. */
+  readonly units: number;
+  readonly unit: 'episode' | 'block';
+  /** Values of a discrete action that were read as categories, or null. */
+  readonly categories: readonly number[] | null;
+  readonly scale: Scale;
+  readonly folds: readonly number[];
+  readonly groups: readonly number[];
+  readonly ridges: readonly number[];
+  /** Eigenvalues of M for the first objective over all rows, descending. */
   readonly spectrum: readonly number[];
   readonly latent: readonly LatentRow[];
-  /** futureLeakage that `remedies` bring down to, and what each would cost; empty where leakage cannot be measured. */
+  /** Of the other objectives less the first, on the same folds. */
+  readonly differences: readonly DifferenceEstimates[];
+  /** Leakage below it counts as none. */
   readonly level: number;
+  /** What each remedy would do; empty where leakage is not known. */
   readonly remedies: readonly Remedy[];
   readonly notes: readonly string[];
-  readonly recommendation: string;
+  readonly verdict: Verdict;
 }

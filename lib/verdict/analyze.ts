@@ -1,49 +1,73 @@
 import { z } from 'zod';
 import { backendField, controlFields } from '../backend/control.js';
-import type { Backend, Control } from '../backend/requests.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import type { Backend, Control, FittedObjective } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
-import { requireOk } from '../backend/status.js';
 import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
-import { describes, integer, numberThat, parseOptions } from '../base/validate.js';
+import { describes, integer, parseOptions } from '../base/validate.js';
+import { version } from '../base/version.js';
 import { requireTransitions } from '../data/accept.js';
-import { splitOf } from '../data/split.js';
+import { MINIMUM_TRANSITIONS } from '../data/checks.js';
 import type { Transitions } from '../data/transitions.js';
-import { ONLY_LEAKAGE, probeAll } from '../metrics/probes.js';
-import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
+import { matrix } from '../linalg/matrix.js';
 import {
+  checkedLatentDims,
+  differencesOf,
+  FEW_UNITS,
+  fittedObjective,
+  intervalsOf,
+  type Prepared,
+  portion,
+  prepare,
+  ridgesOf,
+  tableOf,
+} from '../metrics/estimates.js';
+import { type FoldErrors, foldErrors } from '../metrics/fold-errors.js';
+import type { Scale } from '../moments/of-units.js';
+import {
+  nameOfObjective,
   type ObjectiveSpec,
   objectiveSchema,
   type ResolvedObjective,
-  requireProjection,
   resolveObjective,
+  throughProjection,
 } from '../solve/objectives.js';
-import { levelField, requireVariables, ridgeField } from '../solve/of-moments.js';
-import { inputOf } from '../solve/whitening.js';
+import { DEFAULT_RIDGE, levelField, ridgeField } from '../solve/of-moments.js';
+import { wholeFit } from '../solve/of-units.js';
 import type { Analysis, LatentRow } from './analysis.js';
-import { DEFAULT_LEVEL, remediesOf } from './remedies.js';
-import { recommend } from './words.js';
+import { type Circumstances, latentDimOfVerdict, verdictOf } from './answer.js';
+import { remediesOf } from './remedies.js';
 
 export interface AnalyzeOptions extends Control {
   /** Latent dimensions to report, 1 to observationDim each, in any order. Default 1 to 16, as far as the observation is wide. */
   readonly latentDims?: readonly number[] | undefined;
-  /** Objectives to answer for, one at least. Default: reconstruction, and action supervision where the data has actions. */
+  /** Default: reconstruction and, with actions, action supervision of a weight that makes them count ten times the innovation. */
   readonly objectives?: readonly ObjectiveSpec[] | undefined;
-  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics, between 0 and 1. Default 0.3. */
-  readonly heldOut?: number | undefined;
-  /** Ridge of every regression, relative to the regressors' mean variance, at least 0. Default 1e-3. */
-  readonly ridge?: number | undefined;
+  /**
+   * `standard`: every column at unit standard deviation, so that units of measure say nothing. `given`: as it is. Default: `given`
+   * where the coordinates share one unit (pixels), else `standard`.
+   */
+  readonly scale?: Scale | undefined;
   /** Reconstruct in whitened observations (each direction of variance above the tolerance counts alike). Default false. */
   readonly whiten?: boolean | undefined;
-  /** futureLeakage that is small enough, from 0 up to, not including, 1: what each remedy is to bring it down to. Default 0.1. */
+  /** The fold of each episode in order of appearance (of each block, where there is one long episode), from 0. Default: seeded. */
+  readonly folds?: readonly number[] | undefined;
+  /** Of the default folds, an integer from 0. Default 0. */
+  readonly seed?: number | undefined;
+  /** Ridge of every regression on o, relative to each regressor's own variance, at least 0. Default: chosen inside each fold. */
+  readonly ridge?: number | undefined;
+  /** Share below which a leakage counts as none, from 0 up to, not including, 1. Default 0.1. */
   readonly level?: number | undefined;
-  /** Also seek what each remedy would cost: some 50 eigenproblems as wide as the observation. Default true. */
+  /** Whether few distinct whole values in one column of actions are categories. Default true. */
+  readonly discreteActions?: boolean | undefined;
+  /** Also measure what each remedy would do: most of the time on wide observations. Default true. */
   readonly remedies?: boolean | undefined;
   /** What computes. Default: {@link defaultBackend}. */
   readonly backend?: Backend | undefined;
 }
-export const DEFAULT_HELD_OUT = 0.3;
+
+/** Share below which a leakage counts as none, where nothing else is said. */
+export const DEFAULT_LEVEL = 0.1;
 
 /** {@link AnalyzeOptions}, checked and with the defaults that the data does not decide. */
 export const analyzeOptionsSchema = describes<AnalyzeOptions>()(
@@ -51,10 +75,13 @@ export const analyzeOptionsSchema = describes<AnalyzeOptions>()(
     ...controlFields,
     latentDims: z.array(integer(1)).min(1).optional(),
     objectives: z.array(objectiveSchema).min(1).optional(),
-    heldOut: numberThat('a share between 0 and 1', (v) => v > 0 && v < 1).default(DEFAULT_HELD_OUT),
-    ridge: ridgeField,
+    scale: z.enum(['standard', 'given']).optional(),
     whiten: z.boolean().default(false),
+    folds: z.array(integer(0)).optional(),
+    seed: integer(0).default(0),
+    ridge: ridgeField.unwrap().optional(),
     level: levelField.default(DEFAULT_LEVEL),
+    discreteActions: z.boolean().default(true),
     remedies: z.boolean().default(true),
     backend: backendField,
   }),
@@ -63,222 +90,315 @@ type Checked = z.output<typeof analyzeOptionsSchema>;
 
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
+/** Parts of the progress: the one pass over rows, then the fits of the objectives, then remedies. */
+const PARTS = { rows: 0.2, objectives: 0.55 } as const;
 
-function traceOf(s: Float64Array, width: number, begin: number, cols: number): number {
-  let sum = 0;
-  for (let i = begin; i < begin + cols; i++) sum += s[i * width + i];
-  return sum;
+/** Options with the defaults that the data decides. */
+function settled(t: Transitions, options: Checked) {
+  const { whiten, seed, level, discreteActions, remedies, folds } = options;
+  const latentDims =
+    options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
+  const scale: Scale = options.scale ?? (t.sharedUnit ? 'given' : 'standard');
+  return {
+    latentDims: checkedLatentDims(latentDims, t.observationDim),
+    scale,
+    whiten,
+    seed,
+    ridge: options.ridge ?? null,
+    level,
+    discreteActions,
+    remedies,
+    ...(folds ? { folds } : {}),
+  };
 }
 
-/** The latent dimensions asked for, ascending and each once, as far as the observation is wide. */
-function latentDimsOf({ observationDim }: Transitions, asked: readonly number[] | undefined): number[] {
-  const latentDims = asked ?? Array.from({ length: Math.min(16, observationDim) }, (_, i) => i + 1);
-  const sorted = [...new Set(latentDims)].sort((a, b) => a - b);
-  const widest = sorted[sorted.length - 1];
-  if (widest <= observationDim) return sorted;
-  throw new ExolamError(
-    'input',
-    `latentDim: expected at most observationDim (${observationDim}) but received ${widest}`,
-  );
-}
+type Settled = ReturnType<typeof settled>;
 
-/** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
+/** The verdict on a user's own transitions: theory.md sections 2 to 4, docs/estimates.md. Throws {@link ExolamError}. */
 export function analyze(data: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
   return boundary('analyze', async () => {
     const checked = parseOptions(analyzeOptionsSchema, options);
     requireTransitions(data, 'data');
+    if (data.count < MINIMUM_TRANSITIONS)
+      throw new ExolamError(
+        'data',
+        `${data.count} transitions are too few: at least ${MINIMUM_TRANSITIONS} are needed to fit some and judge on others`,
+      );
     return analyzeChecked(data, checked);
   });
 }
 
 async function analyzeChecked(t: Transitions, options: Checked): Promise<Analysis> {
-  const { heldOut, ridge, level, whiten } = options;
-  const latentDims = latentDimsOf(t, options.latentDims);
+  const set = settled(t, options);
   const backend = options.backend ?? defaultBackend();
-  const notes = [...t.notes];
-  const split = splitOf(t, heldOut);
-  if (split.train.length < 2 || split.heldOut.length < 2) {
-    throw new ExolamError(
-      'data',
-      `${t.count} transitions are too few to train on some and hold out others; at least 2 of each are needed`,
-    );
-  }
-  const variables = variablesOf(t);
-  const { width, layout } = variables;
-  const d = t.observationDim;
-  if (split.train.length <= d) {
+  const control: Control = {
+    signal: options.signal,
+    onProgress: options.onProgress,
+    threads: options.threads,
+  };
+  const { latentDims: _, remedies: __, ridge: ___, whiten: ____, level: _____, ...preparing } = set;
+  const data = await prepare(t, preparing, backend, portion(control, 0, PARTS.rows));
+  const objectives = options.objectives?.map((spec) => resolveObjective(spec as ObjectiveSpec));
+  return 'moments' in data
+    ? await estimated(t, set, data, objectives, backend, control)
+    : fewUnits(t, set, data, objectives, backend);
+}
+
+/** The objectives that are asked for, or the default ones. */
+async function objectivesOf(
+  t: Transitions,
+  data: Prepared,
+  asked: readonly ResolvedObjective[] | undefined,
+  backend: Backend,
+): Promise<readonly ResolvedObjective[]> {
+  if (asked) return asked;
+  const plain = resolveObjective({ kind: 'reconstruction' });
+  if (!t.action) return [plain];
+  const { innovation, action } = await wholeFit(data.moments, backend).variances(DEFAULT_RIDGE);
+  if (!(action > 0)) return [plain];
+  const weight = Number(((SUPERVISION * innovation) / action).toPrecision(3));
+  return [plain, resolveObjective({ kind: 'action-supervised', weight, labelFraction: 1 })];
+}
+
+/** The latent dimensions of an objective: supervision is answered from the width of the action on. */
+function usableDims(
+  { spec, supervised }: ResolvedObjective,
+  latentDims: readonly number[],
+  actionWidth: number,
+  notes: string[],
+): readonly number[] {
+  if (!supervised) return latentDims;
+  const usable = latentDims.filter((k) => k >= actionWidth);
+  if (usable.length < latentDims.length)
     notes.push(
-      `${split.train.length} training transitions for ${d} observation coordinates: the regressions lean on the ridge`,
+      `${spec.kind} is answered from latentDim ${actionWidth} (the width of the action) on: below it there is no closed form for a policy that reacts to the observation`,
     );
-  }
+  return usable;
+}
 
-  // Progress over the whole call: moments are about half of the work, solving and probing the rest.
-  let share = 0;
-  const within = (part: number): Control => {
-    const from = share;
-    share += part;
-    return { ...options, onProgress: (done, total) => options.onProgress?.(from + (part * done) / total, 1) };
-  };
-  const mean = meanOf(t, split.train);
-  const train = await secondMoments(t, split.train, mean, backend, within(0.3));
-  const held = await secondMoments(t, split.heldOut, mean, backend, within(0.2));
+/** How many numbers the action takes: of m categories, m - 1 say all. */
+const actionWidthOf = (t: Transitions, { moments }: Prepared) =>
+  moments.categories ? moments.categories.length - 1 : t.actionDim;
 
-  const specs = options.objectives ?? (await defaultObjectives(train, variables, ridge, backend));
+/** The objectives that have an answer at some of the latent dimensions, and at which. */
+async function answerable(
+  t: Transitions,
+  set: Settled,
+  data: Prepared,
+  asked: readonly ResolvedObjective[] | undefined,
+  backend: Backend,
+  notes: string[],
+): Promise<Map<ResolvedObjective, readonly number[]>> {
+  const actionWidth = actionWidthOf(t, data);
+  const all = await objectivesOf(t, data, asked, backend);
+  const dims = new Map(all.map((o) => [o, usableDims(o, set.latentDims, actionWidth, notes)]));
+  const usable = new Map([...dims].filter(([, own]) => own.length > 0));
+  if (usable.size > 0) return usable;
+  throw new ExolamError(
+    'unsupported',
+    `latentDims: expected some of at least ${actionWidth}, the width of the action, but received ${set.latentDims.join(', ')}`,
+  );
+}
+
+/** Minima over all rows and estimates, a row for each objective and latent dimension. */
+async function latentRows(
+  dims: ReadonlyMap<ResolvedObjective, readonly number[]>,
+  fitted: readonly FittedObjective[],
+  whole: ReturnType<typeof wholeFit>,
+  errors: FoldErrors,
+  set: Settled,
+  control: Control,
+  notes: string[],
+): Promise<{ readonly latent: LatentRow[]; readonly spectrum: readonly number[] }> {
   const latent: LatentRow[] = [];
-  let spectrum: number[] | undefined;
-  const part = 0.4 / specs.length;
-  /** The best k latents for one objective on the training split. */
-  const answerOf = async (objective: ResolvedObjective, k: number, control: Control) => {
-    const seen = await inputOf(objective, whiten, train, variables, backend);
-    const answer = await backend.solveMoments(
-      {
-        count: 1,
-        width,
-        moments: train,
-        layout,
-        objective: seen.rows,
-        coefficients: Float64Array.from(objective.coefficients),
-        projection: seen.projection?.data ?? new Float64Array(0),
-        projectionDim: seen.projection?.rows ?? 0,
-        latentDim: k,
-        ridge,
-        relativeTolerance: RELATIVE_TOLERANCE,
-      },
-      control,
-    );
-    requireOk(answer.status[0], 'analyze');
-    return answer;
-  };
-  for (const spec of specs) {
-    const objective = resolveObjective(spec);
-    requireVariables(objective, t);
-    requireProjection(objective, d, 'objective');
-    const usable = objective.supervised ? latentDims.filter((k) => k >= t.actionDim) : latentDims;
-    if (usable.length < latentDims.length) {
+  let spectrum: readonly number[] = [];
+  for (const [v, [objective, usable]] of [...dims].entries()) {
+    const solution = await whole.solve(fitted[v], middleOf(errors.ridges), control);
+    if (v === 0) spectrum = solution.spectrum;
+    latent.push(...rowsOf(objective, solution, usable, set, errors, v));
+    if (solution.rank < usable[usable.length - 1])
       notes.push(
-        `${objective.spec.kind} is answered from latentDim ${t.actionDim} (actionDim) on: below it there is no closed form for a policy that reacts to the observation`,
+        `${objective.spec.kind}: the problem has rank ${solution.rank}; latents beyond it carry nothing`,
       );
-    }
-    if (usable.length === 0) continue;
-    const k = usable[usable.length - 1];
-    const answer = await answerOf(objective, k, within(part / 2));
-    const probing = within(part / 2);
-    const metrics = await probeAll(t, variables, train, held, answer, k, usable, ridge, backend, probing);
-    spectrum ??= Array.from(answer.spectrum);
-    const rank = answer.rank[0];
-    if (rank < k) {
-      notes.push(`${objective.spec.kind}: the problem has rank ${rank}; latents beyond it carry nothing`);
-    }
-    usable.forEach((latentDim, i) => {
-      let loss = answer.trace[0];
-      for (let j = 0; j < Math.min(latentDim, answer.spectrum.length); j++) loss -= answer.spectrum[j];
-      // A sum of squares: below zero only by rounding.
-      latent.push({
+  }
+  return { latent, spectrum };
+}
+
+async function estimated(
+  t: Transitions,
+  set: Settled,
+  data: Prepared,
+  asked: readonly ResolvedObjective[] | undefined,
+  backend: Backend,
+  control: Control,
+): Promise<Analysis> {
+  const notes = [...t.notes, ...categoryNote(data)];
+  const dims = await answerable(t, set, data, asked, backend, notes);
+  const objectives = [...dims.keys()];
+  const whole = wholeFit(data.moments, backend);
+  const fitted = await Promise.all(
+    objectives.map(async (o) => {
+      const own = fittedObjective(o.spec, t, data.moments);
+      return set.whiten ? whitened(own, t.observationDim, whole) : own;
+    }),
+  );
+  const ridges = ridgesOf(set.ridge ?? undefined, Math.max(...data.fold) + 1);
+  const errors = await foldErrors(
+    data,
+    { objectives: fitted, latentDims: set.latentDims, ridges },
+    backend,
+    portion(control, PARTS.rows, PARTS.objectives),
+  );
+  const { latent, spectrum } = await latentRows(dims, fitted, whole, errors, set, control, notes);
+  const actionWidth = actionWidthOf(t, data);
+  const place = latentDimOfVerdict(set.latentDims, actionWidth);
+  const before = intervalsOf(errors, 0, set.latentDims.indexOf(place.latentDim));
+  const { latentDim } = place;
+  const { level, ridge } = set;
+  const request = { transitions: t, data, whole, latentDim, level, ridge, actionWidth, before, backend };
+  const remedies = set.remedies
+    ? await remediesOf(request, portion(control, PARTS.objectives, 1))
+    : { remedies: [], notes: [] };
+  control.onProgress?.(1, 1);
+  return {
+    ...frameOf(t, set, data, backend),
+    categories: data.moments.categories,
+    folds: Array.from(data.folds),
+    groups: Array.from(data.groups),
+    ridges: Array.from(errors.ridges),
+    spectrum,
+    latent,
+    differences: differencesFrom(objectives, latent, set, errors),
+    remedies: remedies.remedies,
+    notes: [...notes, ...remedies.notes],
+    verdict: verdictOf(before, circumstancesOf(objectives[0], place, set, data, null)),
+  };
+}
+
+/** The same objective on W h, h what it sees of o. */
+async function whitened(
+  { rows, coefficients, projection, projectionDim }: FittedObjective,
+  observationDim: number,
+  whole: ReturnType<typeof wholeFit>,
+): Promise<FittedObjective> {
+  const own = projectionDim > 0 ? matrix(projectionDim, observationDim, projection) : null;
+  const w = await whole.whitening(own);
+  return { rows: throughProjection(rows), coefficients, projection: w.data, projectionDim: w.rows };
+}
+
+const middleOf = (values: Float64Array) =>
+  Array.from(values).sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+function categoryNote({ moments }: Prepared): string[] {
+  return moments.categories
+    ? [
+        `the action holds ${moments.categories.length} distinct whole values in one column and is read as categories; --continuous-actions reads it as a quantity`,
+      ]
+    : [];
+}
+
+function rowsOf(
+  { spec }: ResolvedObjective,
+  {
+    trace,
+    spectrum,
+    rank,
+  }: { readonly trace: number; readonly spectrum: readonly number[]; readonly rank: number },
+  usable: readonly number[],
+  { latentDims }: Settled,
+  errors: FoldErrors,
+  objective: number,
+): LatentRow[] {
+  return usable.map((latentDim) => ({
+    latentDim,
+    objective: spec,
+    // A sum of squares: below zero only by rounding.
+    loss: Math.max(
+      0,
+      spectrum.slice(0, latentDim).reduce((left, value) => left - value, trace),
+    ),
+    rank,
+    metrics: tableOf(intervalsOf(errors, objective, latentDims.indexOf(latentDim))),
+  }));
+}
+
+function differencesFrom(
+  objectives: readonly ResolvedObjective[],
+  latent: readonly LatentRow[],
+  { latentDims }: Settled,
+  errors: FoldErrors,
+): Analysis['differences'] {
+  const [from, ...others] = objectives;
+  return others.flatMap((objective, i) =>
+    latent
+      .filter((row) => row.objective === objective.spec)
+      .map(({ latentDim }) => ({
         latentDim,
         objective: objective.spec,
-        loss: Math.max(0, loss),
-        rank,
-        metrics: metrics[i],
-      });
-    });
-  }
-  const plain = await inputOf(
-    resolveObjective({ kind: 'reconstruction' }),
-    whiten,
-    train,
-    variables,
-    backend,
+        from: from.spec,
+        metrics: differencesOf(errors, i + 1, latentDims.indexOf(latentDim)),
+      })),
   );
-  const seek = options.remedies ? remediesOf : async () => ({ remedies: [], notes: [] });
-  const { remedies, notes: about } = await seek(
-    {
-      transitions: t,
-      variables,
-      train,
-      heldOut: held,
-      rows: split.train,
-      mean,
-      whitening: plain.projection,
-      latentDims,
-      level,
-      ridge,
-      backend,
-      crossExogenous: async (latentDim) => {
-        const quiet = { ...options, onProgress: undefined };
-        const answer = await answerOf(resolveObjective({ kind: 'cross-exogenous' }), latentDim, quiet);
-        const dims = [latentDim];
-        const found = await probeAll(
-          t,
-          variables,
-          train,
-          held,
-          answer,
-          latentDim,
-          dims,
-          ridge,
-          backend,
-          quiet,
-          ONLY_LEAKAGE,
-        );
-        const { futureLeakage = Number.NaN, actionError } = found[0];
-        return { futureLeakage, ...(actionError === undefined ? {} : { actionError }) };
-      },
-    },
-    within(0.1),
-  );
-  notes.push(...about);
-  options.onProgress?.(1, 1);
-  const analysis = {
+}
+
+function circumstancesOf(
+  objective: ResolvedObjective,
+  place: Pick<Circumstances, 'latentDim' | 'because'>,
+  { level }: Settled,
+  { units, blocks }: { readonly units: number; readonly blocks: boolean },
+  reason: string | null,
+): Circumstances {
+  const unit = blocks ? 'block' : 'episode';
+  const { spec } = objective;
+  const name = spec.kind === 'composition' ? nameOfObjective(spec) : spec.kind;
+  return { objective: name, ...place, units, unit, level, reason };
+}
+
+/** What does not depend on the estimates. */
+function frameOf(
+  t: Transitions,
+  set: Settled,
+  { units, blocks }: { readonly units: number; readonly blocks: boolean },
+  backend: Backend,
+) {
+  const { name, isa } = backend.info();
+  const source = { path: null, options: { ...set }, version, backend: `${name} (${isa})` };
+  return {
+    source,
     transitions: t.count,
-    observationDim: d,
+    observationDim: t.observationDim,
     actionDim: t.actionDim,
     episodes: new Set(t.episode).size,
     absentEpisodes: t.episodes.absent.length,
-    split: {
-      train: split.train.length,
-      heldOut: split.heldOut.length,
-      heldOutEpisodes: split.heldOutEpisodes,
-    },
-    ridge,
-    whiten,
-    spectrum: spectrum ?? [],
-    latent,
-    level,
-    remedies,
-    notes,
+    units,
+    unit: blocks ? ('block' as const) : ('episode' as const),
+    scale: set.scale,
+    level: set.level,
   };
-  return { ...analysis, recommendation: recommend(analysis) };
 }
 
-/** Reconstruction, and action supervision with a weight that makes the actions count as much as stated at SUPERVISION. */
-async function defaultObjectives(
-  train: Float64Array,
-  v: Variables,
-  ridge: number,
+/** Too few episodes to hold any out: exact minima are all that can be told. */
+async function fewUnits(
+  t: Transitions,
+  set: Settled,
+  { count, blocks }: { readonly count: number; readonly blocks: boolean },
+  asked: readonly ResolvedObjective[] | undefined,
   backend: Backend,
-): Promise<ObjectiveSpec[]> {
-  const reconstruction: ObjectiveSpec = { kind: 'reconstruction' };
-  const { actionDim, action, observation, observationNext, observationDim: d } = v.layout;
-  if (action < 0) return [reconstruction];
-  const probe = await backend.probe({
-    width: v.width,
-    train,
-    heldOut: train,
-    observation,
-    observationNext,
-    observationDim: d,
-    encoderC: new Float64Array(0),
-    encoderD: new Float64Array(0),
-    rows: 0,
-    latentDims: new Int32Array(0),
-    targets: Int32Array.of(observationNext, d, action, actionDim),
-    ridge,
-    pairObservation: -1,
-    pairObservationNext: -1,
-  });
-  const [innovation, unexplained] = probe.remaining as unknown as [number, number];
-  if (!(unexplained > RELATIVE_TOLERANCE * traceOf(train, v.width, action, actionDim)))
-    return [reconstruction];
-  const weight = Number(((SUPERVISION * innovation) / unexplained).toPrecision(3));
-  return [reconstruction, { kind: 'action-supervised', weight, labelFraction: 1 }];
+): Promise<Analysis> {
+  const objective = asked?.[0] ?? resolveObjective({ kind: 'reconstruction' });
+  const place = latentDimOfVerdict(set.latentDims, t.actionDim);
+  const units = { units: count, blocks };
+  return {
+    ...frameOf(t, set, units, backend),
+    categories: null,
+    folds: [],
+    groups: [],
+    ridges: [],
+    spectrum: [],
+    latent: [],
+    differences: [],
+    remedies: [],
+    notes: [...t.notes],
+    verdict: verdictOf({}, circumstancesOf(objective, place, set, units, FEW_UNITS)),
+  };
 }

@@ -248,8 +248,8 @@ describe('exolam generate and analyze', () => {
         out,
         '--latent-dim',
         '4',
-        '--ridge',
-        '0',
+        '--scale',
+        'given',
         '--json',
         ...columns,
       );
@@ -258,26 +258,26 @@ describe('exolam generate and analyze', () => {
       expect(analysis.transitions).toBe(40000);
       const row = analysis.latent[0];
       expect(row.latentDim).toBe(4);
-      expect(row.metrics.actionError).toBeCloseTo(exact.metrics.actionError, 1);
-      expect(row.metrics.futureLeakage).toBeCloseTo(exact.metrics.futureLeakage, 1);
+      // The interval of an estimate holds the exact answer, and is narrow.
+      for (const name of ['actionError', 'futureLeakage']) {
+        const { value, low, high } = row.metrics[name];
+        expect(value, name).toBeCloseTo(exact.metrics[name], 1);
+        expect(high - low, name).toBeLessThan(0.1);
+      }
       expect(row.loss).toBeCloseTo(exact.loss, 1);
       expect(analysis.spectrum[0]).toBeCloseTo(exact.spectrum[0], 0);
     }
   });
 
-  it('prints a table and a verdict without --json', async () => {
+  it('prints the answer first, then its evidence and tables, without --json', async () => {
     const { code, stdout } = await exolam('analyze', join(folder, 'data.npz'), '--latent-dim', '1:3');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/latentDim\s+loss\s+action error\s+future leakage/);
-    expect(stdout).toMatch(
-      /remedies: what brings the leakage at latentDim 3 down to 0\.1\nremedy +strength +reached/,
+    expect(stdout.split('\n')[0]).toMatch(
+      /^Reconstruction leaks at latentDim 3: z carries [\d.]+ % \(95 %: [\d.]+ to [\d.]+ %\) of what is new/,
     );
-    expect(stdout).toMatch(
-      /action-supervised +\d+ labels \(weight [\d.]+\) +yes +0\.\d+ -> -?0\.\d+ +0\.\d+ -> 0\.\d+\n/,
-    );
-    expect(stdout).toMatch(
-      /Verdict: Reconstruction leaks.* To leak at most 10 %, .* it takes action supervision of weight /,
-    );
+    expect(stdout).toMatch(/latentDim +loss +innovation leakage +future leakage/);
+    expect(stdout).toMatch(/remedies at latentDim 3: .*chosen on other episodes.*\nremedy +strength +helps/);
+    expect(stdout).toMatch(/action-supervised +weight [\d.]+.* +yes +0\.\d+ \(/);
   });
 
   it('takes a level, and seeks no remedies where they are not wanted', async () => {
@@ -289,9 +289,9 @@ describe('exolam generate and analyze', () => {
     expect(tight.remedies[0]).toMatchObject({
       remedy: 'action-supervised',
       parameter: 'weight',
-      reached: true,
+      reached: 'yes',
     });
-    expect(tight.remedies[0].strength).toBeGreaterThan(usual.remedies[0].strength);
+    expect(tight.remedies[0].strength).toBeGreaterThanOrEqual(usual.remedies[0].strength);
     expect((await analysis('--no-remedies')).remedies).toEqual([]);
     await expectRefused(
       ['analyze', data, '--level', '1'],
@@ -314,13 +314,12 @@ describe('exolam generate and analyze', () => {
     );
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(
-      /analyze\.safetensors: reconstruction, latentDim 4, fitted to the \d+ transitions/,
+      /analyze\.safetensors: reconstruction, latentDim 4, fitted to all 40000 transitions/,
     );
     const row = JSON.parse(stdout).latent[0];
     const lam = await LinearLam.load(saved);
     expect(lam.objective).toEqual(row.objective);
     expect(lam.latentDim).toBe(4);
-    expect(lam.loss).toBe(row.loss);
     await expectRefused(
       ['analyze', data, '--save', saved],
       /--save: expected one latent dimension.*received none/,

@@ -15,6 +15,7 @@ export async function transitionsOf(spec: WorldSpec, samples: number): Promise<T
       observation: b.observation,
       observationNext: b.observationNext,
       action: b.action,
+      exogenous: b.exogenous,
       exogenousNext: b.exogenousNext,
       pairObservation: b.pairObservation,
       pairObservationNext: b.pairObservationNext,

@@ -23,6 +23,7 @@ export const COLUMNS = {
   observation: 'obs_*',
   observationNext: 'next_*',
   action: 'act_*',
+  exogenous: 'exo_now_*',
   exogenousNext: 'exo_next_*',
   pairObservation: 'pair_*',
   pairObservationNext: 'pair_next_*',
@@ -71,10 +72,11 @@ export async function readColumns(
     candidates.filter((name) => !action.some((match) => match.name === name)),
   );
   const next = partners(path, observation, COLUMNS.observationNext, candidates);
-  const groups: Record<Exclude<keyof Arrays, 'exogenous'>, readonly string[]> = {
+  const groups: Record<keyof Arrays, readonly string[]> = {
     observation: observation.map(({ name }) => name),
     observationNext: next,
     action: action.map(({ name }) => name),
+    exogenous: matchNames(COLUMNS.exogenous, candidates).map(({ name }) => name),
     exogenousNext: matchNames(COLUMNS.exogenousNext, candidates).map(({ name }) => name),
     pairObservation: partners(path, observation, COLUMNS.pairObservation, candidates),
     pairObservationNext: partners(path, observation, COLUMNS.pairObservationNext, candidates),

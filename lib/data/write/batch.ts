@@ -17,7 +17,8 @@ export interface TransitionBatch {
   readonly pairObservationNext: Numbers;
   /** (rows, actionDim) */
   readonly action: Float64Array;
-  /** (rows, exogenousDim) */
+  /** (rows, exogenousDim) each. */
+  readonly exogenous: Float64Array;
   readonly exogenousNext: Float64Array;
 }
 

@@ -28,6 +28,7 @@ export async function writeTransitions(
       { key: 'observation', dim: d, bytes },
       { key: 'observationNext', dim: d, bytes },
       { key: 'action', dim: actionDim, bytes: 8 },
+      { key: 'exogenous', dim: exogenousDim, bytes: 8 },
       { key: 'exogenousNext', dim: exogenousDim, bytes: 8 },
       { key: 'pairObservation', dim: pair ? d : 0, bytes },
       { key: 'pairObservationNext', dim: pair ? d : 0, bytes },

@@ -13,6 +13,7 @@ const whole = {
   observation: varying(count, 12, 1),
   observationNext: varying(count, 12, 2),
   action: varying(count, 2, 3),
+  exogenous: varying(count, 3, 7),
   exogenousNext: varying(count, 3, 4),
   pairObservation: varying(count, 12, 5),
   pairObservationNext: varying(count, 12, 6),
@@ -29,6 +30,7 @@ async function* inBatches(size: number, total = count): AsyncGenerator<typeof wh
       observation: part('observation'),
       observationNext: part('observationNext'),
       action: part('action'),
+      exogenous: part('exogenous'),
       exogenousNext: part('exogenousNext'),
       pairObservation: part('pairObservation'),
       pairObservationNext: part('pairObservationNext'),
@@ -75,6 +77,7 @@ describe.each(['npz', 'parquet'])('%s', (kind) => {
         yield {
           ...batch,
           action: empty,
+          exogenous: empty,
           exogenousNext: empty,
           pairObservation: empty,
           pairObservationNext: empty,

@@ -1,0 +1,151 @@
+/**
+ * The verdict on data (docs/estimates.md): one answer and one sentence that a person can repeat, then its evidence. Everything is
+ * said from estimates with intervals; one that is not measurable never counts as a small one.
+ */
+import type { EstimatedMetric } from '../backend/requests.js';
+import { type Answer, answerOf, type Interval, unitsNeeded } from '../metrics/interval.js';
+import { about, isMeasurable, percentOf, trainingOf } from './figures.js';
+
+export type Intervals = Readonly<Partial<Record<EstimatedMetric, Interval>>>;
+
+export interface Verdict {
+  readonly answer: Answer;
+  /** The latent dimension that the answer is about, and why this one. */
+  readonly latentDim: number;
+  readonly because: string;
+  readonly sentence: string;
+  /** What the answer rests on, a line each. */
+  readonly evidence: readonly string[];
+  /** About how many units would do, where more of them can tell; null elsewhere. */
+  readonly unitsNeeded: number | null;
+}
+
+/** What is known of the data beside the estimates. */
+export interface Circumstances {
+  /** What the latents were learned by, as a reader would say it: "reconstruction". */
+  readonly objective: string;
+  readonly latentDim: number;
+  readonly because: string;
+  readonly units: number;
+  /** What a unit is called: an episode, or a block of one long episode. */
+  readonly unit: 'episode' | 'block';
+  readonly level: number;
+  /** Why there are no estimates at all, or null. */
+  readonly reason: string | null;
+}
+
+/** The two that decide: how much of what is new in the exogenous state z carries, and how much of z is made of it. */
+const deciding = (e: Intervals) =>
+  [e.innovationLeakage ?? e.futureLeakage, e['latentShare.exogenous']] as const;
+
+/** About how many units would tell, from the figures whose intervals hold the level; null where none of them is measurable. */
+export function neededOf(e: Intervals, level: number, units: number): number | null {
+  const open = deciding(e)
+    .filter(isMeasurable)
+    .filter(({ low, high }) => !(high < level || low > level))
+    .map((i) => ({ leaks: i.value > level, needed: unitsNeeded(i, units, level) }));
+  // One figure above the level is enough to say that z leaks; to say that it does not takes both.
+  const above = open.filter(({ leaks }) => leaks).map(({ needed }) => needed);
+  const needed = above.length > 0 ? Math.min(...above) : Math.max(...open.map((o) => o.needed));
+  return Number.isFinite(needed) ? needed : null;
+}
+
+const percent = (share: number) => `${Number((100 * share).toPrecision(3))} %`;
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The figures that decide, in words; empty where none is measurable. */
+function figuresOf(e: Intervals): string {
+  const [leakage, share] = deciding(e);
+  const what = e.innovationLeakage
+    ? 'what is new in the exogenous state'
+    : 'the next exogenous state, beyond what the observation tells of it';
+  return [
+    isMeasurable(leakage) ? `z carries ${percentOf(leakage)} of ${what}` : '',
+    isMeasurable(share) ? `${percentOf(share)} of z is exogenous` : '',
+  ]
+    .filter((text) => text !== '')
+    .join(', and ');
+}
+
+const UNKNOWN =
+  'Whether z leaks is unknown: this data holds no known exogenous state. Give exogenous_next, or composite a known distractor with --distractor.';
+
+function sentenceOf(answer: Answer, e: Intervals, c: Circumstances, needed: number | null): string {
+  const where = `at latentDim ${c.latentDim}`;
+  const figures = figuresOf(e);
+  if (answer === 'unknown') return UNKNOWN;
+  if (answer === 'leaks') return `${capital(c.objective)} leaks ${where}: ${figures}.`;
+  if (answer === 'does-not-leak')
+    return `${capital(c.objective)} does not leak ${where}: ${figures}, both below the level of ${percent(c.level)} in training too.`;
+  const reasons = [...new Set(deciding(e).flatMap((i) => (i?.reason ? [i.reason] : [])))].join('; ');
+  const why = figures || `not measurable (${reasons})`;
+  const more = needed !== null && needed > c.units ? `; ${about(needed)} ${c.unit}s would do` : '';
+  return `Whether ${c.objective} leaks ${where} cannot be told from ${c.units} ${c.unit}s: ${why}; the level is ${percent(c.level)}${more}.`;
+}
+
+/** A figure with its interval, the one in training beside it, and what it says. */
+function line(name: EstimatedMetric, e: Interval, reading: string): string {
+  const training = trainingOf(e);
+  return `${name} ${percentOf(e)}${training ? `, ${training}` : ''}${e.rough ? ', rough' : ''}: ${reading}`;
+}
+
+function evidenceOf(e: Intervals): string[] {
+  const lines: string[] = [];
+  const [name, leakage] = e.innovationLeakage
+    ? (['innovationLeakage', e.innovationLeakage] as const)
+    : (['futureLeakage', e.futureLeakage] as const);
+  if (leakage)
+    lines.push(line(name, leakage, 'a lower bound of what z carries, since the probe is learned too'));
+  const [exogenous, action] = [e['latentShare.exogenous'], e['latentShare.action']];
+  const ofAction = action ? `; the action explains ${percentOf(action)}` : '';
+  if (exogenous)
+    lines.push(
+      line('latentShare.exogenous', exogenous, `share of z that the exogenous state explains${ofAction}`),
+    );
+  else if (action) lines.push(line('latentShare.action', action, 'share of z that the action explains'));
+  if (e.actionError) lines.push(line('actionError', e.actionError, actionReading(e.actionError)));
+  return lines;
+}
+
+/** What actionError says: z knows the action only where the whole interval lies below 1. */
+export function actionReading(e: Interval): string {
+  if (e.reason !== null) return 'whether z knows the action cannot be told';
+  return e.high < 1
+    ? 'z knows the action, but for the share it leaves unexplained'
+    : 'that z knows anything of the action cannot be told';
+}
+
+/** The verdict at one latent dimension. */
+export function verdictOf(e: Intervals, c: Circumstances): Verdict {
+  const about = { latentDim: c.latentDim, because: c.because };
+  if (c.reason !== null) {
+    const sentence = `Whether ${c.objective} leaks cannot be told: ${c.reason}.`;
+    return { answer: 'cannot-tell', ...about, sentence, evidence: [], unitsNeeded: null };
+  }
+  const answer = answerOf(e, c.level);
+  const needed = answer === 'cannot-tell' ? neededOf(e, c.level, c.units) : null;
+  return {
+    answer,
+    ...about,
+    sentence: sentenceOf(answer, e, c, needed),
+    evidence: evidenceOf(e),
+    unitsNeeded: needed,
+  };
+}
+
+/** Where a verdict is given: just wide enough for the action, else the widest, with the reason in words. */
+export function latentDimOfVerdict(
+  latentDims: readonly number[],
+  actionDim: number,
+): { readonly latentDim: number; readonly because: string } {
+  const wide = actionDim > 0 ? latentDims.find((k) => k >= actionDim) : undefined;
+  if (wide !== undefined)
+    return {
+      latentDim: wide,
+      because: `the least of those asked for that is wide enough for the action (${actionDim})`,
+    };
+  return {
+    latentDim: latentDims[latentDims.length - 1],
+    because: `the widest asked for; ${actionDim > 0 ? `the action is ${actionDim} wide` : 'no action is known'}`,
+  };
+}
