@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { parseExclude } from '../data/exclude.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
@@ -14,7 +15,12 @@ import { figure, table } from './table.js';
 
 export interface AnalyzeFlags {
   readonly observation?: string;
+  readonly observationNext?: string;
   readonly action?: string;
+  readonly exogenous?: string;
+  readonly episode?: string;
+  readonly exclude?: string;
+  readonly strict?: boolean;
   readonly resize?: string;
   readonly color?: boolean;
   readonly stride?: number;
@@ -102,7 +108,12 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
     path,
     {
       observation: flags.observation,
+      observationNext: flags.observationNext,
       action: flags.action,
+      exogenous: flags.exogenous,
+      episode: flags.episode,
+      exclude: flags.exclude === undefined ? undefined : parseExclude(flags.exclude),
+      strict: flags.strict,
       resize,
       color: flags.color,
       stride: flags.stride,

@@ -70,12 +70,17 @@ function program(shell: Shell, outcome: { code: number }): Command {
   root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
-    .argument('<data>', 'a LeRobot folder, .npz, .parquet or .csv')
+    .argument('<data>', 'a LeRobot folder, or a file such as .npz, .parquet or .csv')
     .option(
       '--observation <key>',
-      'a feature (observation.state, observation.images.front) or columns (obs_*)',
+      'a feature (observation.state, observation.images.front), columns (obs_*) or an array',
     )
-    .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
+    .option('--observation-next <key>', "columns or array of o', where rows are transitions")
+    .option('--action <key>', 'the action feature, columns or array (default: action, where there is one)')
+    .option('--exogenous <key>', "columns or array of the exogenous state of each frame (of transitions: x')")
+    .option('--episode <key>', "column or array of the number of each row's episode")
+    .option('--exclude <episodes>', 'episodes to leave out, such as 3,7-9')
+    .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
     .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(integer(1)))

@@ -11,7 +11,7 @@ export function requireFinite(
   what: string,
   rowOf: (row: number) => string = (row) => `row ${row}`,
 ): void {
-  if (values instanceof Uint8Array) return;
+  if (values instanceof Uint8Array || values instanceof Uint16Array) return;
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
       throw new ExolamError(

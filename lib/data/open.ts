@@ -4,7 +4,8 @@ import type { Control } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { checked } from './checks.js';
 import { withDistractor } from './distractor.js';
-import { readColumns } from './formats/columns.js';
+import { withoutEpisodes, withoutRows } from './exclude.js';
+import { openTable, readColumns } from './formats/columns.js';
 import { readNpz } from './formats/npz.js';
 import { readLeRobot } from './lerobot/lerobot.js';
 import { type Episodes, type Transitions, toTransitions } from './transitions.js';
@@ -14,6 +15,16 @@ export interface DataOptions {
   /** Feature of a LeRobot dataset, or pattern of column names. */
   readonly observation?: string | undefined;
   readonly action?: string | undefined;
+  /** Array or columns of o', where rows are transitions. */
+  readonly observationNext?: string | undefined;
+  /** Array or columns of the exogenous state: x of each frame, or, where rows are transitions, x'. */
+  readonly exogenous?: string | undefined;
+  /** Array or column of the number of each row's episode. */
+  readonly episode?: string | undefined;
+  /** Numbers of episodes that are left out. */
+  readonly exclude?: readonly number[] | undefined;
+  /** An episode that cannot be read is an error, where otherwise it is left out and a note says why. Default false. */
+  readonly strict?: boolean | undefined;
   /** Frames between o and o'; default 1. */
   readonly stride?: number | undefined;
   /** Size of decoded frames; default: the longer side 32. */
@@ -49,25 +60,25 @@ async function read(path: string, options: DataOptions, control: Control): Promi
   }
   if (!found.isFile())
     throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
-  refuse(path, options, ['resize', 'color']);
-  switch (extname(path).toLowerCase()) {
+  switch (extname(path.replace(/\.gz$/i, '')).toLowerCase()) {
     case '.npz':
-      refuse(path, options, ['observation', 'action']);
-      return readNpz(path, control);
+      return readNpz(path, options, control);
     case '.parquet':
     case '.csv':
-      return readColumns(path, options, control);
+    case '.tsv':
+      refuse(path, options, ['resize', 'color']);
+      return readColumns(path, await openTable(path, control), options);
     default:
       throw new ExolamError('input', `${path} is not a kind of file that can be read; expected ${ACCEPTED}`);
   }
 }
 
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
-  const { stride = 1, distractor } = options;
-  if ('list' in recorded)
-    return distractor === undefined
-      ? toTransitions(recorded, stride)
-      : withDistractor(recorded, stride, distractor);
+  const { stride = 1, distractor, exclude = [] } = options;
+  if ('list' in recorded) {
+    const kept = exclude.length > 0 ? withoutEpisodes(path, recorded, exclude) : recorded;
+    return distractor === undefined ? toTransitions(kept, stride) : withDistractor(kept, stride, distractor);
+  }
   const given =
     stride !== 1 ? `--stride ${stride}` : distractor !== undefined ? `--distractor ${distractor}` : undefined;
   if (given)
@@ -75,7 +86,7 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
       'input',
       `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
     );
-  return recorded;
+  return exclude.length > 0 ? withoutRows(path, recorded, exclude) : recorded;
 }
 
 function checkOptions({ stride, resize, distractor }: DataOptions): void {
@@ -95,9 +106,5 @@ function checkOptions({ stride, resize, distractor }: DataOptions): void {
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {
   const given = names.find((name) => options[name] !== undefined && options[name] !== false);
   if (given === undefined) return;
-  const why =
-    given === 'resize' || given === 'color'
-      ? 'is for the images and videos of a LeRobot dataset'
-      : 'does not apply to .npz files, whose arrays have fixed names';
-  throw new ExolamError('input', `--${given} ${why}, and DATA is ${path}`);
+  throw new ExolamError('input', `--${given} is for images and videos, and DATA is ${path}`);
 }

@@ -2,7 +2,7 @@ import { ExolamError } from '../base/errors.js';
 import { allocate } from '../base/memory.js';
 
 /** Numbers as a file holds them; `Episodes.scale` turns a stored number into an observation's. */
-export type Values = Float64Array | Float32Array | Uint8Array;
+export type Values = Float64Array | Float32Array | Uint16Array | Uint8Array;
 
 /**
  * What every reader ends in and everything after it starts from: N pairs (o, o') as rows, and beside them whatever else
@@ -52,11 +52,11 @@ export interface Episode {
   readonly length: number;
   /** (T, d) */
   readonly observation: Values;
-  /** (T, da): row t is the action between frames t and t + 1. */
+  /** (T, da) or (T - 1, da): row t is the action between frames t and t + 1; a last row is not looked at. */
   readonly action?: Values | undefined;
-  /** (T, dx): row t is x' of frame t, that is the exogenous state at t + 1. */
+  /** Likewise with dx: row t is x' of frame t, that is the exogenous state at t + 1. */
   readonly exogenousNext?: Values | undefined;
-  /** (T, d) each: the paired view of frames t and t + 1. */
+  /** Likewise with d: the paired view of frames t and t + 1. */
   readonly pairObservation?: Values | undefined;
   readonly pairObservationNext?: Values | undefined;
 }
