@@ -13,7 +13,8 @@ export function parseExclude(text: string): number[] {
   });
 }
 
-function noteOf(path: string, known: ReadonlySet<number>, exclude: readonly number[]): string {
+/** What to say of the episodes that are left out; one that is not there is an error. */
+export function excludeNote(path: string, known: ReadonlySet<number>, exclude: readonly number[]): string {
   const absent = exclude.filter((number) => !known.has(number));
   if (absent.length > 0)
     throw new ExolamError(
@@ -26,7 +27,7 @@ function noteOf(path: string, known: ReadonlySet<number>, exclude: readonly numb
 /** Episodes without those that the user leaves out. */
 export function withoutEpisodes<T extends Episodes>(path: string, data: T, exclude: readonly number[]): T {
   const known = new Set([...data.list.map(({ number }) => number), ...data.absent]);
-  const note = noteOf(path, known, exclude);
+  const note = excludeNote(path, known, exclude);
   const list = data.list.filter(({ number }) => !exclude.includes(number));
   if (list.length === 0) throw new ExolamError('input', '--exclude: no episode is left');
   return { ...data, list, notes: [...data.notes, note] };
@@ -34,7 +35,7 @@ export function withoutEpisodes<T extends Episodes>(path: string, data: T, exclu
 
 /** Transitions without the rows of the episodes that the user leaves out. */
 export function withoutRows(path: string, t: Transitions, exclude: readonly number[]): Transitions {
-  const note = noteOf(path, new Set(t.episode), exclude);
+  const note = excludeNote(path, new Set(t.episode), exclude);
   const kept: number[] = [];
   t.episode.forEach((number, row) => {
     if (!exclude.includes(number)) kept.push(row);

@@ -56,6 +56,7 @@ async function read(path: string, options: DataOptions, control: Control): Promi
   if (found.isDirectory()) {
     const info = await stat(join(path, 'meta', 'info.json')).catch(() => undefined);
     if (!info) throw new ExolamError('data', `${path} has no meta/info.json; expected ${ACCEPTED}`);
+    refuse(path, options, ['observationNext', 'episode']);
     return readLeRobot(path, options, control);
   }
   if (!found.isFile())
@@ -76,7 +77,8 @@ async function read(path: string, options: DataOptions, control: Control): Promi
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
   const { stride = 1, distractor, exclude = [] } = options;
   if ('list' in recorded) {
-    const kept = exclude.length > 0 ? withoutEpisodes(path, recorded, exclude) : recorded;
+    const kept =
+      exclude.length > 0 && !recorded.excluded ? withoutEpisodes(path, recorded, exclude) : recorded;
     return distractor === undefined ? toTransitions(kept, stride) : withDistractor(kept, stride, distractor);
   }
   const given =
@@ -106,5 +108,10 @@ function checkOptions({ stride, resize, distractor }: DataOptions): void {
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {
   const given = names.find((name) => options[name] !== undefined && options[name] !== false);
   if (given === undefined) return;
-  throw new ExolamError('input', `--${given} is for images and videos, and DATA is ${path}`);
+  const flag = given === 'observationNext' ? 'observation-next' : given;
+  const why =
+    given === 'resize' || given === 'color'
+      ? 'is for images and videos'
+      : 'is for tables and arrays; a LeRobot dataset says it itself';
+  throw new ExolamError('input', `--${flag} ${why}, and DATA is ${path}`);
 }

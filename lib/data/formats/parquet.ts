@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetRead } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { allocate } from '../../base/memory.js';
 
@@ -15,8 +16,8 @@ export interface ParquetFile {
     names: readonly string[],
     visit: (columns: readonly Column[], firstRow: number) => void,
   ): Promise<void>;
-  /** Rows of one column as they are stored: the bytes of images stay bytes. */
-  readRaw(name: string): Promise<readonly unknown[]>;
+  /** The first rows of one column, all by default, as they are stored: the bytes of images stay bytes. */
+  readRaw(name: string, most?: number): Promise<readonly unknown[]>;
 }
 
 /** Part of a column: (rows, width); width is 1 for a column of numbers, and the list's length for a column of lists. */
@@ -43,7 +44,7 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').slice(0, 200);
 }
 
-export async function openParquet(path: string): Promise<ParquetFile> {
+export async function openParquet(path: string, _control?: Control): Promise<ParquetFile> {
   const { size } = await stat(path);
   // A Parquet file begins and ends in PAR1 around a footer length; the reader below looks at that end unchecked.
   if (size < 12)
@@ -86,10 +87,10 @@ export async function openParquet(path: string): Promise<ParquetFile> {
           visit(parts, start);
         }
       },
-      async readRaw(name) {
+      async readRaw(name, most = Number.POSITIVE_INFINITY) {
         const all: unknown[] = [];
-        for (const { start, end } of groups)
-          for (const part of await column(name, start, end, false))
+        for (const { start, end } of groups.filter(({ start }) => start < most))
+          for (const part of await column(name, start, Math.min(end, most), false))
             for (const cell of Array.from(part)) all.push(cell);
         return all;
       },

@@ -251,11 +251,15 @@ describe('what is broken', () => {
     async (share) => {
       const folder = dataset('cut', { video: true });
       truncateSync(firstVideo(folder), Math.floor(readFileSync(firstVideo(folder)).length * share));
-      const { kind, message } = await failure(openData(folder, top));
-      expect(kind).toBe('data');
-      expect(message).toMatch(
-        /episode_000000\.mp4 is truncated or damaged: \d+ of 6 frames could be decoded/,
+      const t = await openData(folder, top);
+      expect([...new Set(t.episode)]).toEqual([1, 2]);
+      expect(t.notes.join('\n')).toMatch(
+        /episode 0 is left out: .*episode_000000\.mp4 is truncated or damaged: \d+ of 6 frames could be decoded/,
       );
+      const { kind, message } = await failure(openData(folder, { ...top, strict: true }));
+      expect(kind).toBe('data');
+      expect(message).toMatch(/episode 0 cannot be read, and --strict asks for all: .*truncated or damaged/);
+      expect((await openData(folder, { ...top, strict: true, exclude: [0] })).count).toBe(t.count);
     },
   );
 
@@ -264,7 +268,9 @@ describe('what is broken', () => {
     async () => {
       const folder = dataset('frames', { video: true });
       movie(firstVideo(folder), 4);
-      expect((await failure(openData(folder, top))).message).toMatch(/4 of 6 frames could be decoded/);
+      expect((await openData(folder, top)).notes.join('\n')).toMatch(
+        /episode 0 is left out: .*4 of 6 frames could be decoded/,
+      );
       movie(firstVideo(folder), 9);
       expect((await openData(folder, top)).notes.join('\n')).toMatch(
         /has 9 frames; the 6 that episode 0 has rows for/,
@@ -282,9 +288,12 @@ describe('what is broken', () => {
   test('a cut Parquet file', async () => {
     const folder = dataset('parquet');
     truncateSync(join(folder, 'data/chunk-000/episode_000001.parquet'), 200);
-    const { kind, message } = await failure(openData(folder));
-    expect(kind).toBe('data');
-    expect(message).toMatch(/episode_000001.parquet cannot be read as Parquet \(truncated or damaged\?\)/);
+    const t = await openData(folder);
+    expect([...new Set(t.episode)]).toEqual([0, 2]);
+    expect(t.notes.join('\n')).toMatch(
+      /episode 1 is left out: .*episode_000001.parquet cannot be read as Parquet \(truncated or damaged\?\)/,
+    );
+    expect((await failure(openData(folder, { strict: true }))).message).toMatch(/--strict asks for all/);
   });
 
   test('a frame left out, a NaN, a width that is not the shape', async () => {
@@ -296,12 +305,26 @@ describe('what is broken', () => {
       episode_index: [1n, 1n, 1n, 1n],
       frame_index: frames,
     });
+    const noted = async () => {
+      const t = await openData(folder);
+      return { rows: t.episode.filter((e) => e === 1).length, notes: t.notes.join('\n') };
+    };
     parquet(path, rows([0n, 1n, 3n, 4n], 5));
-    expect((await failure(openData(folder))).message).toMatch(
-      /frame_index goes from 1 to 3 within episode 1/,
-    );
+    const gap = await noted();
+    expect(gap.rows).toBe(2);
+    expect(gap.notes).toMatch(/frame_index goes from 1 to 3 in episode 1: no transition is made across/);
+    // Over two frames: 0 to 3 and 1 to 4 lead across the gap, and nothing else is there.
+    expect((await openData(folder, { stride: 2 })).episode).not.toContain(1);
+    parquet(path, rows([0n, 1n, 1n, 2n], 5));
+    expect(await noted()).toEqual({
+      rows: 0,
+      notes: expect.stringMatching(/episode 1 is left out: .*frame_index goes from 1 to 1/),
+    });
     parquet(path, rows([0n, 1n, 2n, 3n], Number.NaN));
-    expect((await failure(openData(folder))).message).toMatch(/observation.state: row 2, column 1 is NaN/);
+    expect(await noted()).toEqual({
+      rows: 0,
+      notes: expect.stringMatching(/episode 1 is left out: .*observation.state: row 2, column 1 is NaN/),
+    });
     parquet(path, rows([0n, 1n, 2n, 3n], 5, 4));
     expect((await failure(openData(folder))).message).toMatch(
       /has 4 numbers per row, and 3 in other episodes/,
