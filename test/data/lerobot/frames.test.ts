@@ -91,7 +91,7 @@ function pictures(
       'data/chunk-000/file-000.parquet',
       lengths.map((_, e) => e),
     );
-  else lengths.forEach((_, e) => write(`data/chunk-000/episode_00000${e}.parquet`, [e]));
+  else for (const e of lengths.keys()) write(`data/chunk-000/episode_00000${e}.parquet`, [e]);
   return folder;
 }
 
