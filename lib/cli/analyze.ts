@@ -9,6 +9,7 @@ import type { Analysis } from '../verdict/analysis.js';
 import { analyze, DEFAULT_HELD_OUT } from '../verdict/analyze.js';
 import { strengthOf } from '../verdict/words.js';
 import { toJson } from './json.js';
+import { checkOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
 import { figure, table } from './table.js';
@@ -103,6 +104,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const objectives = flags.objective?.map(objective);
   const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
+  checkOutput(flags.save, [path], shell);
   const progress = new Progress(shell);
   const data = await openData(
     path,

@@ -4,6 +4,7 @@ import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
+import { printable } from './outputs.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
@@ -200,8 +201,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   const shell: Shell = {
-    out: (text) => void process.stdout.write(text),
-    note: (text) => void process.stderr.write(`${text}\n`),
+    out: (text) => void process.stdout.write(printable(text)),
+    note: (text) => void process.stderr.write(`${printable(text)}\n`),
     signal: interrupt.signal,
     interactive: process.stderr.isTTY ?? false,
   };
@@ -236,7 +237,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 // A reader that stops early (head) is no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.done);
-  throw error;
+  const why = error.code === 'ENOSPC' ? 'the disk is full' : error.message;
+  process.stderr.write(`exolam: standard output cannot be written: ${why}\n`, () =>
+    process.exit(EXIT.output),
+  );
 });
 
 process.exitCode = await main(process.argv.slice(2));

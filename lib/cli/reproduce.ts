@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { requireFolder } from '../base/files.js';
 import { requireEngines } from '../report/figure.js';
-import { allHold, reproduce, requireFolder, resultsJson, writeReproduction } from '../reproduce/index.js';
+import { allHold, reproduce, resultsJson, writeReproduction } from '../reproduce/index.js';
 import { Progress } from './progress.js';
 import { EXIT, type Shell } from './run.js';
 

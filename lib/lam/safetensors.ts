@@ -3,10 +3,9 @@
  * (JSON: `__metadata__` with strings, and for every tensor its dtype, shape and data_offsets), then the numbers, row-major and
  * little-endian. Tensors are F64.
  */
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { ExolamError } from '../base/errors.js';
-import { cannotWrite } from '../base/files.js';
+import { writeInPlace } from '../base/files.js';
 import { gigabytes, requireMemory } from '../base/memory.js';
 import { quote } from '../base/validate.js';
 
@@ -140,14 +139,7 @@ function entryOf(name: string, value: unknown, bad: (why: string) => ExolamError
 
 /** Writes the file beside its place and moves it there when it is whole. */
 export async function writeTensors(path: string, file: TensorFile): Promise<void> {
-  const partial = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.partial`;
-  try {
-    await writeFile(partial, encodeTensors(file));
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw cannotWrite(path, error);
-  }
+  await writeInPlace(path, (partial) => writeFile(partial, encodeTensors(file)));
 }
 
 /** Reads a whole file, of at most `limit` bytes: more cannot be one of exolam's. */

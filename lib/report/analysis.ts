@@ -1,8 +1,7 @@
-import { ExolamError } from '../base/errors.js';
 import type { DataMetrics } from '../metrics/probes.js';
 import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
-import { DEFAULT_LEVEL, type Remedy } from '../verdict/remedies.js';
+import type { Remedy } from '../verdict/remedies.js';
 import { strengthOf } from '../verdict/words.js';
 import { type Axis, lineChart } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw } from './drawing.js';
@@ -38,50 +37,6 @@ const NAMES = [
   ['actionInformation', 'action information (nats)'] as const,
   ['futureInformation', 'future information (nats)'] as const,
 ];
-
-/** Is this JSON what `exolam analyze --json` prints? */
-export function isAnalysis(value: unknown): boolean {
-  const a = value as Partial<Analysis> | null;
-  return (
-    typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.recommendation === 'string'
-  );
-}
-
-/** A parsed analysis, checked as far as drawing relies on it; "Infinity" becomes a number again. */
-export function readAnalysis(value: unknown, what: string): Analysis {
-  const a = value as Analysis;
-  const numbers = ['transitions', 'observationDim', 'actionDim', 'episodes', 'ridge'] as const;
-  const wrong =
-    numbers.find((field) => typeof a[field] !== 'number') ??
-    (Array.isArray(a.spectrum) && a.spectrum.every((v) => typeof v === 'number') ? undefined : 'spectrum') ??
-    (typeof a.split?.heldOut === 'number' ? undefined : 'split.heldOut') ??
-    (Array.isArray(a.notes) ? undefined : 'notes');
-  const row = a.latent.findIndex(
-    (r) =>
-      typeof r?.latentDim !== 'number' ||
-      typeof r.objective?.kind !== 'string' ||
-      typeof r.metrics !== 'object' ||
-      r.metrics === null,
-  );
-  const field = wrong ?? (row >= 0 ? `latent[${row}]` : undefined);
-  if (field)
-    throw new ExolamError(
-      'data',
-      `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind`,
-    );
-  const number = (v: unknown) => (v === 'Infinity' ? Number.POSITIVE_INFINITY : Number(v));
-  return {
-    ...a,
-    // Files of before remedies were sought have none.
-    level: a.level ?? DEFAULT_LEVEL,
-    remedies: a.remedies ?? [],
-    latent: a.latent.map((r) => ({
-      ...r,
-      loss: number(r.loss),
-      metrics: Object.fromEntries(Object.entries(r.metrics).map(([name, v]) => [name, number(v)])),
-    })),
-  };
-}
 
 /** Ticks of a log axis: powers of ten, and their two- and fivefold where there are few. */
 function decades([low, high]: readonly [number, number]): number[] {
@@ -223,7 +178,8 @@ function remedies({ remedies: all, level }: Analysis): string {
     ...(hasAction ? ['action error'] : []),
     `leaks at most ${level}`,
   ];
-  return `<p>At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.</p>${tableHtml(header, rows)}${notesHtml(all)}`;
+  const about = `At latent dimension ${all[0]?.latentDim}: the least weight or number of labels, or the greatest gain left to the exogenous part, at which z carries at most ${level} of what is new in the exogenous state, on held-out data. An action error near 1 says that z, though clean, does not tell the action.`;
+  return `<p>${escapeHtml(about)}</p>${tableHtml(header, rows)}${notesHtml(all)}`;
 }
 
 function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {

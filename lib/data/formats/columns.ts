@@ -14,6 +14,7 @@ import {
 } from './arrays.js';
 import { openCsv } from './csv.js';
 import { openParquet, readMatrices } from './parquet.js';
+import type { Table, TablePart } from './table.js';
 
 /** Column names that `exolam generate` writes and this reader looks for; `*` is what the observation's star stood for. */
 export const COLUMNS = {
@@ -45,19 +46,6 @@ export interface ColumnOptions {
   readonly action?: string | undefined;
   readonly exogenous?: string | undefined;
   readonly episode?: string | undefined;
-}
-
-/** Columns as one (rows, sum of widths) matrix. */
-export interface TablePart {
-  readonly values: Float64Array;
-  readonly dim: number;
-  readonly place?: (row: number, column: number) => string;
-}
-
-/** A file of named columns, whatever its format. */
-export interface Table {
-  readonly names: readonly string[];
-  read(groups: readonly (readonly string[])[]): Promise<readonly TablePart[]>;
 }
 
 /** The table in a file: CSV in its dialects, or Parquet. */

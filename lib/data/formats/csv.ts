@@ -5,7 +5,7 @@ import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { requireMemory } from '../../base/memory.js';
 import { cancelled } from '../progress.js';
-import type { Table } from './columns.js';
+import type { Table } from './table.js';
 
 /** One record is a row of numbers: longer than this, it is an unclosed quote. */
 const LONGEST_RECORD = 1 << 26;
