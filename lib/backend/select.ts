@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { guarded } from './guarded.js';
 import { loadAddon } from './load-addon.js';
 import { nativeBackend } from './native.js';
 import { referenceBackend } from './reference/index.js';
@@ -13,6 +14,14 @@ let chosen: Backend | undefined;
 export function defaultBackend(): Backend {
   chosen ??= choose();
   return chosen;
+}
+
+let guardedChoice: Backend | undefined;
+
+/** The same for callers outside of exolam: it works on copies of their arrays. */
+export function guardedBackend(): Backend {
+  guardedChoice ??= guarded(defaultBackend());
+  return guardedChoice;
 }
 
 function choose(): Backend {

@@ -159,7 +159,14 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
   }
   const latentDims = [...new Set(asked)].sort((a, b) => a - b);
   const latentDim = latentDims[latentDims.length - 1];
-  return { world, objective, asked, latentDims, latentDim, ...reduce(world, objective.projection) };
+  const reduced = reduce(world, objective.projection);
+  // P M = 0: h = P o is 0 in every state of the world.
+  if (reduced.projection?.rows === 0)
+    throw new ExolamError(
+      'numerical',
+      `${what ? `${what}: ` : ''}nothing is left to encode: the projection is 0 on all that the observation holds`,
+    );
+  return { world, objective, asked, latentDims, latentDim, ...reduced };
 }
 
 /** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
