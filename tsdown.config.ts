@@ -12,4 +12,14 @@ export default defineConfig([
     clean: false,
     banner: { js: '#!/usr/bin/env node' },
   },
+  {
+    entry: { browser: 'lib/browser.ts' },
+    platform: 'browser',
+    target: 'es2022',
+    hash: false,
+    format: 'esm',
+    dts: true,
+    clean: false,
+    outExtensions: () => ({ js: '.mjs', dts: '.d.mts' }),
+  },
 ]);

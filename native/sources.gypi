@@ -11,6 +11,9 @@
       "native/core/accumulate.cc",
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
+      "native/core/estimates.cc",
+      "native/core/fold-fit.cc",
+      "native/core/fold-ridge.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/multiply.cc",
@@ -19,6 +22,7 @@
       "native/core/probe.cc",
       "native/core/regression.cc",
       "native/core/sampling.cc",
+      "native/core/stack-moments.cc",
       "native/core/wishart.cc"
     ],
     "addon_sources": [
@@ -27,6 +31,7 @@
     "test_sources": [
       "test/native/core_test.cc",
       "test/native/dense_test.cc",
+      "test/native/estimates_test.cc",
       "test/native/lanes_test.cc",
       "test/native/streams_test.cc"
     ],

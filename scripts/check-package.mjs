@@ -13,8 +13,14 @@ try {
   const tarball = pack(folder);
   const failed = [
     run(process.execPath, [commandOf('publint'), 'run', tarball, '--strict']) !== 0 && 'publint',
-    run(process.execPath, [commandOf('@arethetypeswrong/cli', 'attw'), tarball, '--no-emoji']) !== 0 &&
-      'attw',
+    // exolam/browser is for bundlers, which read ES modules.
+    run(process.execPath, [
+      commandOf('@arethetypeswrong/cli', 'attw'),
+      tarball,
+      '--no-emoji',
+      '--exclude-entrypoints',
+      'browser',
+    ]) !== 0 && 'attw',
   ].filter(Boolean);
   if (failed.length > 0) {
     process.stderr.write(`check:package: failed: ${failed.join(', ')}\n`);

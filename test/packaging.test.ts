@@ -103,6 +103,8 @@ describe('the tarball', () => {
       'dist/index.cjs',
       'dist/index.d.mts',
       'dist/index.d.cts',
+      'dist/browser.mjs',
+      'dist/browser.d.mts',
       'LICENSE',
     ]) {
       expect(files(installed)).toContain(file);

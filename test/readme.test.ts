@@ -59,8 +59,17 @@ describe('README', () => {
     expect(blocks('ts')[0]).toBe(readFileSync(join(root, 'examples/quickstart.ts'), 'utf8'));
   });
 
+  it("analyses arrays of one's own in three lines", () => {
+    const [, lines] = blocks('ts');
+    expect(lines.trim().split('\n').filter(Boolean)).toHaveLength(3);
+    const own = `const rows = (n: number, dim: number) =>
+      Array.from({ length: n }, (_, i) => Array.from({ length: dim }, (_, j) => Math.sin(1 + 7 * i + 3 * j * i)));
+    const [observation, observationNext, actions] = [rows(90, 3), rows(90, 4).map((r) => r.slice(1)), rows(90, 1)];`;
+    expect(printedBy(`${own}\n${lines}`)).toMatch(/^[A-Z].*\.\n$/);
+  });
+
   it('has a sweep that prints what the README says, lies in examples/, and agrees with T4', () => {
-    const sweep = blocks('ts')[1];
+    const sweep = blocks('ts')[2];
     expect(sweep).toBe(readFileSync(join(root, 'examples/sweep.ts'), 'utf8'));
     const printed = printedBy(sweep);
     expect(blocks('text')).toContain(printed);

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/base/package-root.js';
 
@@ -28,9 +29,16 @@ const ENTRIES = ['browser.ts', 'index.ts'];
 
 const root = packageRoot();
 
+/** Modules that Node and a browser each have their own of: `#name` stands for both files. */
+const ALTERNATIVES = (
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    imports: Record<string, Record<'browser' | 'default', string>>;
+  }
+).imports;
+
 type Imports = ReadonlyMap<string, readonly string[]>;
 
-const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;
+const IMPORT = /(?:from|import)\s*\(?\s*'([.#][^']+)'/g;
 
 /** What each file of lib/ imports from the tree, paths relative to the root. */
 function importsOf(folder: string): Imports {
@@ -40,8 +48,10 @@ function importsOf(folder: string): Imports {
   return new Map(
     files.map((file) => [
       file,
-      [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map((found) =>
-        relative('.', join(dirname(file), found[1] as string)).replace(/\.js$/, '.ts'),
+      [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].flatMap(([, name = '']) =>
+        name.startsWith('#')
+          ? Object.values(ALTERNATIVES[name] ?? {}).map((target) => relative('.', target))
+          : [relative('.', join(dirname(file), name)).replace(/\.js$/, '.ts')],
       ),
     ]),
   );
@@ -73,6 +83,43 @@ function circles(imports: Imports): string[] {
   return found;
 }
 
+/** Lines of a function that still fit a screen with its neighbours. */
+const LONGEST = 80;
+
+/** Functions of a source above so many lines, as `name: lines`. */
+function longFunctions(file: string, text: string, most: number): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const found: string[] = [];
+  const lineOf = (position: number) => source.getLineAndCharacterOfPosition(position).line;
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body) {
+      const lines = lineOf(node.end) - lineOf(node.getStart(source)) + 1;
+      const { name } = node as { name?: ts.Node };
+      if (lines > most)
+        found.push(`${file} ${name?.getText(source) ?? 'a function without a name'}: ${lines}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+describe('the functions of lib/', () => {
+  it('are measured with what is inside them, methods and arrows alike', () => {
+    const text =
+      'const a = { b() {\n\n\n} };\nfunction c() {\n  return () => {\n  };\n}\nconst d = () => 1;\n';
+    expect(longFunctions('x.ts', text, 2)).toEqual(['x.ts b: 4', 'x.ts c: 4']);
+    expect(longFunctions('x.ts', text, 4)).toEqual([]);
+  });
+
+  it(`are at most ${LONGEST} lines long`, () => {
+    const files = [...importsOf('lib').keys()];
+    expect(
+      files.flatMap((file) => longFunctions(file, readFileSync(join(root, file), 'utf8'), LONGEST)),
+    ).toEqual([]);
+  });
+});
+
 describe('the tree of lib/', () => {
   const imports = importsOf('lib');
 
@@ -95,7 +142,9 @@ describe('the tree of lib/', () => {
         ]),
       ),
     ).toEqual(['b -> c -> b']);
-    expect(imports.get('lib/backend/select.ts')).toContain('lib/backend/reference/index.ts');
+    expect(imports.get('lib/backend/select.ts')).toEqual(
+      expect.arrayContaining(['lib/backend/choose.ts', 'lib/backend/choose.browser.ts']),
+    );
   });
 
   it('is imported downwards only', () => {
@@ -112,7 +161,13 @@ describe('the tree of lib/', () => {
       .filter(([, targets]) => targets.some((target) => target.startsWith('lib/backend/reference/')))
       .map(([file]) => file);
     // The decoder has no native stage yet.
-    expect(users).toEqual(['lib/backend/select.ts', 'lib/lam/decoder.ts']);
+    expect(users).toEqual(['lib/backend/choose.browser.ts', 'lib/backend/choose.ts', 'lib/lam/decoder.ts']);
+  });
+
+  it('is told folder by folder, in this order, by CONTRIBUTING.md', () => {
+    const told = [...readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8').matchAll(/^\| `lib\/(\w+)\/` \|/gm)];
+    const here = readdirSync(join(root, 'lib'));
+    expect(told.map(([, name]) => name)).toEqual(FLOORS.filter((name) => here.includes(name)));
   });
 
   it('is mirrored by test/: a folder of tests has the name of a floor', () => {

@@ -3,6 +3,7 @@ import {
   type Backend,
   type Block,
   type Control,
+  estimatesArrays,
   type ObjectiveRows,
   PARAMETERS,
   populationArrays,
@@ -17,6 +18,7 @@ export interface Addon {
   solvePopulation(request: object): Promise<void>;
   solveMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
+  estimate(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
@@ -94,16 +96,15 @@ function sampleArrays<Observation>(
   };
 }
 
-/** The backend that runs in the addon. */
-export function nativeBackend(addon: Addon): Backend {
-  const machine = addon.info();
+type Run = (
+  call: (request: object) => Promise<void>,
+  request: object,
+  control: Control | undefined,
+) => Promise<void>;
 
-  /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
-  async function run(
-    call: (request: object) => Promise<void>,
-    request: object,
-    control: Control | undefined,
-  ) {
+/** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
+function runOn(threads: number): Run {
+  return async (call, request, control) => {
     const cancelled = () =>
       new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
     if (control?.signal?.aborted) throw cancelled();
@@ -114,23 +115,56 @@ export function nativeBackend(addon: Addon): Backend {
       const total = Atomics.load(state, 2);
       if (total > 0) control?.onProgress?.(Math.min(Atomics.load(state, 1), total), total);
     };
-    const timer = control?.onProgress ? setInterval(report, POLL) : undefined;
+    // What a listener throws must not end the process from a timer: it stops the request and is thrown in its place.
+    let thrown: { readonly error: unknown } | undefined;
+    const poll = () => {
+      try {
+        report();
+      } catch (error) {
+        thrown ??= { error };
+        abort();
+      }
+    };
+    const timer = control?.onProgress ? setInterval(poll, POLL) : undefined;
     try {
-      await call({ ...request, control: state, threads: control?.threads ?? machine.threads });
+      await call({ ...request, control: state, threads: control?.threads ?? threads });
+      if (thrown) throw thrown.error;
       if (control?.signal?.aborted) throw cancelled();
       report();
     } catch (error) {
       if (error instanceof ExolamError) throw error;
-      throw new ExolamError('internal', `the addon failed: ${(error as Error).message}`, { cause: error });
+      const { message } = error as Error;
+      if (message === 'out of memory')
+        throw new ExolamError('data', 'memory ran out: expected sizes that this machine can hold', {
+          cause: error,
+        });
+      throw new ExolamError('internal', `the addon failed: ${message}`, { cause: error });
     } finally {
       clearInterval(timer);
       control?.signal?.removeEventListener('abort', abort);
     }
-  }
+  };
+}
 
+/** The backend that runs in the addon. */
+export function nativeBackend(addon: Addon): Backend {
+  const machine = addon.info();
+  const run = runOn(machine.threads);
   return {
     info: () => ({ name: 'native', ...machine }),
+    ...fits(addon, run),
+    ...estimates(addon, run),
+    ...draws(addon, run),
+    ...algebra(addon, run),
+  };
+}
 
+/** Solutions, moments and probes. */
+function fits(
+  addon: Addon,
+  run: Run,
+): Pick<Backend, 'solvePopulation' | 'solveMoments' | 'probe' | 'accumulate'> {
+  return {
     async solvePopulation(r, control, into) {
       const answer = populationArrays(r, into);
       if (r.parameters.length !== PARAMETERS.length * r.count)
@@ -179,14 +213,51 @@ export function nativeBackend(addon: Addon): Backend {
       await run(addon.accumulate, { ...r, moments }, control);
       return moments;
     },
+  };
+}
 
-    async multiply(r, control) {
-      const product = new Float64Array(r.rows * r.cols);
-      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
-      await run(addon.multiply, { ...r, ...flags, product }, control);
-      return product;
+/** Metrics on data, fold by fold. */
+function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
+  return {
+    async estimate(r, control) {
+      const answer = estimatesArrays(r);
+      const columns = Math.max(...r.objectives.map((o) => o.coefficients.length));
+      const coefficients = new Float64Array(columns * r.objectives.length);
+      r.objectives.forEach((o, i) => {
+        o.coefficients.forEach((value, c) => {
+          coefficients[c * r.objectives.length + i] = value;
+        });
+      });
+      const projections = new Float64Array(r.objectives.reduce((sum, o) => sum + o.projection.length, 0));
+      let taken = 0;
+      for (const { projection } of r.objectives) {
+        projections.set(projection, taken);
+        taken += projection.length;
+      }
+      await run(
+        addon.estimate,
+        {
+          ...r,
+          ...answer,
+          objective: Int32Array.from(r.objectives.flatMap((o) => Array.from(encodeObjective(o.rows)))),
+          coefficients,
+          projections,
+          projectionDims: Int32Array.from(r.objectives, (o) => o.projectionDim),
+          chosen: r.chosen ?? new Int32Array(0),
+        },
+        control,
+      );
+      return answer;
     },
+  };
+}
 
+/** Random numbers and what is made of them. */
+function draws(
+  addon: Addon,
+  run: Run,
+): Pick<Backend, 'sample' | 'sampleF32' | 'wishart' | 'normals' | 'normalsF32'> {
+  return {
     async sample(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
       await run(addon.sample, { ...r, ...answer }, control);
@@ -215,6 +286,18 @@ export function nativeBackend(addon: Addon): Backend {
       const out = into ?? new Float32Array(count);
       addon.normalsF32({ seed, stream, first, out });
       return out;
+    },
+  };
+}
+
+/** Dense matrices. */
+function algebra(addon: Addon, run: Run): Pick<Backend, 'multiply' | 'symmetricEigen' | 'choleskySolve'> {
+  return {
+    async multiply(r, control) {
+      const product = new Float64Array(r.rows * r.cols);
+      const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
+      await run(addon.multiply, { ...r, ...flags, product }, control);
+      return product;
     },
 
     async symmetricEigen(matrices, n, count, control, into) {

@@ -5,11 +5,13 @@
  * another, everything f64 unless said. Names and formulas: docs/theory.md.
  */
 
-/** Called from time to time while a request runs: `done` of `total` units of work. */
+/** How a long call is watched and stopped. */
 export interface Control {
+  /** Stops the call when it fires: it then rejects with an ExolamError of kind `cancelled`. Default: nothing stops it. */
   readonly signal?: AbortSignal | undefined;
+  /** Called from time to time while the call runs: `done` of `total` units of work. Default: nobody is told. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Worker threads; default: all cores. The answer's bits do not depend on it. */
+  /** Worker threads, 1 to 1024. Default: all cores. The answer's bits do not depend on it. */
   readonly threads?: number | undefined;
 }
 
@@ -249,6 +251,98 @@ export interface ProbeAnswer {
   readonly consistency: Float64Array;
 }
 
+/** Metrics that are estimated fold by fold, in the order shared with native/core/estimates.h. */
+export const ESTIMATED = [
+  'actionError', // |a - E[a given o, z]|^2 over |a - E[a given o]|^2
+  'futureLeakage', // the same of x': one minus it is the leakage
+  'innovationLeakage', // x' given o, x and z, over x' given o and x
+  'latentShare.exogenous', // what x' given (o, x) leaves of z given (o, x) at unit variance
+  'latentShare.action', // what a given o leaves of it
+  'endogenousError', // the clean o' given o and z, over it given o
+  'consistencyError', // |z - z2|^2 over 2 |z - mean|^2, z2 the paired view's, both at unit variance given o
+  'rawActionError', // |a - E[a given z]|^2 over |a - mean|^2
+  'rawExogenousNextError',
+  'rawObservationError', // of o
+] as const;
+export type EstimatedMetric = (typeof ESTIMATED)[number];
+
+/** Variables of a unit's moments, in the order of an estimates request's layout. */
+export const UNIT_VARIABLES = [
+  'observation',
+  'observationNext',
+  'action',
+  'exogenous',
+  'exogenousNext',
+  'endogenousNext',
+  'pairObservation',
+  'pairObservationNext',
+] as const;
+export type UnitVariable = (typeof UNIT_VARIABLES)[number];
+
+/** An objective with its numbers, and the projection that it sees observations through. */
+export interface FittedObjective {
+  readonly rows: ObjectiveRows;
+  readonly coefficients: readonly number[];
+  /** (projectionDim, observationDim), empty without one. */
+  readonly projection: Float64Array;
+  readonly projectionDim: number;
+}
+
+/**
+ * theory.md section 4, "Metrics on data": for each fold of units a model of each objective and its probes, fitted on the units
+ * of the other folds and judged on the fold's; and the same once more for each group of units, fitted without it.
+ */
+export interface EstimatesRequest {
+  readonly units: number;
+  /** Side of a unit's moments. */
+  readonly width: number;
+  /** (units, width, width): sums over the unit's rows of products of [1, variables]; column 0 is the 1. */
+  readonly moments: Float64Array;
+  /** (UNIT_VARIABLES.length, 2): first column and width of each variable; width 0 where the data lacks it. */
+  readonly layout: Int32Array;
+  /** At least 3; every fold has units. */
+  readonly folds: number;
+  readonly groups: number;
+  /** (units) each; the units of a group are in one fold. */
+  readonly fold: Int32Array;
+  readonly group: Int32Array;
+  readonly objectives: readonly FittedObjective[];
+  /** (folds): the one objective that each fold fits, where it was chosen inside the fold; null: every fold fits all. */
+  readonly chosen: Int32Array | null;
+  /** Ascending. */
+  readonly latentDims: Int32Array;
+  /** (folds): ridge of everything regressed on o, relative to each regressor's training variance; NaN: chosen from `grid`. */
+  readonly ridges: Float64Array;
+  /** Ascending: of these the smallest whose error on inner folds is within a tenth of the least. */
+  readonly grid: Float64Array;
+}
+
+/** A = objectives, or 1 where each fold has its own; L = latentDims, M = ESTIMATED. NaN where the data lacks a variable. */
+export interface EstimatesAnswer {
+  /** (folds) */
+  readonly ridges: Float64Array;
+  /** (A, L, M, 2, units): held-out sums of squared errors, with z and without. */
+  readonly held: Float64Array;
+  /** (A, L, M, 2): the same on training units, summed over folds. */
+  readonly training: Float64Array;
+  /** (A, L, M, 2, groups): held-out sums over the units outside the group, of the models fitted without it. */
+  readonly replicates: Float64Array;
+  /** (1) */
+  readonly status: Uint8Array;
+}
+
+/** The arrays of an estimates answer, before the work. */
+export function estimatesArrays(r: EstimatesRequest): EstimatesAnswer {
+  const size = (r.chosen ? 1 : r.objectives.length) * r.latentDims.length * ESTIMATED.length * 2;
+  return {
+    ridges: r.ridges.slice(),
+    held: new Float64Array(size * r.units),
+    training: new Float64Array(size),
+    replicates: new Float64Array(size * r.groups),
+    status: new Uint8Array(1),
+  };
+}
+
 /** c = x^T x summed over rows, after subtracting `mean` from each row. */
 export interface AccumulateRequest {
   readonly rows: number;
@@ -342,6 +436,7 @@ export interface Backend {
   ): Promise<PopulationAnswer>;
   solveMoments(request: MomentsRequest, control?: Control): Promise<MomentsAnswer>;
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
+  estimate(request: EstimatesRequest, control?: Control): Promise<EstimatesAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */
@@ -382,5 +477,4 @@ export interface Backend {
   ): Promise<Float64Array>;
 }
 
-/** Eigenvalues below this share of the largest count as zero (theory.md section 2). */
-export const RELATIVE_TOLERANCE = 1e-10;
+export { RELATIVE_TOLERANCE } from '../base/conventions.js';

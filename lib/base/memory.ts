@@ -1,20 +1,19 @@
-import { totalmem } from 'node:os';
+import { availableMemory } from '#available-memory';
 import { ExolamError } from './errors.js';
 
 /** A claim about a file's contents is not allowed to take more than this share of the machine's memory. */
 export const MEMORY_SHARE = 0.75;
 
-export function availableMemory(): number {
-  const constrained = process.constrainedMemory?.() ?? 0;
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
-
 export function gigabytes(bytes: number): string {
   return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toPrecision(3)} GB`;
 }
 
+/** Every machine has this much: not worth a question to the system, which costs more than many an answer. */
+const ALWAYS = 2 ** 26;
+
 /** Refuses what this machine cannot hold, before anything is allocated for it. */
 export function requireMemory(bytes: number, what: string): void {
+  if (bytes <= ALWAYS) return;
   const limit = MEMORY_SHARE * availableMemory();
   if (!(bytes <= limit))
     throw new ExolamError(

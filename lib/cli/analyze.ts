@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { parseOptions } from '../base/validate.js';
 import { parseExclude } from '../data/exclude.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
@@ -6,7 +7,7 @@ import { fitLinearLam } from '../lam/fit.js';
 import type { DataMetrics } from '../metrics/probes.js';
 import { nameOfObjective, type ObjectiveSpec } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
-import { analyze, DEFAULT_HELD_OUT } from '../verdict/analyze.js';
+import { analyze, analyzeOptionsSchema, DEFAULT_HELD_OUT } from '../verdict/analyze.js';
 import { strengthOf } from '../verdict/words.js';
 import { toJson } from './json.js';
 import { checkOutput } from './outputs.js';
@@ -19,6 +20,7 @@ export interface AnalyzeFlags {
   readonly observationNext?: string;
   readonly action?: string;
   readonly exogenous?: string;
+  readonly exogenousNext?: string;
   readonly episode?: string;
   readonly exclude?: string;
   readonly strict?: boolean;
@@ -48,13 +50,11 @@ export function latentDims(text: string): number[] {
     }
     return /^\d{1,6}$/.test(part.trim()) ? [Number(part)] : [Number.NaN];
   });
-  if (dims.length === 0 || dims.some((k) => !(k >= 1))) {
-    throw new ExolamError(
-      'input',
-      `--latent-dim: expected a number, a list such as 1,2,4 or a range such as 1:16, all at least 1, but received "${text}"`,
-    );
-  }
-  return dims;
+  if (dims.length > 0 && !dims.some(Number.isNaN)) return dims;
+  throw new ExolamError(
+    'input',
+    `--latent-dim: expected a number, a list such as 1,2,4 or a range such as 1:16 but received "${text}"`,
+  );
 }
 
 /** A kind alone, or an objective as JSON. */
@@ -68,12 +68,10 @@ function objective(text: string): ObjectiveSpec {
 }
 
 function frameSize(text: string): { width: number; height: number } {
-  const size = /^(\d{1,5})x(\d{1,5})$/.exec(text);
-  const [width, height] = [Number(size?.[1]), Number(size?.[2])];
-  if (!(width >= 1 && height >= 1)) {
+  const size = /^(\d+)x(\d+)$/.exec(text);
+  if (!size)
     throw new ExolamError('input', `--resize: expected WIDTHxHEIGHT such as 20x15 but received "${text}"`);
-  }
-  return { width, height };
+  return { width: Number(size[1]), height: Number(size[2]) };
 }
 
 /** The one model that `--save` writes, or an error where the other options ask for several. */
@@ -106,50 +104,40 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
   checkOutput(flags.save, [path], shell);
   const progress = new Progress(shell);
+  const { observation, action, color, stride, distractor } = flags;
+  const { heldOut = DEFAULT_HELD_OUT, ridge, level, remedies, whiten, threads } = flags;
+  const options = { latentDims: wanted, objectives, heldOut, ridge, level, remedies, whiten, threads };
+  // Before what may take minutes to read is read.
+  parseOptions(analyzeOptionsSchema, options);
   const data = await openData(
     path,
     {
-      observation: flags.observation,
+      observation,
       observationNext: flags.observationNext,
-      action: flags.action,
+      action,
       exogenous: flags.exogenous,
+      exogenousNext: flags.exogenousNext,
       episode: flags.episode,
       exclude: flags.exclude === undefined ? undefined : parseExclude(flags.exclude),
       strict: flags.strict,
       resize,
-      color: flags.color,
-      stride: flags.stride,
-      distractor: flags.distractor,
+      color,
+      stride,
+      distractor,
     },
-    { signal: shell.signal, onProgress: progress.of('reading') },
+    { signal: shell.signal, onProgress: progress.of('reading'), threads },
   );
   progress.end();
-  const analysis = await analyze(data, {
-    ...(wanted ? { latentDims: wanted } : {}),
-    ...(objectives ? { objectives } : {}),
-    ...(flags.heldOut === undefined ? {} : { heldOut: flags.heldOut }),
-    ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
-    ...(flags.level === undefined ? {} : { level: flags.level }),
-    remedies: flags.remedies ?? true,
-    whiten: flags.whiten ?? false,
-    threads: flags.threads,
-    signal: shell.signal,
-    onProgress: progress.of('solving'),
-  });
+  const watched = { signal: shell.signal, onProgress: progress.of('solving') };
+  const analysis = await analyze(data, { ...options, ...watched });
   progress.end();
   if (model && flags.save !== undefined) {
     // The model that the metrics are about: fitted to the transitions that are not held out.
     const lam = await fitLinearLam(
-      {
-        data,
-        ...model,
-        heldOut: flags.heldOut ?? DEFAULT_HELD_OUT,
-        ...(flags.ridge === undefined ? {} : { ridge: flags.ridge }),
-        whiten: flags.whiten ?? false,
-      },
+      { data, ...model, heldOut, ridge, whiten },
       {
         observationShape: frameShape(data, resize),
-        threads: flags.threads,
+        threads,
         signal: shell.signal,
         onProgress: progress.of('saving'),
       },

@@ -23,8 +23,8 @@ export async function generateCommand(file: string, flags: GenerateFlags, shell:
   const progress = new Progress(shell);
   await writeSamples(spec, flags.out, {
     samples: flags.samples,
-    pairs: flags.pairs ?? false,
-    precision: flags.precision ?? 'f64',
+    pairs: flags.pairs,
+    precision: flags.precision,
     threads: flags.threads,
     signal: shell.signal,
     onProgress: progress.of('sampling'),

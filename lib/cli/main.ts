@@ -1,7 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { version } from '../base/version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
+import { inFlags } from './flags.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { printable } from './outputs.js';
@@ -11,26 +12,10 @@ import { EXIT, explain, type Shell } from './run.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
-function integer(least: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least || text.trim() === '') {
-      throw new InvalidArgumentError(`expected an integer of at least ${least}.`);
-    }
-    return value;
-  };
-}
-
-function number(least: number, most = Number.POSITIVE_INFINITY) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isFinite(value) || text.trim() === '' || value < least || value > most) {
-      throw new InvalidArgumentError(
-        `expected a number ${most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `between ${least} and ${most}`}.`,
-      );
-    }
-    return value;
-  };
+/** The text of an option that is a number, as one; other text stays as it is, for the schema of the call to refuse. */
+function numeric(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === '' || Number.isNaN(value) ? text : value;
 }
 
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -44,9 +29,21 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .configureOutput({ writeOut: shell.out, writeErr: () => {} })
     .showSuggestionAfterError()
     .helpCommand(true);
-  const threads = () =>
-    new Option('--threads <n>', 'worker threads (default: all cores)').argParser(integer(1));
+  addSolveCommand(root, shell, outcome);
+  addDataCommands(root, shell);
+  addClaimCommands(root, shell, outcome);
+  addToolCommands(root, shell, outcome);
+  for (const command of root.commands)
+    command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
+  return root;
+}
 
+function threads(): Option {
+  return new Option('--threads <n>', 'worker threads (default: all cores)').argParser(numeric);
+}
+
+/** What answers about a world. */
+function addSolveCommand(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('solve')
     .description('exact solutions: a world, an objective, a latent dimension; one JSON document a line')
@@ -67,7 +64,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .action(async (files: string[], flags: SolveFlags) => {
       outcome.code = await solveCommand(files, flags, shell);
     });
+}
 
+/** What analyses data, and makes some. */
+function addDataCommands(root: Command, shell: Shell): void {
   root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
@@ -78,36 +78,37 @@ function program(shell: Shell, outcome: { code: number }): Command {
     )
     .option('--observation-next <key>', "columns or array of o', where rows are transitions")
     .option('--action <key>', 'the action feature, columns or array (default: action, where there is one)')
-    .option('--exogenous <key>', "columns or array of the exogenous state of each frame (of transitions: x')")
+    .option('--exogenous <key>', 'the feature, columns or array of the exogenous state x of each row')
+    .option('--exogenous-next <key>', "columns or array of x' (of frames: x of the next one)")
     .option('--episode <key>', "column or array of the number of each row's episode")
     .option('--exclude <episodes>', 'episodes to leave out, such as 3,7-9')
     .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
-    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(integer(1)))
+    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(numeric))
     .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(
         '--distractor <weight>',
         'composite the mirrored frames of another episode, as known exogenous state',
-      ).argParser(number(0)),
+      ).argParser(numeric),
     )
     .option('--whiten', 'reconstruct whitened observations')
     .addOption(
       new Option(
         '--ridge <r>',
         "ridge of every regression, relative to the regressors' mean variance (default 1e-3)",
-      ).argParser(number(0)),
+      ).argParser(numeric),
     )
     .addOption(
       new Option(
         '--held-out <share>',
         'share of the episodes held out for the metrics (default 0.3)',
-      ).argParser(number(0, 1)),
+      ).argParser(numeric),
     )
     .addOption(
       new Option('--level <share>', 'leakage that remedies are to bring z down to (default 0.1)').argParser(
-        number(0, 1),
+        numeric,
       ),
     )
     .option('--no-remedies', 'do not seek what each remedy would cost')
@@ -124,24 +125,26 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .command('generate')
     .description('sampled transitions of a world')
     .argument('<world>', 'a world or case file (JSON)')
-    .addOption(
-      new Option('--samples <n>', 'how many transitions').argParser(integer(1)).makeOptionMandatory(),
-    )
+    .addOption(new Option('--samples <n>', 'how many transitions').argParser(numeric).makeOptionMandatory())
     .requiredOption('--out <file>', 'a .npz or .parquet file')
     .addOption(
-      new Option('--precision <p>', 'of the observations; f32 takes half the space')
-        .choices(['f64', 'f32'])
-        .default('f64'),
+      new Option(
+        '--precision <p>',
+        'of the observations: f64, or f32, which takes half the space (default f64)',
+      ),
     )
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
     .addOption(threads())
     .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));
+}
 
+/** What checks and shows the claims. */
+function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('verify')
     .description('the theorem checks T1-T11 on random worlds: predicted against measured')
-    .addOption(new Option('--trials <n>', 'random worlds per check (default 50)').argParser(integer(1)))
-    .addOption(new Option('--seed <s>', 'seed of the random worlds (default 0)').argParser(integer(0)))
+    .addOption(new Option('--trials <n>', 'random worlds per check (default 50)').argParser(numeric))
+    .addOption(new Option('--seed <s>', 'seed of the random worlds (default 0)').argParser(numeric))
     .option('--only <ids>', 'these checks alone, e.g. T4,T6')
     .option('--json', 'print one JSON document')
     .addOption(threads())
@@ -154,7 +157,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .description('the claims C1-C3 as numbers, tables and figures (linear models)')
     .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
     .option('--quick', 'coarse grids and few worlds: seconds instead of a minute')
-    .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(integer(0)))
+    .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(numeric))
     .option('--json', 'print results.json')
     .addOption(threads())
     .action(async (flags: ReproduceFlags) => {
@@ -167,7 +170,10 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
+}
 
+/** What is about this machine. */
+function addToolCommands(root: Command, shell: Shell, outcome: { code: number }): void {
   root
     .command('bench')
     .description('native against pure JavaScript on this machine, beside its measured limits (in a clone)')
@@ -184,10 +190,6 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .description('version, instruction set in use, threads, native or fallback')
     .option('--json', 'print one JSON document')
     .action((flags: { json?: boolean }) => infoCommand(flags, shell));
-
-  for (const command of root.commands)
-    command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
-  return root;
 }
 
 /** Runs one command line; returns the exit code. */
@@ -208,6 +210,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   };
   const outcome = { code: EXIT.done as number };
   const root = program(shell, outcome);
+  let running: Command | undefined;
+  root.hook('preAction', (_, command) => {
+    running = command;
+  });
   try {
     await root.parseAsync([...argv], { from: 'user' });
     return outcome.code;
@@ -225,7 +231,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       );
       return EXIT.badInput;
     }
-    const { line, code } = explain(error);
+    const { line, code } = explain(running ? inFlags(error, running) : error);
     shell.note(line);
     return code;
   } finally {

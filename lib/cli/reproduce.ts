@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { requireFolder } from '../base/files.js';
+import { parseOptions } from '../base/validate.js';
 import { requireEngines } from '../report/figure.js';
-import { allHold, reproduce, resultsJson, writeReproduction } from '../reproduce/index.js';
+import {
+  allHold,
+  reproduce,
+  reproduceOptionsSchema,
+  resultsJson,
+  writeReproduction,
+} from '../reproduce/index.js';
 import { Progress } from './progress.js';
 import { EXIT, type Shell } from './run.js';
 
@@ -15,10 +22,11 @@ export interface ReproduceFlags {
 
 /** `exolam reproduce --out DIR`: the claims C1 to C3 as numbers, figures and one page; returns the exit code. */
 export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Promise<number> {
-  await requireEngines();
-  await requireFolder(flags.out);
-  const progress = new Progress(shell);
   const { out, json, ...options } = flags;
+  parseOptions(reproduceOptionsSchema, options);
+  await requireEngines();
+  await requireFolder(out);
+  const progress = new Progress(shell);
   const reproduction = await reproduce({
     ...options,
     signal: shell.signal,

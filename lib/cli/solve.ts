@@ -3,6 +3,7 @@ import { ExolamError } from '../base/errors.js';
 import { writeWhole } from '../base/files.js';
 import { version } from '../base/version.js';
 import { fitLinearLam } from '../lam/fit.js';
+import { toRows } from '../linalg/matrix.js';
 import { type Case, type Failure, type MultiCase, type Solution, solveBatch } from '../solve/population.js';
 import { type NamedCase, readCases } from './cases.js';
 import { flatten, toCsv, toParquet } from './flat.js';
@@ -21,11 +22,6 @@ export interface SolveFlags {
   readonly threads?: number;
 }
 
-/** Rows of a matrix as the contract prints them. */
-function rowsOf(m: { rows: number; cols: number; data: Float64Array }): number[][] {
-  return Array.from({ length: m.rows }, (_, i) => Array.from(m.data.subarray(i * m.cols, (i + 1) * m.cols)));
-}
-
 const isFailure = (answer: Solution | Failure): answer is Failure => 'error' in answer;
 
 /** One line of the answer: what was asked, with every default, and what came out. */
@@ -35,7 +31,7 @@ function lineOf(answer: Solution | Failure): object {
   return {
     ...rest,
     gauge,
-    ...(encoder ? { C: rowsOf(encoder.C), D: rowsOf(encoder.D) } : {}),
+    ...(encoder ? { C: toRows(encoder.C), D: toRows(encoder.D) } : {}),
     version,
   };
 }
@@ -83,7 +79,7 @@ export async function solveCommand(
   checkOutput(flags.out, files, shell);
   const progress = new Progress(shell);
   const options = {
-    encoder: flags.encoder ?? false,
+    encoder: flags.encoder,
     threads: flags.threads,
     signal: shell.signal,
     onProgress: progress.of('solving'),

@@ -62,6 +62,7 @@ export function checked(t: Transitions): Transitions {
     [t.observation, t.observationDim, 'observation'],
     [t.observationNext, t.observationDim, 'observation_next'],
     [t.action, t.actionDim, 'actions'],
+    [t.exogenous, t.exogenousDim, 'exogenous'],
     [t.exogenousNext, t.exogenousDim, 'exogenous_next'],
     [t.pairObservation, t.observationDim, 'observation_pair'],
     [t.pairObservationNext, t.observationDim, 'observation_pair_next'],

@@ -14,7 +14,7 @@ import {
  * Transitions with a known exogenous state: o = clean + weight * x, where x are the mirrored frames of the next episode
  * of the list (cyclically). The sum is not clipped, so that x enters linearly as theory.md section 1 has it.
  *
- * - `exogenousNext` is x' unweighted: metrics of it do not depend on its scale, and it exists at weight 0.
+ * - `exogenous` and `exogenousNext` are x and x' unweighted: metrics of it do not depend on its scale, and it exists at weight 0.
  * - `endogenousNext` is the clean o'.
  * - The paired view has the same clean frames and the episode after the next as its x; it needs three episodes.
  * - A shorter episode is played forwards and backwards in turn, so that it never jumps and never stands still.
@@ -34,6 +34,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
   const columns = mirroredColumns(episodes);
   const observation = allocate(count, d, 'observation');
   const observationNext = allocate(count, d, 'observation_next');
+  const exogenous = allocate(count, d, 'exogenous');
   const exogenousNext = allocate(count, d, 'exogenous_next');
   const endogenousNext = allocate(count, d, 'endogenous_next');
   const pairObservation = pair ? allocate(count, d, 'observation_pair') : undefined;
@@ -62,7 +63,8 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
     }
     exogenousNext.set(frame(e, 1, next), row * d);
     composite(observationNext, endogenousNext, row, distractor);
-    composite(observation, observation, row, frame(e, 1, t));
+    exogenous.set(frame(e, 1, t), row * d);
+    composite(observation, observation, row, distractor);
   });
 
   const account = accountOf(episodes, stride, count);
@@ -79,6 +81,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
     observation,
     observationNext,
     action: actionRows(episodes, stride, count),
+    exogenous,
     exogenousNext,
     pairObservation,
     pairObservationNext,

@@ -57,6 +57,7 @@ export function withoutRows(path: string, t: Transitions, exclude: readonly numb
     observation: rows(t.observation, d),
     observationNext: rows(t.observationNext, d),
     action: rows(t.action, t.actionDim),
+    exogenous: rows(t.exogenous, t.exogenousDim),
     exogenousNext: rows(t.exogenousNext, t.exogenousDim),
     pairObservation: rows(t.pairObservation, d),
     pairObservationNext: rows(t.pairObservationNext, d),

@@ -1,7 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { z } from 'zod';
+import { controlSchema } from '../backend/control.js';
 import type { Control } from '../backend/requests.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
+import { describes, integer, numberThat, parse, parseOptions, pathField } from '../base/validate.js';
 import { checked } from './checks.js';
 import { withDistractor } from './distractor.js';
 import { withoutEpisodes, withoutRows } from './exclude.js';
@@ -12,40 +16,67 @@ import { type Episodes, type Transitions, toTransitions } from './transitions.js
 
 /** What a user says about their data; the names are those of the command line's options. */
 export interface DataOptions {
-  /** Feature of a LeRobot dataset, or pattern of column names. */
+  /** What is o: a feature of a LeRobot dataset, or a pattern of column names. Default: its state, or the columns `obs_*`. */
   readonly observation?: string | undefined;
+  /** What is the action: likewise. Default: the feature `action`, or the columns `act_*`, where there are any. */
   readonly action?: string | undefined;
-  /** Array or columns of o', where rows are transitions. */
+  /** Array or columns of o', where rows are transitions. Default: those of its usual names. */
   readonly observationNext?: string | undefined;
-  /** Array or columns of the exogenous state: x of each frame, or, where rows are transitions, x'. */
+  /** Array, columns or feature of x, the exogenous state of each row. Default: the array `exogenous`, where there is one. */
   readonly exogenous?: string | undefined;
-  /** Array or column of the number of each row's episode. */
+  /** Array or columns of x'. Default: that of its usual names, where there is one; of frames, x of the next frame. */
+  readonly exogenousNext?: string | undefined;
+  /** Array or column of the number of each row's episode. Default: that of its usual names. */
   readonly episode?: string | undefined;
-  /** Numbers of episodes that are left out. */
+  /** Numbers of episodes that are left out. Default: none. */
   readonly exclude?: readonly number[] | undefined;
   /** An episode that cannot be read is an error, where otherwise it is left out and a note says why. Default false. */
   readonly strict?: boolean | undefined;
-  /** Frames between o and o'; default 1. */
+  /** Frames between o and o', from 1. Default 1. Not for rows that are transitions already. */
   readonly stride?: number | undefined;
-  /** Size of decoded frames; default: the longer side 32. */
+  /** Size of decoded frames in pixels, each side 1 to 4096. Default: the longer side 32. Of images and videos alone. */
   readonly resize?: { readonly width: number; readonly height: number } | undefined;
-  /** Frames in colour; default grey. */
+  /** Frames in colour. Default false: grey. Of images and videos alone. */
   readonly color?: boolean | undefined;
-  /** Weight of the mirrored frames of another episode that are composited onto each one; default: none. */
+  /** Weight, at least 0, of the mirrored frames of another episode that are composited onto each one. Default: none are. */
   readonly distractor?: number | undefined;
 }
+
+const name = z.string().min(1);
+const side = integer(1, 4096);
+
+/** {@link DataOptions}, checked. */
+export const dataOptionsSchema = describes<DataOptions>()(
+  z.strictObject({
+    observation: name.optional(),
+    action: name.optional(),
+    observationNext: name.optional(),
+    exogenous: name.optional(),
+    exogenousNext: name.optional(),
+    episode: name.optional(),
+    exclude: z.array(integer(0)).optional(),
+    strict: z.boolean().optional(),
+    stride: integer(1).optional(),
+    resize: z.strictObject({ width: side, height: side }).optional(),
+    color: z.boolean().optional(),
+    distractor: numberThat('a weight of at least 0', (v) => v >= 0).optional(),
+  }),
+);
 
 const ACCEPTED = 'a LeRobot dataset folder (with meta/info.json), or a .npz, .parquet or .csv file';
 
 /** Reads a user's data as transitions, checked: finite, not constant, enough of them. */
-export async function openData(
+export function openData(
   path: string,
   options: DataOptions = {},
   control: Control = {},
 ): Promise<Transitions> {
-  checkOptions(options);
-  const recorded = await read(path, options, control);
-  return checked(transitionsOf(path, recorded, options));
+  return boundary('openData', async () => {
+    parse(pathField, path, 'path');
+    const known = parseOptions(dataOptionsSchema, options);
+    const watched = parse(controlSchema, control, '', 'control');
+    return checked(transitionsOf(path, await read(path, known, watched), known));
+  });
 }
 
 async function read(path: string, options: DataOptions, control: Control): Promise<Episodes | Transitions> {
@@ -89,20 +120,6 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
       `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
     );
   return exclude.length > 0 ? withoutRows(path, recorded, exclude) : recorded;
-}
-
-function checkOptions({ stride, resize, distractor }: DataOptions): void {
-  if (stride !== undefined && !(Number.isInteger(stride) && stride >= 1))
-    throw new ExolamError('input', `--stride is ${stride}; expected a whole number of at least 1`);
-  if (distractor !== undefined && !(Number.isFinite(distractor) && distractor >= 0))
-    throw new ExolamError('input', `--distractor is ${distractor}; expected a weight of at least 0`);
-  if (!resize) return;
-  const fits = (side: number) => Number.isInteger(side) && side >= 1 && side <= 4096;
-  if (!fits(resize.width) || !fits(resize.height))
-    throw new ExolamError(
-      'input',
-      `--resize is ${resize.width}x${resize.height}; expected WIDTHxHEIGHT, whole numbers from 1 to 4096`,
-    );
 }
 
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {

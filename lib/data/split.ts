@@ -11,15 +11,15 @@ export interface Split {
 export function splitOf(t: Transitions, share: number): Split {
   const episodes = [...new Set(t.episode)];
   if (episodes.length === 1) {
-    const cut = Math.floor(t.count * (1 - share));
-    const resume = Math.min(t.count, cut + (t.stride ?? 1));
+    const end = Math.floor(t.count * (1 - share));
+    const resume = Math.min(t.count, end + (t.stride ?? 1));
     const range = (from: number, to: number) =>
       Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-    return { train: range(0, cut), heldOut: range(resume, t.count), heldOutEpisodes: 1 };
+    return { train: range(0, end), heldOut: range(resume, t.count), heldOutEpisodes: 1 };
   }
-  const held = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
+  const count = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
   const out = new Set(
-    Array.from({ length: held }, (_, i) => episodes[Math.floor(((i + 0.5) * episodes.length) / held)]),
+    Array.from({ length: count }, (_, i) => episodes[Math.floor(((i + 0.5) * episodes.length) / count)]),
   );
   const rows = Int32Array.from({ length: t.count }, (_, i) => i);
   return {

@@ -20,7 +20,9 @@ export interface Transitions {
   readonly observationNext: Float64Array;
   /** (N, da): the action of the transition; over several frames the mean of their actions, see toTransitions. */
   readonly action?: Float64Array | undefined;
-  /** (N, dx): x', where it is known: from the file, or the composited distractor. */
+  /** (N, dx): x, the exogenous state at o, where it is known: from the file, or the composited distractor. */
+  readonly exogenous?: Float64Array | undefined;
+  /** (N, dx): x', that at o', likewise. */
   readonly exogenousNext?: Float64Array | undefined;
   /** (N, d) each: the same s, a, s' seen with another exogenous state. */
   readonly pairObservation?: Float64Array | undefined;
@@ -56,7 +58,9 @@ export interface Episode {
   readonly breaks?: readonly number[] | undefined;
   /** (T, da) or (T - 1, da): row t is the action between frames t and t + 1; a last row is not looked at. */
   readonly action?: Values | undefined;
-  /** Likewise with dx: row t is x' of frame t, that is the exogenous state at t + 1. */
+  /** (T, dx): row t is x of frame t. */
+  readonly exogenous?: Values | undefined;
+  /** (T, dx) or (T - 1, dx): row t is x' of frame t, that is the exogenous state at t + 1. Default: that of `exogenous`. */
   readonly exogenousNext?: Values | undefined;
   /** Likewise with d: the paired view of frames t and t + 1. */
   readonly pairObservation?: Values | undefined;
@@ -120,15 +124,19 @@ export function toTransitions(episodes: Episodes, stride: number): Transitions {
   const pair = list.every((e) => e.pairObservation && e.pairObservationNext);
   const observation = allocate(count, d, 'observation');
   const observationNext = allocate(count, d, 'observation_next');
+  const exogenous = list.every((e) => e.exogenous) ? allocate(count, exogenousDim, 'exogenous') : undefined;
   const exogenousNext = exogenousDim > 0 ? allocate(count, exogenousDim, 'exogenous_next') : undefined;
   const pairObservation = pair ? allocate(count, d, 'observation_pair') : undefined;
   const pairObservationNext = pair ? allocate(count, d, 'observation_pair_next') : undefined;
   forEachTransition(episodes, stride, (row, episode, _, t) => {
     copyRow(episode.observation, t, d, scale, observation, row);
     copyRow(episode.observation, t + stride, d, scale, observationNext, row);
+    if (exogenous && episode.exogenous) copyRow(episode.exogenous, t, exogenousDim, 1, exogenous, row);
     // What a file calls "next" belongs to the step after its row, so the last of the stride's steps holds it.
     if (exogenousNext && episode.exogenousNext)
       copyRow(episode.exogenousNext, t + stride - 1, exogenousDim, 1, exogenousNext, row);
+    else if (exogenousNext && episode.exogenous)
+      copyRow(episode.exogenous, t + stride, exogenousDim, 1, exogenousNext, row);
     if (pairObservation && episode.pairObservation)
       copyRow(episode.pairObservation, t, d, scale, pairObservation, row);
     if (pairObservationNext && episode.pairObservationNext)
@@ -142,6 +150,7 @@ export function toTransitions(episodes: Episodes, stride: number): Transitions {
     observation,
     observationNext,
     action: actionRows(episodes, stride, count),
+    exogenous,
     exogenousNext,
     pairObservation,
     pairObservationNext,

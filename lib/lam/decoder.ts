@@ -10,8 +10,8 @@ import { complementOf, compose, type Variables, worldOf } from '../backend/refer
 import { Moments, type Regression, regress, residualCovariance } from '../backend/reference/moments.js';
 import { coefficientsOf, isAction, isNoise, sameStack } from '../backend/reference/objective.js';
 import type { Block, MomentsRequest, ObjectiveRows, PopulationRequest } from '../backend/requests.js';
-import { addProduct, addScaled, multiply, multiplyTransposed, transposed } from '../linalg/dense.js';
-import { type Matrix, matrix } from '../linalg/matrix.js';
+import { addProduct, multiply, multiplyTransposed } from '../linalg/dense.js';
+import { addScaled, type Matrix, matrix, transpose } from '../linalg/matrix.js';
 
 export interface Encoder {
   /** (latentDim, observationDim) each. */
@@ -125,7 +125,7 @@ export function momentsDecoder(request: MomentsRequest, encoder: Encoder, lambda
   const nextOnO = asReported
     ? encoder.C
     : scaled(multiplyTransposed(encoder.D, regression([O], [NEXT]).weights), -1);
-  const found = { yOnF: transposed(yOnF.weights), zOnF: transposed(z.weights), cross, nextOnO };
+  const found = { yOnF: transpose(yOnF.weights), zOnF: transpose(z.weights), cross, nextOnO };
   return decoderOf(rows, found, encoder, p, lambda);
 }
 
@@ -189,7 +189,7 @@ export function populationDecoder(
     // One weight for each block of e: o' alone, or o and then o'.
     const rests = rows.e.length === 1 ? [restD] : [restC, restD];
     rests.forEach((rest, b) => {
-      addScaled(found.cross, beyond.cross.data[b], transposed(rest));
+      addScaled(found.cross, beyond.cross.data[b], transpose(rest));
       if (beyond.eOnF.cols > 0) addScaled(found.zOnF, beyond.eOnF.data[b], rest);
     });
     if (beyond.yOnF.cols > 0) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readTensors, writeTensors } from '#tensor-files';
 import { ExolamError } from '../base/errors.js';
 import { parse, quote } from '../base/validate.js';
 import { matrix } from '../linalg/matrix.js';
@@ -10,7 +11,7 @@ import {
   resolveObjective,
 } from '../solve/objectives.js';
 import { type LinearLamParts, predictionOf, productOf } from './parts.js';
-import { readTensors, type Tensor, writeTensors } from './safetensors.js';
+import { decodeTensors, encodeTensors, type Tensor, type TensorFile } from './safetensors.js';
 
 const FORMAT = 'exolam.linear-lam';
 
@@ -141,8 +142,7 @@ function partsOf(
   };
 }
 
-/** Writes a model's parts as a `.safetensors` file (layout: docs/linear-lam.md); it appears whole or not at all. */
-export async function writeModel(path: string, parts: LinearLamParts): Promise<void> {
+function tensorsOf(parts: LinearLamParts): TensorFile {
   const { encoder, decoder } = parts;
   const dims = { latentDim: encoder.C.rows, observationDim: encoder.C.cols, predictionDim: decoder.A.rows };
   const tensors = new Map<string, Tensor>(
@@ -163,14 +163,32 @@ export async function writeModel(path: string, parts: LinearLamParts): Promise<v
     loss: String(parts.loss),
     fit: JSON.stringify(parts.fit),
   };
-  await writeTensors(path, { metadata, tensors });
+  return { metadata, tensors };
+}
+
+/** Writes a model's parts as a `.safetensors` file (layout: docs/linear-lam.md); it appears whole or not at all. */
+export async function writeModel(path: string, parts: LinearLamParts): Promise<void> {
+  await writeTensors(path, tensorsOf(parts));
+}
+
+/** The bytes of the file that {@link writeModel} writes. */
+export function encodeModel(parts: LinearLamParts): Uint8Array {
+  return encodeTensors(tensorsOf(parts));
 }
 
 /** The parts that {@link writeModel} wrote: the same bits. What a file says is data, whoever checks it. */
 export async function readModel(path: string): Promise<LinearLamParts> {
-  const { metadata, tensors } = await readTensors(path, LARGEST_FILE);
+  return checkedParts(await readTensors(path, LARGEST_FILE), path);
+}
+
+/** The parts of {@link encodeModel}; `what` is what messages call the bytes. */
+export function decodeModel(bytes: Uint8Array, what: string): LinearLamParts {
+  return checkedParts(decodeTensors(bytes, what), what);
+}
+
+function checkedParts({ metadata, tensors }: TensorFile, what: string): LinearLamParts {
   try {
-    return partsOf(metadata, tensors, path);
+    return partsOf(metadata, tensors, what);
   } catch (error) {
     if (!(error instanceof ExolamError) || error.kind !== 'input') throw error;
     throw new ExolamError('data', error.message, { cause: error });

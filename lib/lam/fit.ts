@@ -1,71 +1,120 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
 import { RELATIVE_TOLERANCE } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { requireMemory } from '../base/memory.js';
-import { quote } from '../base/validate.js';
+import { describes, integer, numberThat, parse, parseOptions, quote } from '../base/validate.js';
 import { version } from '../base/version.js';
+import { requireTransitions } from '../data/accept.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
-import { matrix, multiply } from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { matrix, scale } from '../linalg/matrix.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
-import { hasKind, type ObjectiveSpec, resolveObjective } from '../solve/objectives.js';
-import { checkedRidge, requireVariables } from '../solve/of-moments.js';
+import { hasKind, type ObjectiveSpec, objectiveSchema, resolveObjective } from '../solve/objectives.js';
+import { requireVariables, ridgeField } from '../solve/of-moments.js';
 import { type Case, prepare, requestOf, solve } from '../solve/population.js';
-import { seenThrough } from '../solve/whitening.js';
+import { inputOf } from '../solve/whitening.js';
 import { type Decoder, momentsDecoder, populationDecoder } from './decoder.js';
-import { LinearLam, negative } from './linear-lam.js';
+import { LinearLam } from './linear-lam.js';
 import { type LinearLamParts, productOf, requireGauge } from './parts.js';
 
 /** What to fit to a data set; the options mean what they mean to `analyze`. */
 export interface DataCase {
+  /** The data: of `openData` or of `transitions`. */
   readonly data: Transitions;
+  /** What z is to be best at. */
   readonly objective: ObjectiveSpec;
+  /** Coordinates of z, 1 to observationDim. */
   readonly latentDim: number;
-  /** Share of the episodes left out of the fit, those that `analyze` would hold out. Default 0. */
-  readonly heldOut?: number;
-  /** Ridge of every regression, relative to the regressors' mean variance. Default 1e-3. */
-  readonly ridge?: number;
+  /** Share of the episodes left out of the fit, those that `analyze` would hold out: from 0 up to, not including, 1. Default 0. */
+  readonly heldOut?: number | undefined;
+  /** Ridge of every regression, relative to the regressors' mean variance, at least 0. Default 1e-3. */
+  readonly ridge?: number | undefined;
   /** Reconstruct in whitened observations; predictions are observations all the same. Default false. */
-  readonly whiten?: boolean;
+  readonly whiten?: boolean | undefined;
 }
 
 export interface FitLinearLamOptions extends Control {
-  /** The state gauge of the latents. Default: the objective's own (docs/theory.md). */
-  readonly gauge?: 'innovation' | 'difference';
-  /** Shape of one observation, kept with the model, e.g. [15, 20, 3]. Default [observationDim]. */
+  /** The state gauge of the latents. Default: the objective's own (docs/theory.md). None but that for `cross-exogenous`. */
+  readonly gauge?: 'innovation' | 'difference' | undefined;
+  /** Shape of one observation, kept with the model, e.g. [15, 20, 3]; its product is observationDim. Default [observationDim]. */
   readonly observationShape?: readonly number[] | undefined;
-  readonly backend?: Backend;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
+
+const dataCaseSchema = describes<DataCase>()(
+  z.strictObject({
+    data: z.custom<Transitions>(
+      (value) => typeof value === 'object' && value !== null,
+      'expected transitions, such as openData() or transitions() give,',
+    ),
+    objective: objectiveSchema,
+    latentDim: integer(1),
+    heldOut: numberThat('a share of at least 0 and less than 1', (v) => v >= 0 && v < 1).default(0),
+    ridge: ridgeField,
+    whiten: z.boolean().default(false),
+  }),
+);
+
+const optionsSchema = describes<FitLinearLamOptions>()(
+  z.strictObject({
+    ...controlFields,
+    gauge: z.enum(['innovation', 'difference']).optional(),
+    observationShape: z.array(integer(1)).min(1).optional(),
+    backend: backendField,
+  }),
+);
+type Checked = z.output<typeof optionsSchema>;
 
 /**
  * Fits a linear latent action model: to the exact moments of a world, or to the transitions of a data set. C and D are those of
  * `solve` and `analyze`. Throws {@link ExolamError}: `input` for a case or option that is not accepted, `unsupported` where the
  * objective has no closed form, `numerical` where nothing is left to encode.
  */
-export async function fitLinearLam(
+export function fitLinearLam(
   question: Case | DataCase,
   options: FitLinearLamOptions = {},
 ): Promise<LinearLam> {
-  if (options.gauge !== undefined) requireGauge(options.gauge, question.objective);
-  const parts =
-    'data' in question ? await fitData(question, options) : await fitPopulation(question, options);
-  const lam = new LinearLam(parts);
-  return options.gauge === undefined ? lam : lam.withGauge(options.gauge);
+  return boundary('fitLinearLam', async () => {
+    const checked = parseOptions(optionsSchema, options);
+    const { gauge } = checked;
+    const isData = typeof question === 'object' && question !== null && 'data' in question;
+    if (isData) {
+      const known = parse(dataCaseSchema, question, '', 'case');
+      requireTransitions(known.data, 'data');
+      return inGauge(gauge, question.objective, () => fitData(known, checked));
+    }
+    prepare(question, '');
+    return inGauge(gauge, question.objective, () => fitPopulation(question, checked));
+  });
+}
+
+async function inGauge(
+  gauge: Checked['gauge'],
+  objective: ObjectiveSpec,
+  partsOf: () => Promise<LinearLamParts>,
+): Promise<LinearLam> {
+  if (gauge !== undefined) requireGauge(gauge, objective);
+  const lam = new LinearLam(await partsOf());
+  return gauge === undefined ? lam : lam.withGauge(gauge);
 }
 
 function shapeOf(shape: readonly number[] | undefined, observationDim: number): readonly number[] {
   if (shape === undefined) return [observationDim];
-  if (shape.every((n) => Number.isSafeInteger(n) && n >= 1) && productOf(shape) === observationDim)
-    return [...shape];
+  if (productOf(shape) === observationDim) return [...shape];
   throw new ExolamError(
     'input',
     `observationShape: expected positive integers whose product is observationDim (${observationDim}) but received ${quote(shape)}`,
   );
 }
 
-async function fitPopulation(question: Case, options: FitLinearLamOptions): Promise<LinearLamParts> {
+async function fitPopulation(question: Case, options: Checked): Promise<LinearLamParts> {
   const prepared = prepare(question, '');
   const { objective } = prepared;
   const d = prepared.world.spec.observationDim;
@@ -73,9 +122,10 @@ async function fitPopulation(question: Case, options: FitLinearLamOptions): Prom
   const m = objective.projection?.rows ?? d;
   // A, and what it is made from.
   requireMemory(4 * m * d * 8, `a decoder of ${d} coordinates`);
-  const solution = await solve(question, { ...options, encoder: true });
+  const { signal, onProgress, threads, backend } = options;
+  const solution = await solve(question, { signal, onProgress, threads, backend, encoder: true });
   const { C, D } = solution.encoder as NonNullable<typeof solution.encoder>;
-  const encoder = { C: solution.gauge === 'difference' ? negative(D) : C, D };
+  const encoder = { C: solution.gauge === 'difference' ? scale(-1, D) : C, D };
   const basis = prepared.basis();
   const request = requestOf([prepared], false);
   // A backend sees a representation in a basis of P's range; decoded is P o' itself.
@@ -99,7 +149,7 @@ async function fitPopulation(question: Case, options: FitLinearLamOptions): Prom
 }
 
 function checkLatentDim(latentDim: number, t: Transitions, supervised: boolean): void {
-  if (!Number.isInteger(latentDim) || latentDim < 1 || latentDim > t.observationDim)
+  if (latentDim > t.observationDim)
     throw new ExolamError(
       'input',
       `latentDim: expected an integer between 1 and observationDim (${t.observationDim}) but received ${quote(latentDim)}`,
@@ -112,11 +162,6 @@ function checkLatentDim(latentDim: number, t: Transitions, supervised: boolean):
 }
 
 function rowsOf(t: Transitions, heldOut: number): Int32Array {
-  if (!(heldOut >= 0 && heldOut < 1))
-    throw new ExolamError(
-      'input',
-      `heldOut: expected a share of at least 0 and less than 1 but received ${quote(heldOut)}`,
-    );
   const rows = heldOut === 0 ? Int32Array.from({ length: t.count }, (_, i) => i) : splitOf(t, heldOut).train;
   if (rows.length >= 2) return rows;
   throw new ExolamError(
@@ -125,15 +170,13 @@ function rowsOf(t: Transitions, heldOut: number): Int32Array {
   );
 }
 
-async function fitData(question: DataCase, options: FitLinearLamOptions): Promise<LinearLamParts> {
-  const { data: t, latentDim } = question;
+async function fitData(question: z.output<typeof dataCaseSchema>, options: Checked): Promise<LinearLamParts> {
+  const { data: t, latentDim, ridge, whiten } = question;
   const objective = resolveObjective(question.objective);
   requireVariables(objective, t);
   checkLatentDim(latentDim, t, objective.supervised);
-  const ridge = checkedRidge(question.ridge);
-  const whiten = question.whiten ?? false;
   const observationShape = shapeOf(options.observationShape, t.observationDim);
-  const rows = rowsOf(t, question.heldOut ?? 0);
+  const rows = rowsOf(t, question.heldOut);
   const backend = options.backend ?? defaultBackend();
   const control = { ...options, onProgress: undefined };
 
@@ -141,7 +184,7 @@ async function fitData(question: DataCase, options: FitLinearLamOptions): Promis
   const { width, layout } = variables;
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
-  const seen = await seenThrough(objective, whiten, moments, variables, backend);
+  const seen = await inputOf(objective, whiten, moments, variables, backend);
   const request = {
     count: 1,
     width,
@@ -160,7 +203,7 @@ async function fitData(question: DataCase, options: FitLinearLamOptions): Promis
   const d = t.observationDim;
   const D = matrix(latentDim, d, answer.encoderD);
   const { gauge } = seen.rows;
-  const encoder = { C: gauge === 'difference' ? negative(D) : matrix(latentDim, d, answer.encoderC), D };
+  const encoder = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
   const spectrum = new Float64Array(latentDim);
   spectrum.set(answer.spectrum.subarray(0, latentDim));
   const decoded = momentsDecoder(request, encoder, spectrum);

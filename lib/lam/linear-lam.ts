@@ -1,12 +1,13 @@
 import type { z } from 'zod';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
-import { quote } from '../base/validate.js';
+import { isDetached, parse, pathField, quote } from '../base/validate.js';
 import { requireFinite } from '../data/checks.js';
-import { addScaled, multiply, multiplyTransposed } from '../linalg/dense.js';
-import { type Matrix, matrix } from '../linalg/matrix.js';
+import { multiply, multiplyTransposed } from '../linalg/dense.js';
+import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
 import type { objectiveSchema } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
-import { readModel, writeModel } from './file.js';
+import { decodeModel, encodeModel, readModel, writeModel } from './file.js';
 import {
   type FitSource,
   type LinearLamMeans,
@@ -74,8 +75,8 @@ export class LinearLam {
     this.spectrum = parts.spectrum;
     this.fit = parts.fit;
     this.fittedWith = parts.fittedWith;
-    this.encoding = sideBySide(encoder.C, encoder.D);
-    this.decoding = sideBySide(decoder.A, decoder.B);
+    this.encoding = hstack([encoder.C, encoder.D]);
+    this.decoding = hstack([decoder.A, decoder.B]);
   }
 
   /**
@@ -121,11 +122,8 @@ export class LinearLam {
     requireGauge(gauge, this.objective);
     const { C: before, D } = this.encoder;
     const { A, B, innovationC } = this.decoder;
-    const C = gauge === 'innovation' ? innovationC : negative(D);
-    const moved = matrix(C.rows, C.cols, before.data.slice());
-    addScaled(moved, -1, C);
-    const undone = multiply(B, moved);
-    addScaled(undone, 1, A);
+    const C = gauge === 'innovation' ? innovationC : scale(-1, D);
+    const undone = plus(multiply(B, minus(before, C)), A);
     return new LinearLam({
       ...this.parts,
       gauge,
@@ -135,38 +133,33 @@ export class LinearLam {
   }
 
   /** Writes the model as a `.safetensors` file (layout: docs/linear-lam.md); it appears whole or not at all. */
-  async save(path: string): Promise<void> {
-    await writeModel(path, this.parts);
+  save(path: string): Promise<void> {
+    return boundary('save', async () => writeModel(parse(pathField, path, 'path'), this.parts));
   }
 
   /**
    * Reads what {@link save} wrote: the same bits. Throws {@link ExolamError}: `input` for a file that cannot be read, `data` for
    * one that is not a model, is damaged or contradicts itself.
    */
-  static async load(path: string): Promise<LinearLam> {
-    return new LinearLam(await readModel(path));
+  static load(path: string): Promise<LinearLam> {
+    return boundary('load', async () => new LinearLam(await readModel(parse(pathField, path, 'path'))));
   }
-}
 
-export function negative(a: Matrix): Matrix {
-  return matrix(
-    a.rows,
-    a.cols,
-    a.data.map((v) => -v),
-  );
-}
-
-function sideBySide(a: Matrix, b: Matrix): Matrix {
-  const out = matrix(a.rows, a.cols + b.cols);
-  for (let i = 0; i < a.rows; i++) {
-    out.data.set(a.data.subarray(i * a.cols, (i + 1) * a.cols), i * out.cols);
-    out.data.set(b.data.subarray(i * b.cols, (i + 1) * b.cols), i * out.cols + a.cols);
+  /** The bytes of the file that {@link save} writes, for where there are no files. */
+  toBytes(): Uint8Array {
+    return encodeModel(this.parts);
   }
-  return out;
+
+  /** A model from {@link toBytes}, or from the bytes of a file that {@link save} wrote. Throws as {@link load} does. */
+  static fromBytes(bytes: Uint8Array): LinearLam {
+    if (!(bytes instanceof Uint8Array))
+      throw new ExolamError('input', `bytes: expected a Uint8Array but received ${quote(bytes)}`);
+    return new LinearLam(decodeModel(bytes, 'bytes'));
+  }
 }
 
 function rowsOf(values: Batch, width: number, name: string, dim: string): number {
-  if (!(values instanceof Float64Array || values instanceof Float32Array))
+  if (!(values instanceof Float64Array || values instanceof Float32Array) || isDetached(values))
     throw new ExolamError(
       'input',
       `${name}: expected a Float64Array or a Float32Array but received ${quote(values)}`,

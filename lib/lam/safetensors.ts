@@ -3,10 +3,7 @@
  * (JSON: `__metadata__` with strings, and for every tensor its dtype, shape and data_offsets), then the numbers, row-major and
  * little-endian. Tensors are F64.
  */
-import { open, writeFile } from 'node:fs/promises';
 import { ExolamError } from '../base/errors.js';
-import { writeInPlace } from '../base/files.js';
-import { gigabytes, requireMemory } from '../base/memory.js';
 import { quote } from '../base/validate.js';
 
 export interface Tensor {
@@ -24,6 +21,8 @@ const LENGTH_BYTES = 8;
 const LONGEST_HEADER = 100_000_000;
 /** Numbers begin at a multiple of it, so that a reader may map them. */
 const ALIGNMENT = 8;
+/** Fills the header up to the alignment: JSON ends before it. */
+const SPACE = 0x20;
 const METADATA = '__metadata__';
 
 /** The whole file; the same content gives the same bytes. */
@@ -35,15 +34,16 @@ export function encodeTensors(file: TensorFile): Uint8Array {
     end += data.length * 8;
     header[name] = { dtype: 'F64', shape, data_offsets: [begin, end] };
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const json = new TextEncoder().encode(JSON.stringify(header));
   const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const bytes = Buffer.alloc(LENGTH_BYTES + length + end, ' ');
-  bytes.writeBigUInt64LE(BigInt(length), 0);
-  json.copy(bytes, LENGTH_BYTES);
+  const bytes = new Uint8Array(LENGTH_BYTES + length + end).fill(SPACE);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(length), true);
+  bytes.set(json, LENGTH_BYTES);
   let at = LENGTH_BYTES + length;
   for (const { data } of file.tensors.values())
     for (const value of data) {
-      bytes.writeDoubleLE(value, at);
+      view.setFloat64(at, value, true);
       at += 8;
     }
   return bytes;
@@ -64,11 +64,11 @@ const isRecord = (v: unknown): v is Record<string, unknown> =>
 export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
   const bad = (why: string, cause?: unknown) =>
     new ExolamError('data', `${what} is not a safetensors file of exolam: ${why}`, { cause });
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.length < LENGTH_BYTES)
-    throw bad(`it has ${buffer.length} bytes, and the header's length alone takes ${LENGTH_BYTES}`);
-  const length = buffer.readBigUInt64LE(0);
-  const room = buffer.length - LENGTH_BYTES;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < LENGTH_BYTES)
+    throw bad(`it has ${bytes.length} bytes, and the header's length alone takes ${LENGTH_BYTES}`);
+  const length = view.getBigUint64(0, true);
+  const room = bytes.length - LENGTH_BYTES;
   if (length > BigInt(LONGEST_HEADER))
     throw bad(`its header claims ${length} bytes; expected at most ${LONGEST_HEADER}`);
   if (length > BigInt(room))
@@ -77,7 +77,7 @@ export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
   let header: unknown;
   try {
     header = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(LENGTH_BYTES, start)),
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, start)),
     );
   } catch (error) {
     throw bad(`its header is not JSON in UTF-8 (${(error as Error).message})`, error);
@@ -93,7 +93,7 @@ export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
   const entries = Object.entries(described).map(([name, value]) => entryOf(name, value, bad));
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
 
-  const size = buffer.length - start;
+  const size = bytes.length - start;
   let end = 0;
   for (const entry of entries) {
     if (entry.begin < end)
@@ -110,7 +110,7 @@ export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, begin } of entries) {
     const data = new Float64Array(shape.reduce((product, n) => product * n, 1));
-    for (let i = 0; i < data.length; i++) data[i] = buffer.readDoubleLE(start + begin + 8 * i);
+    for (let i = 0; i < data.length; i++) data[i] = view.getFloat64(start + begin + 8 * i, true);
     tensors.set(name, { shape, data });
   }
   return { metadata: metadata as Record<string, string>, tensors };
@@ -135,42 +135,4 @@ function entryOf(name: string, value: unknown, bad: (why: string) => ExolamError
       `${tensor}: shape ${quote(shape)} takes ${bytes} bytes, but data_offsets ${quote(offsets)} hold ${end - begin}`,
     );
   return { name, shape: shape, begin, end };
-}
-
-/** Writes the file beside its place and moves it there when it is whole. */
-export async function writeTensors(path: string, file: TensorFile): Promise<void> {
-  await writeInPlace(path, (partial) => writeFile(partial, encodeTensors(file)));
-}
-
-/** Reads a whole file, of at most `limit` bytes: more cannot be one of exolam's. */
-export async function readTensors(path: string, limit: number): Promise<TensorFile> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw cannotRead(path, error);
-  });
-  try {
-    const { size } = await handle.stat();
-    if (size > limit)
-      throw new ExolamError(
-        'data',
-        `${path}: expected at most ${gigabytes(limit)} but the file has ${gigabytes(size)}`,
-      );
-    requireMemory(2 * size, path);
-    return decodeTensors(await handle.readFile(), path);
-  } catch (error) {
-    throw cannotRead(path, error as NodeJS.ErrnoException);
-  } finally {
-    await handle.close();
-  }
-}
-
-function cannotRead(path: string, error: NodeJS.ErrnoException): unknown {
-  if (error instanceof ExolamError || error.code === undefined) return error;
-  const why: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such file',
-    EACCES: 'permission is denied',
-    EISDIR: 'it is a folder',
-  };
-  return new ExolamError('input', `${path} cannot be read: ${why[error.code] ?? error.message}`, {
-    cause: error,
-  });
 }

@@ -1,18 +1,22 @@
-import { eigenInPlace } from './eigen.js';
-import { type Matrix, matrix } from './matrix.js';
+import { DEPENDENT_COLUMN, WELL_CONDITIONED } from '../base/conventions.js';
+import { eigen, whitener } from './eigen.js';
+import { copy, type Matrix, matrix, transpose } from './matrix.js';
 
 /** Rows of the right factor kept at hand: 32 rows of 1024 doubles fit in a second-level cache. */
 const BLOCK = 32;
 
-/** a b. Rows of b are added up four at a time, so that every load of the result pays for four products. */
+/** a b. */
 export function multiply(a: Matrix, b: Matrix): Matrix {
   const c = matrix(a.rows, b.cols);
   addProduct(a, b, 1, c);
   return c;
 }
 
-/** c + scale a b, in place. */
-export function addProduct(a: Matrix, b: Matrix, scale: number, c: Matrix): void {
+/**
+ * c + factor a b, in place of c. Rows of b are added up four at a time, so that every load of the result pays for four products,
+ * in the order of a plain loop.
+ */
+export function addProduct(a: Matrix, b: Matrix, factor: number, c: Matrix): void {
   const n = b.cols;
   const inner = a.cols;
   const x = a.data;
@@ -25,20 +29,19 @@ export function addProduct(a: Matrix, b: Matrix, scale: number, c: Matrix): void
       let k = begin;
       for (; k + 4 <= end; k += 4) {
         const at = i * inner + k;
-        const x0 = scale * x[at];
-        const x1 = scale * x[at + 1];
-        const x2 = scale * x[at + 2];
-        const x3 = scale * x[at + 3];
+        const x0 = factor * x[at];
+        const x1 = factor * x[at + 1];
+        const x2 = factor * x[at + 2];
+        const x3 = factor * x[at + 3];
         const r0 = k * n;
         const r1 = r0 + n;
         const r2 = r1 + n;
         const r3 = r2 + n;
-        for (let j = 0; j < n; j++) {
-          z[to + j] += x0 * y[r0 + j] + x1 * y[r1 + j] + (x2 * y[r2 + j] + x3 * y[r3 + j]);
-        }
+        for (let j = 0; j < n; j++)
+          z[to + j] = z[to + j] + x0 * y[r0 + j] + x1 * y[r1 + j] + x2 * y[r2 + j] + x3 * y[r3 + j];
       }
       for (; k < end; k++) {
-        const x0 = scale * x[i * inner + k];
+        const x0 = factor * x[i * inner + k];
         const r0 = k * n;
         for (let j = 0; j < n; j++) z[to + j] += x0 * y[r0 + j];
       }
@@ -46,8 +49,13 @@ export function addProduct(a: Matrix, b: Matrix, scale: number, c: Matrix): void
   }
 }
 
+/** The inner product of two vectors, summed in order. */
+export function dot(x: Float64Array, y: Float64Array): number {
+  return plainDot(x, 0, y, 0, x.length);
+}
+
 /** Sum of x[i + k] y[j + k] over k < n, in four interleaved sums. */
-function dot(x: Float64Array, i: number, y: Float64Array, j: number, n: number): number {
+function interleavedDot(x: Float64Array, i: number, y: Float64Array, j: number, n: number): number {
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;
@@ -129,85 +137,6 @@ export function gram(a: Matrix): Matrix {
   return c;
 }
 
-export function transposed(a: Matrix): Matrix {
-  const t = matrix(a.cols, a.rows);
-  for (let i = 0; i < a.rows; i++)
-    for (let j = 0; j < a.cols; j++) t.data[j * a.rows + i] = a.data[i * a.cols + j];
-  return t;
-}
-
-export function matrixCopy(a: Matrix): Matrix {
-  return matrix(a.rows, a.cols, a.data.slice());
-}
-
-/** The first `rows` rows, sharing memory. */
-export function firstRows(a: Matrix, rows: number): Matrix {
-  return rows === a.rows ? a : matrix(rows, a.cols, a.data.subarray(0, rows * a.cols));
-}
-
-/** a + scale b, in place. */
-export function addScaled(a: Matrix, scale: number, b: Matrix): void {
-  const x = a.data;
-  const y = b.data;
-  for (let i = 0; i < x.length; i++) x[i] += scale * y[i];
-}
-
-export function trace(a: Matrix): number {
-  let sum = 0;
-  for (let i = 0; i < a.rows; i++) sum += a.data[i * a.cols + i];
-  return sum;
-}
-
-export function sumOfSquares(a: Matrix): number {
-  return dot(a.data, 0, a.data, 0, a.data.length);
-}
-
-/** Rounding leaves products such as A S A^T a little asymmetric: their mean with the transpose, in place. */
-export function symmetrise(a: Matrix): Matrix {
-  const n = a.rows;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < i; j++) {
-      const mean = 0.5 * (a.data[i * n + j] + a.data[j * n + i]);
-      a.data[i * n + j] = mean;
-      a.data[j * n + i] = mean;
-    }
-  return a;
-}
-
-/** Eigenvalues descending, eigenvectors as rows. */
-export interface Eigen {
-  readonly values: Float64Array;
-  readonly vectors: Matrix;
-}
-
-/** Thrown where an eigenproblem does not converge; the caller turns it into a status. */
-export class NotConverged extends Error {}
-
-export function eigen(a: Matrix): Eigen {
-  const vectors = matrix(a.rows, a.rows, a.data.slice());
-  const values = new Float64Array(a.rows);
-  if (!eigenInPlace(vectors.data, a.rows, values)) throw new NotConverged('an eigenproblem did not converge');
-  return { values, vectors };
-}
-
-/** How many of the descending values exceed `cut`. */
-export function countAbove(values: Float64Array, cut: number): number {
-  let n = 0;
-  while (n < values.length && values[n] > cut) n++;
-  return n;
-}
-
-/** The eigenvectors whose values exceed `cut`, each divided by the root of its value: W with W a W^T = I. */
-export function whitener(e: Eigen, cut: number): Matrix {
-  const n = e.vectors.cols;
-  const w = matrix(countAbove(e.values, cut), n);
-  for (let i = 0; i < w.rows; i++) {
-    const scale = 1 / Math.sqrt(e.values[i]);
-    for (let j = 0; j < n; j++) w.data[i * n + j] = scale * e.vectors.data[i * n + j];
-  }
-  return w;
-}
-
 /**
  * The lower Cholesky factor of n x n at `at`, in place of the lower triangle. Returns the smallest pivot over the largest, both
  * before their roots; 0 or less, or NaN, where the matrix is not positive definite.
@@ -219,9 +148,9 @@ export function choleskyInPlace(a: Float64Array, at: number, n: number): number 
     const row = at + i * n;
     for (let j = 0; j < i; j++) {
       const other = at + j * n;
-      a[row + j] = (a[row + j] - dot(a, row, a, other, j)) / a[other + j];
+      a[row + j] = (a[row + j] - interleavedDot(a, row, a, other, j)) / a[other + j];
     }
-    const pivot = a[row + i] - dot(a, row, a, row, i);
+    const pivot = a[row + i] - interleavedDot(a, row, a, row, i);
     if (!(pivot > 0)) return pivot;
     least = Math.min(least, pivot);
     most = Math.max(most, pivot);
@@ -267,19 +196,53 @@ function divideRow(b: Float64Array, row: number, divisor: number, m: number): vo
   for (let j = 0; j < m; j++) b[row + j] /= divisor;
 }
 
-/** A pivot ratio above it leaves no eigenvalue near a pseudo-inverse's cut, so that inverse and pseudo-inverse agree. */
-const WELL_CONDITIONED = 1e-6;
-
 /** s^+ b for a positive semidefinite s, cut at `tolerance` of its largest eigenvalue. */
 export function solveSemidefinite(s: Matrix, b: Matrix, tolerance: number): Matrix {
   if (s.rows === 0) return b;
   const factor = s.data.slice();
   if (choleskyInPlace(factor, 0, s.rows) > WELL_CONDITIONED) {
-    const x = matrixCopy(b);
+    const x = copy(b);
     choleskySolveInPlace(factor, 0, s.rows, x.data, 0, b.cols);
     return x;
   }
   const e = eigen(s);
   const w = whitener(e, tolerance * Math.max(e.values[0], 0));
-  return multiply(transposed(w), multiply(w, b));
+  return multiply(transpose(w), multiply(w, b));
+}
+
+/**
+ * a = Q R: orthonormal columns that span those of `a`, and the coordinates of `a` in them (R_ii > 0 where a column adds a
+ * direction; a dependent column adds none). Gram-Schmidt, twice: orthogonal to rounding.
+ */
+export function orthonormalise(a: Matrix): { basis: Matrix; coordinates: Matrix } {
+  const kept: Float64Array[] = [];
+  const coefficients: Float64Array[] = [];
+  for (let j = 0; j < a.cols; j++) {
+    const v = new Float64Array(a.rows);
+    for (let i = 0; i < a.rows; i++) v[i] = a.data[i * a.cols + j];
+    const before = Math.hypot(...v);
+    const coordinate = new Float64Array(Math.min(a.rows, a.cols));
+    for (let pass = 0; pass < 2; pass++)
+      kept.forEach((q, k) => {
+        let along = 0;
+        for (let i = 0; i < a.rows; i++) along += q[i] * v[i];
+        for (let i = 0; i < a.rows; i++) v[i] -= along * q[i];
+        coordinate[k] += along;
+      });
+    const norm = Math.hypot(...v);
+    if (norm > DEPENDENT_COLUMN * before && kept.length < a.rows) {
+      coordinate[kept.length] = norm;
+      kept.push(v.map((x) => x / norm));
+    }
+    coefficients.push(coordinate);
+  }
+  const basis = matrix(a.rows, kept.length);
+  kept.forEach((q, k) => {
+    for (let i = 0; i < a.rows; i++) basis.data[i * kept.length + k] = q[i];
+  });
+  const coordinates = matrix(kept.length, a.cols);
+  coefficients.forEach((c, j) => {
+    for (let k = 0; k < kept.length; k++) coordinates.data[k * a.cols + j] = c[k];
+  });
+  return { basis, coordinates };
 }

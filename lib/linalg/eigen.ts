@@ -1,8 +1,42 @@
+import { NEGLIGIBLE_COUPLING } from '../base/conventions.js';
+import { copy, type Matrix, matrix } from './matrix.js';
+
+/** Eigenvalues descending, eigenvectors as rows. */
+export interface Eigen {
+  readonly values: Float64Array;
+  readonly vectors: Matrix;
+}
+
+/** Thrown where an eigenproblem does not converge; the caller turns it into a status. */
+export class NotConverged extends Error {}
+
+export function eigen(a: Matrix): Eigen {
+  const vectors = copy(a);
+  const values = new Float64Array(a.rows);
+  if (!eigenInPlace(vectors.data, a.rows, values)) throw new NotConverged('an eigenproblem did not converge');
+  return { values, vectors };
+}
+
+/** How many of the descending values exceed `cut`. */
+export function countAbove(values: Float64Array, cut: number): number {
+  let n = 0;
+  while (n < values.length && values[n] > cut) n++;
+  return n;
+}
+
+/** The eigenvectors whose values exceed `cut`, each divided by the root of its value: W with W a W^T = I. */
+export function whitener(e: Eigen, cut: number): Matrix {
+  const n = e.vectors.cols;
+  const w = matrix(countAbove(e.values, cut), n);
+  for (let i = 0; i < w.rows; i++) {
+    const deviation = Math.sqrt(e.values[i]);
+    for (let j = 0; j < n; j++) w.data[i * n + j] = e.vectors.data[i * n + j] / deviation;
+  }
+  return w;
+}
+
 /** QL steps that an eigenvalue may take before it counts as lost; two or three are usual. */
 const MOST_STEPS = 60;
-const EPSILON = 2 ** -52;
-/** A coupling below this share of the whole matrix is rounding, whatever the size of its neighbours. */
-const NEGLIGIBLE = 1e-20;
 
 /**
  * The symmetric eigenproblem: Householder reflections to tridiagonal form, then implicit QL. `a` (n, n) is replaced by the
@@ -37,14 +71,14 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, coup
   for (let k = 0; k < n - 1; k++) {
     diagonal[k] = a[k * n + k];
     const first = a[k * n + k + 1];
-    let rest = 0;
-    for (let j = k + 2; j < n; j++) rest += a[k * n + j] * a[k * n + j];
-    if (rest === 0) {
+    let tail = 0;
+    for (let j = k + 2; j < n; j++) tail += a[k * n + j] * a[k * n + j];
+    if (tail === 0) {
       coupling[k] = first;
       continue;
     }
     // The reflection I - beta v v^T takes the row beyond the diagonal to (target, 0, ..).
-    const norm = Math.sqrt(first * first + rest);
+    const norm = Math.sqrt(first * first + tail);
     const target = first > 0 ? -norm : norm;
     const beta = 1 / (norm * (norm + Math.abs(first)));
     coupling[k] = target;
@@ -110,7 +144,7 @@ function diagonalise(d: Float64Array, e: Float64Array, rows: Float64Array, n: nu
       let high = low;
       while (high < n - 1) {
         const size = Math.abs(d[high]) + Math.abs(d[high + 1]);
-        if (Math.abs(e[high]) <= EPSILON * size + NEGLIGIBLE) break;
+        if (Math.abs(e[high]) <= Number.EPSILON * size + NEGLIGIBLE_COUPLING) break;
         high++;
       }
       if (high === low) break;

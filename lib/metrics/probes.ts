@@ -1,8 +1,8 @@
-import type { Backend, Control, MomentsAnswer } from '../backend/requests.js';
+import type { Backend, Control, MomentsAnswer, ProbeAnswer } from '../backend/requests.js';
 import type { Transitions } from '../data/transitions.js';
 import type { Variables } from '../moments/of-data.js';
 
-/** theory.md section 4 on data; a metric whose variables the data lacks is absent. */
+/** The metrics of docs/theory.md section 4 on data; one whose variables the data lacks is absent. */
 export interface DataMetrics {
   actionError?: number;
   futureLeakage?: number;
@@ -20,6 +20,56 @@ export const EVERYTHING = 'everything';
 
 export const ONLY_LEAKAGE = 'leakage';
 
+/** A target variable t: its columns, and the metrics that entry `at` of a probe's figures gives. */
+interface Target {
+  readonly begin: number;
+  readonly width: number;
+  readonly metricsOf: (answer: ProbeAnswer, at: number) => DataMetrics;
+}
+
+/** The targets that the data has, `isAll` or those of leakage alone. */
+function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
+  const targets: Target[] = [];
+  if (t.action)
+    targets.push({
+      begin: v.layout.action,
+      width: t.actionDim,
+      metricsOf: (answer, at) => ({
+        actionError: answer.conditional[at],
+        actionInformation: answer.information[at],
+        rawActionError: answer.raw[at],
+      }),
+    });
+  if (t.exogenousNext)
+    targets.push({
+      begin: v.exogenousNext,
+      width: t.exogenousDim,
+      metricsOf: (answer, at) => ({
+        futureLeakage: 1 - answer.conditional[at],
+        futureInformation: answer.information[at],
+        rawExogenousNextError: answer.raw[at],
+      }),
+    });
+  if (t.endogenousNext && isAll)
+    targets.push({
+      begin: v.endogenousNext,
+      width: t.observationDim,
+      metricsOf: (answer, at) => ({ endogenousError: answer.conditional[at] }),
+    });
+  if (isAll)
+    targets.push({
+      begin: v.layout.observation,
+      width: t.observationDim,
+      metricsOf: (answer, at) => ({ rawObservationError: answer.raw[at] }),
+    });
+  return targets;
+}
+
+/**
+ * The metrics of z = C o + D o' for each of `latentDims`, by ridge probes fitted to the moments `train` and measured on `heldOut`:
+ * the shares 1 - R^2 of docs/theory.md section 4, those of a target given o and the raw ones. A metric is absent where the data
+ * lacks its variable or where the target leaves nothing to explain.
+ */
 export async function probeAll(
   t: Transitions,
   v: Variables,
@@ -33,83 +83,33 @@ export async function probeAll(
   control: Control,
   wanted: typeof EVERYTHING | typeof ONLY_LEAKAGE = EVERYTHING,
 ): Promise<DataMetrics[]> {
-  const d = t.observationDim;
-  type Target = readonly [begin: number, width: number, read: (m: DataMetrics, at: number) => void];
-  const targets: Target[] = [];
-  const answer: {
-    conditional: Float64Array;
-    raw: Float64Array;
-    information: Float64Array;
-    consistency: Float64Array;
-  }[] = [];
-  const value = (name: 'conditional' | 'raw' | 'information', at: number) => answer[0]?.[name][at];
-  if (t.action) {
-    targets.push([
-      v.layout.action,
-      t.actionDim,
-      (m, at) => {
-        m.actionError = value('conditional', at);
-        m.actionInformation = value('information', at);
-        m.rawActionError = value('raw', at);
-      },
-    ]);
-  }
-  if (t.exogenousNext) {
-    targets.push([
-      v.exogenousNext,
-      t.exogenousDim ?? 0,
-      (m, at) => {
-        m.futureLeakage = 1 - value('conditional', at);
-        m.futureInformation = value('information', at);
-        m.rawExogenousNextError = value('raw', at);
-      },
-    ]);
-  }
-  if (t.endogenousNext && wanted === EVERYTHING) {
-    targets.push([
-      v.endogenousNext,
-      d,
-      (m, at) => {
-        m.endogenousError = value('conditional', at);
-      },
-    ]);
-  }
-  if (wanted === EVERYTHING) {
-    targets.push([
-      v.layout.observation,
-      d,
-      (m, at) => {
-        m.rawObservationError = value('raw', at);
-      },
-    ]);
-  }
-  answer.push(
-    await backend.probe(
-      {
-        width: v.width,
-        train,
-        heldOut,
-        observation: v.layout.observation,
-        observationNext: v.layout.observationNext,
-        observationDim: d,
-        encoderC: encoder.encoderC,
-        encoderD: encoder.encoderD,
-        rows,
-        latentDims: Int32Array.from(latentDims),
-        targets: Int32Array.from(targets.flatMap((target) => [target[0], target[1]])),
-        ridge,
-        pairObservation: v.layout.pairObservation,
-        pairObservationNext: v.layout.pairObservationNext,
-      },
-      control,
-    ),
+  const targets = targetsOf(t, v, wanted === EVERYTHING);
+  const { observation, observationNext, pairObservation, pairObservationNext } = v.layout;
+  const answer = await backend.probe(
+    {
+      width: v.width,
+      train,
+      heldOut,
+      observation,
+      observationNext,
+      observationDim: t.observationDim,
+      encoderC: encoder.encoderC,
+      encoderD: encoder.encoderD,
+      rows,
+      latentDims: Int32Array.from(latentDims),
+      targets: Int32Array.from(targets.flatMap(({ begin, width }) => [begin, width])),
+      ridge,
+      pairObservation,
+      pairObservationNext,
+    },
+    control,
   );
   return latentDims.map((_, i) => {
     const metrics: DataMetrics = {};
-    targets.forEach(([, , read], n) => {
-      read(metrics, i * targets.length + n);
+    targets.forEach(({ metricsOf }, n) => {
+      Object.assign(metrics, metricsOf(answer, i * targets.length + n));
     });
-    metrics.consistencyError = answer[0]?.consistency[i];
+    metrics.consistencyError = answer.consistency[i];
     for (const name of Object.keys(metrics) as (keyof DataMetrics)[])
       if (Number.isNaN(metrics[name])) delete metrics[name];
     return metrics;

@@ -1,23 +1,39 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
-import { quote } from '../base/validate.js';
-import { above, type Matrix, matrix } from '../linalg/matrix.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, integer, parseOptions, quote } from '../base/validate.js';
+import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { equations } from '../world/equations.js';
-import { createWorld, type WorldSpec } from '../world/world.js';
+import { createWorld, type World, type WorldSpec } from '../world/world.js';
 import type { Variables } from './of-data.js';
 
 export interface DrawMomentsOptions extends Control {
   /** How many transitions each draw stands for, 1 .. 2^53 - 1. */
   readonly transitions: number;
-  /** How many draws. Default 1. */
-  readonly draws?: number;
-  /** Index of the first draw: draws of one world and seed are the same in any batches. Default 0. */
-  readonly first?: number;
+  /** How many draws, from 1. Default 1. */
+  readonly draws?: number | undefined;
+  /** Index of the first draw, from 0: draws of one world and seed are the same in any batches. Default 0. */
+  readonly first?: number | undefined;
   /** Also the moments of the paired view (o2, o2'). Default false. */
-  readonly pairs?: boolean;
-  readonly backend?: Backend;
+  readonly pairs?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
+
+const optionsSchema = describes<DrawMomentsOptions>()(
+  z.strictObject({
+    ...controlFields,
+    transitions: integer(1),
+    draws: integer(1).default(1),
+    first: integer(0).default(0),
+    pairs: z.boolean().default(false),
+    backend: backendField,
+  }),
+);
 
 export interface DrawnMoments extends Variables {
   readonly count: number;
@@ -32,21 +48,19 @@ export interface DrawnMoments extends Variables {
  * (docs/guide.md, T10). The draws follow the world's seed, apart from its transitions. Throws an ExolamError of kind `input`
  * where an option or the world is not accepted, `cancelled` after an abort.
  */
-export async function drawMoments(spec: WorldSpec, options: DrawMomentsOptions): Promise<DrawnMoments> {
-  const world = createWorld(spec);
+export function drawMoments(spec: WorldSpec, options: DrawMomentsOptions): Promise<DrawnMoments> {
+  return boundary('drawMoments', () => draw(createWorld(spec), parseOptions(optionsSchema, options)));
+}
+
+async function draw(world: World, options: z.output<typeof optionsSchema>): Promise<DrawnMoments> {
   const { observationDim: d, actionDim, exogenousDim, seed } = world.spec;
-  const degrees = whole(options.transitions, 'transitions', 1);
-  const count = whole(options.draws ?? 1, 'draws', 1);
-  const first = whole(options.first ?? 0, 'first', 0);
-  const pair = options.pairs ?? false;
+  const { transitions: degrees, draws: count, first, pairs: pair } = options;
+  const rows = (pair ? 4 : 2) * d + actionDim + exogenousDim;
+  requireMemory(8 * rows ** 2 * (count + 2), `draws: ${count} draws of the moments of ${rows} coordinates`);
   const v = equations(world);
   const views = [v.observation, v.observationNext];
   if (pair) views.push(v.pairObservation, v.pairObservationNext);
-  const {
-    rows: width,
-    cols: sources,
-    data: loadings,
-  } = used([...views, v.action, v.exogenousNext].reduce(above));
+  const { rows: width, cols: sources, data: loadings } = used(vstack([...views, v.action, v.exogenousNext]));
   if (!Number.isSafeInteger(4 * (first + count) * sources * sources))
     throw new ExolamError('input', `first: expected an index of fewer digits but received ${quote(first)}`);
   const moments = await (options.backend ?? defaultBackend()).wishart(
@@ -70,11 +84,6 @@ export async function drawMoments(spec: WorldSpec, options: DrawMomentsOptions):
     count,
     moments,
   };
-}
-
-function whole(value: number, field: string, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new ExolamError('input', `${field}: expected an integer from ${least} but received ${quote(value)}`);
 }
 
 /** Without the sources that load on nothing: each would cost as much as the others. */

@@ -5,8 +5,9 @@ import type { Transitions } from '../data/transitions.js';
 /** Rows assembled at a time: bounds what is held beside the data itself. */
 const CHUNK = 4096;
 
-/** The variables of a set of transitions side by side, and their second moments about given means. */
+/** Where each variable of a set of transitions stands among the columns of its joint moments. */
 export interface Variables {
+  /** Columns in all. */
   readonly width: number;
   readonly layout: MomentLayout;
   /** First column of x' and of the clean o', -1 where absent. */
@@ -40,22 +41,25 @@ function columnsOf(t: Transitions): { variables: Variables; columns: Column[] } 
   return { variables: { width, layout, exogenousNext, endogenousNext }, columns };
 }
 
+/** The variables that the data has, in the order o, o', o2, o2', a, x', clean o'; a column of -1 stands for one that it lacks. */
 export function variablesOf(t: Transitions): Variables {
   return columnsOf(t).variables;
 }
 
-/** Mean of every variable over the given rows. */
+/** The mean of every variable over the given rows, (width). NaN of no rows. */
 export function meanOf(t: Transitions, rows: Int32Array): Float64Array {
   const { variables, columns } = columnsOf(t);
   const mean = new Float64Array(variables.width);
   for (const [values, width, begin] of columns) {
-    for (const row of rows)
-      for (let j = 0; j < width; j++) mean[begin + j] = mean[begin + j] + values[row * width + j];
+    for (const row of rows) for (let j = 0; j < width; j++) mean[begin + j] += values[row * width + j];
   }
   return mean.map((sum) => sum / rows.length);
 }
 
-/** Second moments about `mean` over the given rows, (width, width), divided by their number. */
+/**
+ * Second moments about `mean` over the given rows, (width, width): S_vw of docs/theory.md for all variables at once, divided by
+ * the number of rows. NaN of no rows. Progress is by row.
+ */
 export async function secondMoments(
   t: Transitions,
   rows: Int32Array,
@@ -76,7 +80,7 @@ export async function secondMoments(
       { rows: part.length, width: variables.width, data, mean },
       { ...control, onProgress: undefined },
     );
-    if (total) for (let i = 0; i < total.length; i++) total[i] = total[i] + sums[i];
+    if (total) for (let i = 0; i < total.length; i++) total[i] += sums[i];
     else total = sums;
     control.onProgress?.(Math.min(first + CHUNK, rows.length), rows.length);
   }

@@ -48,6 +48,84 @@ function decades([low, high]: readonly [number, number]): number[] {
   return inside(powers.flatMap((v) => [v, 2 * v, 5 * v]));
 }
 
+/** An objective of the analysis: how it is drawn, and its rows by latent dimension. */
+interface Objective {
+  readonly name: string;
+  readonly colour: string;
+  readonly dash: readonly number[];
+  readonly rows: Analysis['latent'];
+}
+
+/** Every metric by latent dimension; nothing where the data has no variable to measure. */
+function metricsDrawing(a: Analysis, objectives: readonly Objective[]): Drawing | undefined {
+  const present = METRICS.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
+  const dims = a.latent.map((row) => row.latentDim);
+  if (present.length === 0 || dims.length === 0) return undefined;
+  const x: Axis = {
+    field: 'x',
+    title: 'latent dimension k',
+    domain: [Math.min(...dims) - 0.3, Math.max(...dims) + 0.3],
+  };
+  return {
+    name: 'metrics',
+    title: 'What z holds',
+    key: objectives.map(({ name, colour, dash }) => ({ kind: 'line', label: name, colour, dash })),
+    panels: present.map(([metric, name]) => {
+      const values = a.latent.map((row) => row.metrics[metric]).filter((v) => v !== undefined);
+      const domain = [Math.min(0, ...values), Math.max(1, ...values)] as const;
+      return lineChart(
+        name,
+        x,
+        { field: 'y', title: 'share of variance, held out', domain },
+        objectives.flatMap(({ colour, dash, rows }) => {
+          const points = rows
+            .filter((row) => row.metrics[metric] !== undefined)
+            .map((row) => ({ x: row.latentDim, y: row.metrics[metric] as number }));
+          return [
+            { rows: points, colour, dash },
+            { rows: points, colour, mark: 'point' as const },
+          ];
+        }),
+      );
+    }),
+    caption: `On held-out data, given the present observation. ${present.map(([, name, reading]) => `${name[0]?.toUpperCase()}${name.slice(1)}: ${reading}.`).join(' ')}`,
+  };
+}
+
+/** The leading eigenvalues of the first objective; nothing where there is only one. */
+function spectrumDrawing(a: Analysis, objectives: readonly Objective[]): Drawing | undefined {
+  const spectrum = a.spectrum.filter((v) => v > 0).slice(0, MODES);
+  if (spectrum.length <= 1) return undefined;
+  const values = spectrum.map((v, i) => ({ x: i + 1, y: v }));
+  const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * spectrum[0]] as const;
+  const colour = COLOURS[0];
+  return {
+    name: 'spectrum',
+    title: 'Why: the spectrum of the innovation',
+    key: [],
+    panels: [
+      lineChart(
+        spectrum.length < a.spectrum.length
+          ? `the ${spectrum.length} strongest of ${a.spectrum.length} modes`
+          : `all ${spectrum.length} modes`,
+        { field: 'x', title: 'mode, strongest first', domain: [0.5, spectrum.length + 0.5] },
+        {
+          field: 'y',
+          title: 'variance (observation units squared)',
+          log: true,
+          domain: ends,
+          ticks: decades(ends),
+        },
+        [
+          { rows: values, colour },
+          { rows: values, colour, mark: 'point' },
+        ],
+      ),
+    ],
+    caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective, ${objectives[0]?.name ?? ''}. A latent dimension of k keeps the k modes on the left, whoever moves them.`,
+  };
+}
+
 /** The page of one analysis; `source` names its file. */
 export async function analysisPage(a: Analysis, source: string): Promise<string> {
   const kinds = [...new Set(a.latent.map((row) => JSON.stringify(row.objective)))];
@@ -57,76 +135,10 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     dash: DASHES[i % DASHES.length] as readonly number[],
     rows: a.latent.filter((row) => JSON.stringify(row.objective) === kind),
   }));
-  const present = METRICS.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
-  const dims = a.latent.map((row) => row.latentDim);
   const sections: Section[] = [{ html: `<p class="verdict">${escapeHtml(a.recommendation)}</p>` }];
 
-  if (present.length > 0 && dims.length > 0) {
-    const x: Axis = {
-      field: 'x',
-      title: 'latent dimension k',
-      domain: [Math.min(...dims) - 0.3, Math.max(...dims) + 0.3],
-    };
-    const drawing: Drawing = {
-      name: 'metrics',
-      title: 'What z holds',
-      key: objectives.map(({ name, colour, dash }) => ({ kind: 'line', label: name, colour, dash })),
-      panels: present.map(([metric, name]) => {
-        const values = a.latent.map((row) => row.metrics[metric]).filter((v) => v !== undefined);
-        const domain = [Math.min(0, ...values), Math.max(1, ...values)] as const;
-        return lineChart(
-          name,
-          x,
-          { field: 'y', title: 'share of variance, held out', domain },
-          objectives.flatMap(({ colour, dash, rows }) => {
-            const points = rows
-              .filter((row) => row.metrics[metric] !== undefined)
-              .map((row) => ({ x: row.latentDim, y: row.metrics[metric] as number }));
-            return [
-              { rows: points, colour, dash },
-              { rows: points, colour, mark: 'point' as const },
-            ];
-          }),
-        );
-      }),
-      caption: `On held-out data, given the present observation. ${present.map(([, name, reading]) => `${name[0]?.toUpperCase()}${name.slice(1)}: ${reading}.`).join(' ')}`,
-    };
-    sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
-  }
-
-  const spectrum = a.spectrum.filter((v) => v > 0).slice(0, MODES);
-  if (spectrum.length > 1) {
-    const values = spectrum.map((v, i) => ({ x: i + 1, y: v }));
-    const ends = [0.7 * (spectrum.at(-1) as number), 1.4 * spectrum[0]] as const;
-    const colour = COLOURS[0];
-    const drawing: Drawing = {
-      name: 'spectrum',
-      title: 'Why: the spectrum of the innovation',
-      key: [],
-      panels: [
-        lineChart(
-          spectrum.length < a.spectrum.length
-            ? `the ${spectrum.length} strongest of ${a.spectrum.length} modes`
-            : `all ${spectrum.length} modes`,
-          { field: 'x', title: 'mode, strongest first', domain: [0.5, spectrum.length + 0.5] },
-          {
-            field: 'y',
-            title: 'variance (observation units squared)',
-            log: true,
-            domain: ends,
-            ticks: decades(ends),
-          },
-          [
-            { rows: values, colour },
-            { rows: values, colour, mark: 'point' },
-          ],
-        ),
-      ],
-      caption: `Variance of the directions in which the next observation differs from what the present one predicts, for the first objective, ${objectives[0]?.name ?? ''}. A latent dimension of k keeps the k modes on the left, whoever moves them.`,
-    };
-    sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
-  }
-
+  for (const drawing of [metricsDrawing(a, objectives), spectrumDrawing(a, objectives)])
+    if (drawing) sections.push({ title: drawing.title, html: (await draw(drawing, false)).html });
   if (a.remedies.length > 0) sections.push({ title: 'What remedies would cost', html: remedies(a) });
   sections.push({ title: 'The numbers', html: numbers(a, objectives) });
   if (a.notes.length > 0) {
@@ -182,7 +194,7 @@ function remedies({ remedies: all, level }: Analysis): string {
   return `<p>${escapeHtml(about)}</p>${tableHtml(header, rows)}${notesHtml(all)}`;
 }
 
-function numbers(a: Analysis, objectives: readonly { name: string; rows: Analysis['latent'] }[]): string {
+function numbers(a: Analysis, objectives: readonly Objective[]): string {
   const columns = NAMES.filter(([metric]) => a.latent.some((row) => row.metrics[metric] !== undefined));
   const cell = (v: number | undefined) => {
     if (v === undefined) return '';

@@ -1,6 +1,7 @@
 import { lineChart, type Series } from '../report/charts.js';
 import type { Case } from '../solve/population.js';
 import { remedy } from './remedies.js';
+import type { ReproduceSpec } from './spec.js';
 import { need, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, spread, tableOf } from './table.js';
 
@@ -8,6 +9,49 @@ const IDS = ['action-supervised', 'exogenous-robust'] as const;
 const COLOURS = ['#2f7ed8', '#e8590c', '#2b9a66'] as const;
 /** Below this a share of variance is rounding and is not drawn. */
 const FLOOR = 1e-10;
+
+/** The rows of one remedy at one variance ratio, by strength. */
+const rowsOfSetting = (rows: readonly Row[], id: string, ratio: number) =>
+  rows.filter((r) => r['remedy'] === id && r['ratio'] === ratio);
+
+/** Both errors over the strength, one panel a remedy. */
+function panelsOf(rows: readonly Row[], spec: ReproduceSpec) {
+  const { ratios, strengths } = spec.consistency;
+  const ends: [number, number] = [strengths[0], strengths.at(-1) as number];
+  const line = (id: string, ratio: number, metric: string) =>
+    rowsOfSetting(rows, id, ratio)
+      .filter((row) => (row[`${metric}Least`] as number) > FLOOR)
+      .map((row) => ({
+        x: row['relativeStrength'] as number,
+        y: row[metric] as number,
+        low: row[`${metric}Least`] as number,
+        high: row[`${metric}Greatest`] as number,
+      }));
+  return IDS.map((id) =>
+    lineChart(
+      remedy(id).name,
+      {
+        field: 'x',
+        title: 'strength / critical strength of orthonormal mixing',
+        log: true,
+        domain: ends,
+        ticks: [0.01, 1, 100, 1e4],
+      },
+      {
+        field: 'y',
+        title: 'share of variance',
+        log: true,
+        domain: [FLOOR, 1],
+        ticks: [1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1],
+      },
+      ratios.flatMap((ratio, i): Series[] => [
+        { rows: line(id, ratio, 'consistencyError'), colour: COLOURS[i] as string, band: true },
+        { rows: line(id, ratio, 'futureLeakage'), colour: COLOURS[i] as string, dash: [4, 3] },
+      ]),
+      [{ at: 1, colour: 'var(--text)', dash: [5, 4] }],
+    ),
+  );
+}
 
 /** How consistency and leakage fade with the strength of the auxiliary objectives, where the two states overlap. */
 export const consistency: Study = {
@@ -28,7 +72,7 @@ export const consistency: Study = {
             const { strength, objective } = remedy(id);
             if (!strength) continue;
             const level = relative * strength.critical(ratio);
-            const own = {
+            const setting = {
               ...world,
               mixing: 'gaussian' as const,
               exogenousScale: Math.sqrt(ratio),
@@ -36,8 +80,8 @@ export const consistency: Study = {
             };
             keys.push({ remedy: id, ratio, relativeStrength: relative, strength: level, seed: seed + i });
             cases.push({
-              world: own,
-              objective: objective(own, { ...run.spec.strengths, [strength.edges]: level }),
+              world: setting,
+              objective: objective(setting, { ...run.spec.strengths, [strength.edges]: level }),
               latentDim,
             });
           }
@@ -66,49 +110,15 @@ export const consistency: Study = {
     ];
   },
   read(tables, spec) {
-    const { ratios, strengths } = spec.consistency;
+    const { ratios } = spec.consistency;
     const rows = spread(
       rowsOf(need(tables, 'consistency')),
       ['remedy', 'ratio', 'relativeStrength'],
       ['consistencyError', 'futureLeakage'],
     );
-    const ends: [number, number] = [strengths[0], strengths.at(-1) as number];
-    const own = (id: string, ratio: number) => rows.filter((r) => r['remedy'] === id && r['ratio'] === ratio);
-    const line = (id: string, ratio: number, metric: string) =>
-      own(id, ratio)
-        .filter((row) => (row[`${metric}Least`] as number) > FLOOR)
-        .map((row) => ({
-          x: row['relativeStrength'] as number,
-          y: row[metric] as number,
-          low: row[`${metric}Least`] as number,
-          high: row[`${metric}Greatest`] as number,
-        }));
-    const panels = IDS.map((id) =>
-      lineChart(
-        remedy(id).name,
-        {
-          field: 'x',
-          title: 'strength / critical strength of orthonormal mixing',
-          log: true,
-          domain: ends,
-          ticks: [0.01, 1, 100, 1e4],
-        },
-        {
-          field: 'y',
-          title: 'share of variance',
-          log: true,
-          domain: [FLOOR, 1],
-          ticks: [1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1],
-        },
-        ratios.flatMap((ratio, i): Series[] => [
-          { rows: line(id, ratio, 'consistencyError'), colour: COLOURS[i] as string, band: true },
-          { rows: line(id, ratio, 'futureLeakage'), colour: COLOURS[i] as string, dash: [4, 3] },
-        ]),
-        [{ at: 1, colour: 'var(--text)', dash: [5, 4] }],
-      ),
-    );
+    const of = (id: string, ratio: number) => rowsOfSetting(rows, id, ratio);
     const power = (id: string, metric: string) => {
-      const [a, b] = own(id, ratios[0]).slice(-2) as [Row, Row];
+      const [a, b] = of(id, ratios[0]).slice(-2) as [Row, Row];
       const rise = (name: string) => Math.log((b[name] as number) / (a[name] as number));
       return (rise(metric) / rise('relativeStrength')).toFixed(2).replace('-', '−');
     };
@@ -141,7 +151,7 @@ export const consistency: Study = {
               dash: [5, 4],
             },
           ],
-          panels,
+          panels: panelsOf(rows, spec),
           caption: `Consistency error: how far the latent action moves when the exogenous state is drawn again while state and action are held, relative to its own variance (0: the same action always gets the same latent). Both axes are logarithmic. Overlapping mixing, mean of ${spec.worlds} worlds (band: least to greatest, for the consistency error). Beyond the dashed line, where orthonormal mixing would be free of leakage altogether, both errors go to zero as 1 / strength².`,
         },
       ],

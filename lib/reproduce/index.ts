@@ -1,5 +1,5 @@
 export { present, reproductionPage } from './page.js';
 export { isReproduction, readReproduction } from './read.js';
-export { type ReproduceOptions, type Reproduction, reproduce } from './reproduce.js';
+export { type ReproduceOptions, type Reproduction, reproduce, reproduceOptionsSchema } from './reproduce.js';
 export { allHold } from './statements.js';
 export { resultsJson, writeReproduction } from './write.js';

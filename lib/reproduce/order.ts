@@ -1,17 +1,7 @@
-import {
-  beside,
-  columns,
-  type Matrix,
-  matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  sum,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, hstack, matrix, minus, scale, sum, transpose } from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
-import { halfTimes } from '../theorems/flow.js';
+import { halfTimes, rotation } from '../theorems/flow.js';
 import { Random } from '../theorems/random.js';
 import { covariance, equations, residual } from '../world/equations.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
@@ -34,32 +24,32 @@ const logistic = (start: number, eigenvalue: number, time: number): number =>
 const halfTime = (start: number, eigenvalue: number): number =>
   Math.log((1 - start) / start) / (4 * eigenvalue);
 
-function rotation(random: Random, n: number): Matrix {
-  return orthonormalise(matrix(n, n, random.normals(n * n))).basis;
-}
-
 /** A world without empty coordinates, and cov(o' given o). */
-function innovation(spec: ReproduceSpec, own: WorldSpec) {
+function innovation(spec: ReproduceSpec, setting: WorldSpec) {
   const world = createWorld({
     ...spec.world,
     observationDim: spec.world.endogenousDim + spec.world.exogenousDim,
-    ...own,
+    ...setting,
   });
   const source = equations(world);
   const r = residual(source.observationNext, source.observation);
-  return { world, own: covariance(r, r), d: world.spec.observationDim };
+  return { world, covariance: covariance(r, r), d: world.spec.observationDim };
 }
 
 /** How much of one action and one exogenous direction plain gradient descent has learned, over time. */
 function curves(spec: ReproduceSpec): Row[] {
   const { start, ratio } = spec.order;
-  const { world, own, d } = innovation(spec, { exogenousScale: Math.sqrt(ratio), seed: spec.seed });
+  const {
+    world,
+    covariance: sigma,
+    d,
+  } = innovation(spec, { exogenousScale: Math.sqrt(ratio), seed: spec.seed });
   const mixing = fullMixing(world);
   const ds = spec.world.endogenousDim;
   const action = multiply(columns(mixing, 0, ds), columns(world.actionEffect, 0, 1));
-  const directions = beside(action, columns(mixing, ds, ds + 1));
-  const turn = rotation(new Random(spec.seed, 'order'), d);
-  let [B, G] = [scale(Math.sqrt(start), turn), scale(Math.sqrt(start), transpose(turn))];
+  const directions = hstack([action, columns(mixing, ds, ds + 1)]);
+  const R = rotation(new Random(spec.seed, 'order'), d);
+  let [B, G] = [scale(Math.sqrt(start), R), scale(Math.sqrt(start), transpose(R))];
   const step = RATE / Math.max(1, ratio);
   const end = 1.8 * halfTime(start, Math.min(1, ratio));
   const steps = Math.ceil(end / step);
@@ -77,7 +67,7 @@ function curves(spec: ReproduceSpec): Row[] {
         exogenousPredicted: logistic(start, ratio, t * step),
       });
     }
-    const error = minus(multiply(map, own), own);
+    const error = minus(multiply(map, sigma), sigma);
     const [byB, byG] = [multiply(error, transpose(G)), multiply(transpose(B), error)];
     B = sum(B, scale(-2 * step, byB));
     G = sum(G, scale(-2 * step, byG));
@@ -88,19 +78,82 @@ function curves(spec: ReproduceSpec): Row[] {
 /** Half-times of every mode of overlapping worlds, by gradient flow. */
 async function modes(run: Run, exogenousScale: number, seed: number): Promise<Row[]> {
   const { start } = run.spec.order;
-  const { own, d } = innovation(run.spec, { mixing: 'gaussian', exogenousScale, seed, observationDim: 12 });
-  const { values, vectors } = await run.backend.symmetricEigen(own.data, d, 1);
+  const { covariance: sigma, d } = innovation(run.spec, {
+    mixing: 'gaussian',
+    exogenousScale,
+    seed,
+    observationDim: 12,
+  });
+  const { values, vectors } = await run.backend.symmetricEigen(sigma.data, d, 1);
   const followed = Array.from(values).filter((v) => v > WEAKEST * values[0]);
   const directions = transpose(matrix(followed.length, d, vectors.slice(0, followed.length * d)));
   const until = 3 * halfTime(start, followed.at(-1) as number);
-  const turn = rotation(new Random(run.spec.seed, 'modes', exogenousScale, seed), d);
-  return halfTimes(own, turn, start, directions, values[0], until).map((measured, i) => ({
+  const R = rotation(new Random(run.spec.seed, 'modes', exogenousScale, seed), d);
+  return halfTimes(sigma, R, start, directions, values[0], until).map((measured, i) => ({
     exogenousScale,
     seed,
     eigenvalue: followed[i],
     halfTime: measured,
     predicted: halfTime(start, followed[i]),
   }));
+}
+
+/** What descent has learned of an action and of an exogenous direction, over the predicted logistic curves. */
+function timePanel(learned: readonly Row[], spec: ReproduceSpec) {
+  const { start, ratio } = spec.order;
+  const line = (name: string) => learned.map((row) => ({ x: row['time'] as number, y: row[name] as number }));
+  const end = learned.at(-1)?.['time'] as number;
+  return lineChart(
+    'orthonormal mixing',
+    { field: 'x', title: 'training time (steps × learning rate, α = 1)', domain: [0, end] },
+    { field: 'y', title: 'share of the direction learned', domain: [0, 1] },
+    [
+      { rows: line('actionPredicted'), colour: ACTION },
+      { rows: line('exogenousPredicted'), colour: EXOGENOUS },
+      { rows: line('action').filter((_, i) => i % 2 === 0), colour: ACTION, mark: 'point' },
+      { rows: line('exogenous').filter((_, i) => i % 2 === 0), colour: EXOGENOUS, mark: 'point' },
+    ],
+    [1, ratio].map((eigenvalue, i) => ({
+      at: halfTime(start, eigenvalue),
+      colour: i === 0 ? ACTION : EXOGENOUS,
+    })),
+  );
+}
+
+/** The measured half-time of every mode over its predicted one. */
+function modePanel(found: readonly Row[], spec: ReproduceSpec) {
+  const { start, scales } = spec.order;
+  const values = found.map((row) => row['eigenvalue'] as number);
+  const ends: [number, number] = [0.8 * Math.min(...values), 1.25 * Math.max(...values)];
+  return lineChart(
+    'overlapping mixing',
+    {
+      field: 'x',
+      title: 'variance of the mode (action innovation = 1)',
+      log: true,
+      domain: ends,
+      ticks: [0.1, 1, 10],
+    },
+    {
+      field: 'y',
+      title: 'time to learn half of it (1 / α)',
+      log: true,
+      domain: [halfTime(start, ends[1]), halfTime(start, ends[0])],
+      ticks: [0.1, 1, 10],
+    },
+    [
+      { rows: ends.map((x) => ({ x, y: halfTime(start, x) })), colour: 'var(--text)' },
+      ...scales.map(
+        (exogenousScale, i): Series => ({
+          colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
+          mark: 'point',
+          rows: found
+            .filter((r) => r['exogenousScale'] === exogenousScale)
+            .map((r) => ({ x: r['eigenvalue'] as number, y: r['halfTime'] as number })),
+        }),
+      ),
+    ],
+  );
 }
 
 /** What gradient training learns first. */
@@ -152,55 +205,6 @@ export const order: Study = {
     const { start, ratio, scales } = spec.order;
     const learned = rowsOf(need(tables, 'order'));
     const found = rowsOf(need(tables, 'order-modes'));
-    const line = (name: string) =>
-      learned.map((row) => ({ x: row['time'] as number, y: row[name] as number }));
-    const end = learned.at(-1)?.['time'] as number;
-    const overTime = lineChart(
-      'orthonormal mixing',
-      { field: 'x', title: 'training time (steps × learning rate, α = 1)', domain: [0, end] },
-      { field: 'y', title: 'share of the direction learned', domain: [0, 1] },
-      [
-        { rows: line('actionPredicted'), colour: ACTION },
-        { rows: line('exogenousPredicted'), colour: EXOGENOUS },
-        { rows: line('action').filter((_, i) => i % 2 === 0), colour: ACTION, mark: 'point' },
-        { rows: line('exogenous').filter((_, i) => i % 2 === 0), colour: EXOGENOUS, mark: 'point' },
-      ],
-      [1, ratio].map((eigenvalue, i) => ({
-        at: halfTime(start, eigenvalue),
-        colour: i === 0 ? ACTION : EXOGENOUS,
-      })),
-    );
-    const values = found.map((row) => row['eigenvalue'] as number);
-    const ends: [number, number] = [0.8 * Math.min(...values), 1.25 * Math.max(...values)];
-    const scatter = lineChart(
-      'overlapping mixing',
-      {
-        field: 'x',
-        title: 'variance of the mode (action innovation = 1)',
-        log: true,
-        domain: ends,
-        ticks: [0.1, 1, 10],
-      },
-      {
-        field: 'y',
-        title: 'time to learn half of it (1 / α)',
-        log: true,
-        domain: [halfTime(start, ends[1]), halfTime(start, ends[0])],
-        ticks: [0.1, 1, 10],
-      },
-      [
-        { rows: ends.map((x) => ({ x, y: halfTime(start, x) })), colour: 'var(--text)' },
-        ...scales.map(
-          (exogenousScale, i): Series => ({
-            colour: ['#2f7ed8', '#2b9a66', '#e8590c'][i % 3],
-            mark: 'point',
-            rows: found
-              .filter((r) => r['exogenousScale'] === exogenousScale)
-              .map((r) => ({ x: r['eigenvalue'] as number, y: r['halfTime'] as number })),
-          }),
-        ),
-      ],
-    );
     const worst = Math.max(
       ...found.map((r) => Math.abs((r['halfTime'] as number) / (r['predicted'] as number) - 1)),
     );
@@ -215,7 +219,7 @@ export const order: Study = {
             { kind: 'point', label: 'an action direction (measured)', colour: ACTION },
             { kind: 'line', label: 'lines: predicted', colour: '#868e96' },
           ],
-          panels: [overTime],
+          panels: [timePanel(learned, spec)],
           caption: `Gradient descent on the reconstruction loss from a small balanced start (${start} of every direction). Points: descent; lines: the logistic curves of exolam's T11, of rate 4 × variance; vertical: predicted half-times. Stopping early does not help: what moves most is learned first, whoever moves it.`,
         },
         {
@@ -229,7 +233,7 @@ export const order: Study = {
             })),
             { kind: 'line', label: 'predicted: ln((1 − a₀)/a₀) / (4 × variance)', colour: 'var(--text)' },
           ],
-          panels: [scatter],
+          panels: [modePanel(found, spec)],
           caption: `Every mode of several overlapping worlds, gradient flow from a start of ${start}; both axes are logarithmic. The stronger a mode the sooner it is learned, exactly inversely.`,
         },
       ],

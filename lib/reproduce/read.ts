@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { quote } from '../base/validate.js';
 import { FORMAT, FORMAT_VERSION, type Reproduction } from './reproduce.js';
 import { reproduceSpec } from './spec.js';
 
@@ -11,6 +12,8 @@ export function isReproduction(value: unknown): boolean {
 
 /** Parsed results.json, checked as far as drawing relies on it. `what` names the file. */
 export function readReproduction(value: unknown, what: string): Reproduction {
+  if (!isReproduction(value))
+    throw fail(what, `expected a reproduction, as reproduce() gives it, but received ${quote(value)}`);
   const saved = value as Reproduction;
   if (saved.formatVersion !== FORMAT_VERSION) {
     throw fail(

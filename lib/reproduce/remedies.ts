@@ -1,14 +1,5 @@
-import {
-  columns,
-  identity,
-  type Matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  toRows,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, identity, type Matrix, minus, scale, toRows, transpose } from '../linalg/matrix.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import type { ReproduceSpec } from './spec.js';

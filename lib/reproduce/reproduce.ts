@@ -1,6 +1,11 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
+import { boundary } from '../base/boundary.js';
+import { describes, parseOptions } from '../base/validate.js';
 import { version } from '../base/version.js';
+import { seedField } from '../theorems/check.js';
 import { consistency } from './consistency.js';
 import { order } from './order.js';
 import { phases } from './phase.js';
@@ -29,12 +34,23 @@ export const STUDIES: readonly Study[] = [
 ];
 
 export interface ReproduceOptions extends Control {
-  /** Decides every random world and draw. Default 0. */
-  readonly seed?: number;
+  /** Decides every random world and draw: an integer from 0. Default 0. */
+  readonly seed?: number | undefined;
   /** Coarse grids and few worlds: seconds instead of a minute. Default false. */
-  readonly quick?: boolean;
-  readonly backend?: Backend;
+  readonly quick?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
+
+/** {@link ReproduceOptions}, checked and with defaults. */
+export const reproduceOptionsSchema = describes<ReproduceOptions>()(
+  z.strictObject({
+    ...controlFields,
+    seed: seedField.default(0),
+    quick: z.boolean().default(false),
+    backend: backendField,
+  }),
+);
 
 /** The claims C1 to C3 in numbers: all that the figures show, and all that it takes to get the same again. */
 export interface Reproduction {
@@ -53,13 +69,14 @@ export interface Reproduction {
 }
 
 /** Measures everything behind the figures of the claims C1 to C3 (linear models). The same seed gives the same numbers. */
-export async function reproduce(options: ReproduceOptions = {}): Promise<Reproduction> {
+export function reproduce(options: ReproduceOptions = {}): Promise<Reproduction> {
+  return boundary('reproduce', () => measureAll(parseOptions(reproduceOptionsSchema, options)));
+}
+
+async function measureAll(options: z.output<typeof reproduceOptionsSchema>): Promise<Reproduction> {
   const { seed, quick, signal, threads, onProgress } = options;
   const backend = options.backend ?? defaultBackend();
-  const spec = reproduceSpec({
-    ...(seed === undefined ? {} : { seed }),
-    ...(quick === undefined ? {} : { quick }),
-  });
+  const spec = reproduceSpec({ seed, quick });
   const total = STUDIES.reduce((sum, study) => sum + study.cost, 0);
   const tables: Record<string, Table> = {};
   let before = 0;

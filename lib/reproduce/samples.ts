@@ -1,19 +1,12 @@
-import {
-  above,
-  beside,
-  columns,
-  type Matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, hstack, type Matrix, transpose, vstack } from '../linalg/matrix.js';
 import { lineChart, type Series } from '../report/charts.js';
 import { drawnMoments, encoderOf, fitted } from '../theorems/fit.js';
 import { Random } from '../theorems/random.js';
 import { symmetricBeta } from '../theorems/statistics.js';
 import { equations, residual, variance } from '../world/equations.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
-import { geometric } from './spec.js';
+import { geometric, type ReproduceSpec } from './spec.js';
 import { breathe, need, percent, type Run, type Study } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
 
@@ -46,8 +39,8 @@ async function leakShare(ratio: number, count: number, run: Run): Promise<number
   let leaks = 0;
   for (let n = 0; n < fits; n++) {
     const { D } = encoderOf(answer, n, 1, 2);
-    const seen = (from: number) => variance(multiply(D, columns(mixing, from, from + 1)));
-    leaks += Number(seen(1) > seen(0));
+    const weightOf = (from: number) => variance(multiply(D, columns(mixing, from, from + 1)));
+    leaks += Number(weightOf(1) > weightOf(0));
   }
   return leaks / fits;
 }
@@ -69,15 +62,86 @@ async function fittedLeakage(ratio: number, count: number, run: Run): Promise<nu
   const drawSeed = new Random(seed, 'large', ratio, count).integer(0, 2 ** 32 - 1);
   const moments = await drawnMoments(source, count, fits, drawSeed, run.backend, run);
   const answer = await fitted(moments, fits, observationDim, latentDim, run.backend, run);
-  const both = above(source.observation, source.observationNext);
-  const left = residual(source.exogenousNext, source.observation);
+  const both = vstack([source.observation, source.observationNext]);
+  const exogenous = residual(source.exogenousNext, source.observation);
   // Residuals of everything given o, once: z's is linear in that of o'.
-  const own: Matrix = residual(both, source.observation);
+  const innovation: Matrix = residual(both, source.observation);
   return Array.from({ length: fits }, (_, n) => {
     const { C, D } = encoderOf(answer, n, latentDim, observationDim);
-    const { basis } = orthonormalise(transpose(multiply(beside(C, D), own)));
-    return variance(multiply(left, basis)) / variance(left);
+    const { basis } = orthonormalise(transpose(multiply(hstack([C, D]), innovation)));
+    return variance(multiply(exogenous, basis)) / variance(exogenous);
   });
+}
+
+const transitionsAxis = (all: readonly number[]) => ({
+  field: 'x',
+  title: 'transitions N in the data set',
+  log: true,
+  domain: [all[0], all.at(-1) as number] as const,
+  ticks: [1, 10, 100, 1000, 10_000].filter((t) => t >= all[0] && t <= (all.at(-1) as number)),
+});
+
+/** Of the large worlds: few ratios, on either side of 1. */
+const colourOf = (ratio: number) =>
+  COLOURS[ratio < 1 ? (ratio < 0.7 ? 0 : 1) : ratio < 1.5 ? 4 : 5] as string;
+
+/** The measured probability of a leak with its 95 % interval, over the closed form. */
+function probabilityPanel(small: readonly Row[], spec: ReproduceSpec) {
+  const { ratios, counts, fits } = spec.samples;
+  const curve = geometric(counts[0], counts.at(-1) as number, 60);
+  return lineChart(
+    'one action and one exogenous direction',
+    transitionsAxis(counts),
+    { field: 'y', title: 'probability of a leak', domain: [0, 1] },
+    ratios.flatMap((ratio, i): Series[] => {
+      const colour = COLOURS[i % COLOURS.length] as string;
+      return [
+        {
+          colour,
+          rows: curve.map((n) => ({ x: n, y: 1 - symmetricBeta(1 / (1 + ratio), (n - 2) / 2) })),
+        },
+        {
+          colour,
+          mark: 'point',
+          whisker: true,
+          rows: small
+            .filter((row) => row['ratio'] === ratio)
+            .map((row) => {
+              const y = row['leakProbability'] as number;
+              const half = INTERVAL * Math.sqrt((y * (1 - y)) / fits);
+              return {
+                x: row['transitions'] as number,
+                y,
+                low: Math.max(0, y - half),
+                high: Math.min(1, y + half),
+              };
+            }),
+        },
+      ];
+    }),
+  );
+}
+
+/** The mean leakage over fits, in a band from the 10th to the 90th percentile. */
+function leakagePanel(large: readonly Row[], spec: ReproduceSpec) {
+  const { largeRatios, largeCounts } = spec.samples;
+  return lineChart(
+    `${spec.world.actionDim} action and ${spec.world.exogenousDim} exogenous directions, latent dimension ${spec.latentDim}`,
+    transitionsAxis(largeCounts),
+    { field: 'y', title: 'future leakage (share of variance)', domain: [0, 1] },
+    largeRatios.map((ratio) => ({
+      colour: colourOf(ratio),
+      band: true,
+      rows: large
+        .filter((row) => row['ratio'] === ratio)
+        .map((row) => ({
+          x: row['transitions'] as number,
+          y: row['futureLeakage'] as number,
+          low: row['low'] as number,
+          high: row['high'] as number,
+        })),
+    })),
+  );
 }
 
 /** What fits on finitely many transitions leak. */
@@ -147,68 +211,10 @@ export const samples: Study = {
     ];
   },
   read(tables, spec) {
-    const { ratios, counts, fits, largeRatios, largeCounts, largeFits } = spec.samples;
+    const { ratios, counts, fits, largeRatios, largeFits } = spec.samples;
     const small = rowsOf(need(tables, 'samples'));
     const large = rowsOf(need(tables, 'samples-large'));
-    const x = (all: readonly number[]) => ({
-      field: 'x',
-      title: 'transitions N in the data set',
-      log: true,
-      domain: [all[0], all.at(-1) as number] as const,
-      ticks: [1, 10, 100, 1000, 10_000].filter((t) => t >= all[0] && t <= (all.at(-1) as number)),
-    });
     const ends: [number, number] = [counts[0], counts.at(-1) as number];
-    const curve = geometric(ends[0], ends[1], 60);
-    const probability = lineChart(
-      'one action and one exogenous direction',
-      x(counts),
-      { field: 'y', title: 'probability of a leak', domain: [0, 1] },
-      ratios.flatMap((ratio, i): Series[] => {
-        const colour = COLOURS[i % COLOURS.length] as string;
-        return [
-          {
-            colour,
-            rows: curve.map((n) => ({ x: n, y: 1 - symmetricBeta(1 / (1 + ratio), (n - 2) / 2) })),
-          },
-          {
-            colour,
-            mark: 'point',
-            whisker: true,
-            rows: small
-              .filter((row) => row['ratio'] === ratio)
-              .map((row) => {
-                const y = row['leakProbability'] as number;
-                const half = INTERVAL * Math.sqrt((y * (1 - y)) / fits);
-                return {
-                  x: row['transitions'] as number,
-                  y,
-                  low: Math.max(0, y - half),
-                  high: Math.min(1, y + half),
-                };
-              }),
-          },
-        ];
-      }),
-    );
-    const colourOf = (ratio: number) =>
-      COLOURS[ratio < 1 ? (ratio < 0.7 ? 0 : 1) : ratio < 1.5 ? 4 : 5] as string;
-    const mean = lineChart(
-      `${spec.world.actionDim} action and ${spec.world.exogenousDim} exogenous directions, latent dimension ${spec.latentDim}`,
-      x(largeCounts),
-      { field: 'y', title: 'future leakage (share of variance)', domain: [0, 1] },
-      largeRatios.map((ratio) => ({
-        colour: colourOf(ratio),
-        band: true,
-        rows: large
-          .filter((row) => row['ratio'] === ratio)
-          .map((row) => ({
-            x: row['transitions'] as number,
-            y: row['futureLeakage'] as number,
-            low: row['low'] as number,
-            high: row['high'] as number,
-          })),
-      })),
-    );
     const worst = Math.max(
       ...small.map((row) => Math.abs((row['leakProbability'] as number) - (row['predicted'] as number))),
     );
@@ -226,7 +232,7 @@ export const samples: Study = {
             label: `β = ${ratio} α`,
             colour: COLOURS[i % COLOURS.length] as string,
           })),
-          panels: [probability],
+          panels: [probabilityPanel(small, spec)],
           caption: `A data set of N transitions has its own spectrum, so that chance can put the weaker mode first. Points: share of ${fits} fits whose latent action follows the exogenous direction, with 95 % intervals; lines: the closed form of exolam's T10. Below β = α more data makes leaks vanish, above it more data makes them certain: no amount of data repairs the objective.`,
         },
         {
@@ -237,7 +243,7 @@ export const samples: Study = {
             label: `β = ${ratio} α`,
             colour: colourOf(ratio),
           })),
-          panels: [mean],
+          panels: [leakagePanel(large, spec)],
           caption: `Leakage on the whole population of a model fitted to N transitions: mean of ${largeFits} fits, band from the 10th to the 90th percentile. The moments of each data set are drawn directly (a Wishart matrix), at a cost that does not depend on N.`,
         },
       ],

@@ -23,9 +23,9 @@ export const scale: Study = {
       for (const remedy of REMEDIES)
         for (const exogenousScale of exogenousScales)
           for (let i = 0; i < worlds; i++) {
-            const own = { ...world, mixing, exogenousScale, seed: seed + i };
+            const setting = { ...world, mixing, exogenousScale, seed: seed + i };
             keys.push({ mixing, remedy: remedy.id, exogenousScale, seed: seed + i });
-            cases.push({ world: own, objective: remedy.objective(own, strengths), latentDim });
+            cases.push({ world: setting, objective: remedy.objective(setting, strengths), latentDim });
           }
     const solutions = await solveAll(cases, run);
     return [

@@ -1,11 +1,77 @@
 import { type Axis, barChart, type Limit, lineChart } from '../report/charts.js';
 import type { Case } from '../solve/population.js';
-import { MIXING_NAMES, MIXINGS } from './spec.js';
+import { MIXING_NAMES, MIXINGS, type ReproduceSpec } from './spec.js';
 import { need, percent, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, tableOf } from './table.js';
 
 const ACTION = '#2f7ed8';
 const EXOGENOUS = '#e8590c';
+
+/** The rows of one world. */
+const rowsAt = (rows: readonly Row[], mixing: string, exogenousScale: number) =>
+  rows.filter((row) => row['mixing'] === mixing && row['exogenousScale'] === exogenousScale);
+
+/** One panel a world. */
+const panelSettings = (spec: ReproduceSpec) =>
+  MIXINGS.flatMap((mixing) =>
+    spec.spectrum.scales.map((exogenousScale) => ({
+      mixing,
+      exogenousScale,
+      title: `${MIXING_NAMES[mixing]}, exogenous scale ${exogenousScale}`,
+    })),
+  );
+
+function modeAxis({ world }: ReproduceSpec): Axis {
+  const modes = world.actionDim + world.exogenousDim;
+  return {
+    field: 'x',
+    title: 'mode, strongest first',
+    domain: [0.5, modes + 0.5],
+    ticks: Array.from({ length: modes }, (_, i) => i + 1),
+  };
+}
+
+/** The eigenvalues as bars, parted by what each mode holds. */
+function barPanels(rows: readonly Row[], spec: ReproduceSpec) {
+  const x = modeAxis(spec);
+  const boundary: Limit = { at: spec.latentDim + 0.5, colour: 'var(--text)', dash: [5, 4] };
+  return panelSettings(spec).map(({ mixing, exogenousScale, title }) => {
+    const values = rowsAt(rows, mixing, exogenousScale).flatMap((row) => {
+      const [mode, value] = [row['mode'] as number, row['eigenvalue'] as number];
+      const split = value * (row['exogenousShare'] as number);
+      return [
+        { left: mode - 0.35, right: mode + 0.35, low: 0, high: split, who: 'exogenous' },
+        { left: mode - 0.35, right: mode + 0.35, low: split, high: value, who: 'action' },
+      ];
+    });
+    const same = rows.filter((row) => row['exogenousScale'] === exogenousScale);
+    const top = 1.05 * Math.max(...same.map((row) => row['eigenvalue'] as number));
+    const y: Axis = { field: 'low', title: 'variance (action innovation = 1)', domain: [0, top] };
+    return barChart(title, x, y, values, ['exogenous', 'action'], [EXOGENOUS, ACTION], [boundary]);
+  });
+}
+
+/** What z carries by its dimension. */
+function linePanels(rows: readonly Row[], spec: ReproduceSpec) {
+  const x = modeAxis(spec);
+  return panelSettings(spec).map(({ mixing, exogenousScale, title }) => {
+    const values = rowsAt(rows, mixing, exogenousScale);
+    const line = (metric: string) =>
+      values.map((row) => ({ x: row['mode'] as number, y: row[metric] as number }));
+    return lineChart(
+      title,
+      { ...x, title: 'latent dimension k' },
+      { field: 'y', title: 'share of variance', domain: [0, 1] },
+      [
+        { rows: line('futureLeakage'), colour: EXOGENOUS },
+        { rows: line('futureLeakage'), colour: EXOGENOUS, mark: 'point' },
+        { rows: line('actionError'), colour: ACTION, dash: [5, 3] },
+        { rows: line('actionError'), colour: ACTION, mark: 'point' },
+      ],
+      [{ at: spec.latentDim, colour: 'var(--text)', dash: [5, 4] }],
+    );
+  });
+}
 
 /** The spectrum of the innovation, what each mode holds, and what each latent dimension takes of it. */
 export const spectrum: Study = {
@@ -68,57 +134,8 @@ export const spectrum: Study = {
   },
   read(tables, spec) {
     const rows = rowsOf(need(tables, 'spectrum'));
-    const modes = spec.world.actionDim + spec.world.exogenousDim;
-    const cut = spec.latentDim + 0.5;
-    const x: Axis = {
-      field: 'x',
-      title: 'mode, strongest first',
-      domain: [0.5, modes + 0.5],
-      ticks: Array.from({ length: modes }, (_, i) => i + 1),
-    };
-    const own = (mixing: string, exogenousScale: number) =>
-      rows.filter((row) => row['mixing'] === mixing && row['exogenousScale'] === exogenousScale);
-    const settings = MIXINGS.flatMap((mixing) =>
-      spec.spectrum.scales.map((exogenousScale) => ({
-        mixing,
-        exogenousScale,
-        title: `${MIXING_NAMES[mixing]}, exogenous scale ${exogenousScale}`,
-      })),
-    );
-    const bars = settings.map(({ mixing, exogenousScale, title }) => {
-      const values = own(mixing, exogenousScale).flatMap((row) => {
-        const [mode, value] = [row['mode'] as number, row['eigenvalue'] as number];
-        const split = value * (row['exogenousShare'] as number);
-        return [
-          { left: mode - 0.35, right: mode + 0.35, low: 0, high: split, who: 'exogenous' },
-          { left: mode - 0.35, right: mode + 0.35, low: split, high: value, who: 'action' },
-        ];
-      });
-      const same = rows.filter((row) => row['exogenousScale'] === exogenousScale);
-      const top = 1.05 * Math.max(...same.map((row) => row['eigenvalue'] as number));
-      const y: Axis = { field: 'low', title: 'variance (action innovation = 1)', domain: [0, top] };
-      const boundary: Limit = { at: cut, colour: 'var(--text)', dash: [5, 4] };
-      return barChart(title, x, y, values, ['exogenous', 'action'], [EXOGENOUS, ACTION], [boundary]);
-    });
-    const lines = settings.map(({ mixing, exogenousScale, title }) => {
-      const values = own(mixing, exogenousScale);
-      const line = (metric: string) =>
-        values.map((row) => ({ x: row['mode'] as number, y: row[metric] as number }));
-      return lineChart(
-        title,
-        { ...x, title: 'latent dimension k' },
-        { field: 'y', title: 'share of variance', domain: [0, 1] },
-        [
-          { rows: line('futureLeakage'), colour: EXOGENOUS },
-          { rows: line('futureLeakage'), colour: EXOGENOUS, mark: 'point' },
-          { rows: line('actionError'), colour: ACTION, dash: [5, 3] },
-          { rows: line('actionError'), colour: ACTION, mark: 'point' },
-        ],
-        [{ at: spec.latentDim, colour: 'var(--text)', dash: [5, 4] }],
-      );
-    });
     const strong = spec.spectrum.scales.at(-1) as number;
-    const at = (mixing: string) => own(mixing, strong)[spec.latentDim - 1];
+    const at = (mixing: string) => rowsAt(rows, mixing, strong)[spec.latentDim - 1];
     const say = (mixing: string) =>
       `${percent(at(mixing)['futureLeakage'] as number)} of the exogenous innovation and leaves ${percent(at(mixing)['actionError'] as number)} of the action unexplained`;
     return {
@@ -137,7 +154,7 @@ export const spectrum: Study = {
               dash: [5, 4],
             },
           ],
-          panels: bars,
+          panels: barPanels(rows, spec),
           caption: `Bars: variance of the directions in which the next observation differs from what the current one predicts, strongest first; colours: how much of each is the exogenous state's and how much the action's. Reconstruction keeps what is left of the cut and nothing else (exolam's T1, T2): when the exogenous state moves less than the action (scale 0.5) that is the action, when it moves more (scale 2) it is the exogenous future.`,
         },
         {
@@ -153,7 +170,7 @@ export const spectrum: Study = {
               dash: [5, 4],
             },
           ],
-          panels: lines,
+          panels: linePanels(rows, spec),
           caption: `The same worlds. Beyond the action's dimension every further latent dimension takes up exogenous directions even where the action is stronger (exolam's T8): over-capacity leaks.`,
         },
       ],

@@ -1,13 +1,29 @@
+import { onProgressField } from '../backend/control.js';
+import { boundary } from '../base/boundary.js';
 import { writeWhole } from '../base/files.js';
+import { parse, pathField } from '../base/validate.js';
 import { reproductionPage } from './page.js';
+import { readReproduction } from './read.js';
 import type { Reproduction } from './reproduce.js';
 import { csv } from './table.js';
 
 /** results.json, tables/*.csv, figures/*.svg and index.html, in that order; returns their paths below `folder`. */
-export async function writeReproduction(
+export function writeReproduction(
   folder: string,
   reproduction: Reproduction,
-  onProgress?: (done: number, total: number) => void,
+  onProgress?: ((done: number, total: number) => void) | undefined,
+): Promise<string[]> {
+  return boundary('writeReproduction', async () => {
+    parse(pathField, folder, 'folder');
+    const heard = parse(onProgressField, onProgress, 'onProgress');
+    return writePresented(folder, readReproduction(reproduction, 'reproduction'), heard);
+  });
+}
+
+async function writePresented(
+  folder: string,
+  reproduction: Reproduction,
+  onProgress: ((done: number, total: number) => void) | undefined,
 ): Promise<string[]> {
   const { html, figures } = await reproductionPage(reproduction, onProgress);
   const named = (prefix: string, ending: string, all: Readonly<Record<string, string>>) =>

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import {
   type Backend,
   type Control,
@@ -7,13 +9,16 @@ import {
   type PopulationRequest,
 } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
-import { parse } from '../base/validate.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, integer, parse, parseOptions, quote, unknownName } from '../base/validate.js';
 import { type WorldSpec, worldSchema } from '../world/world.js';
 import {
   coefficientsOf,
   nameOfObjective,
   type ObjectiveSpec,
+  objectiveSchema,
   resolveObjective,
   STRENGTHS,
   type Strength,
@@ -33,21 +38,44 @@ const CHUNK = 1 << 15;
 /** Many configurations of one world under one objective: what they share, and a column for each parameter that differs. */
 export interface Configurations {
   /** Dimensions, mixing, seed (and so the matrices), and every parameter that has no column. */
-  readonly world?: WorldSpec;
+  readonly world?: WorldSpec | undefined;
+  /** The objective; a number of it that has a column is replaced by the column's. */
   readonly objective: ObjectiveSpec;
-  /** Ascending; one answer for each, from one solve. */
+  /** Ascending integers from 1; one answer for each, from one solve. */
   readonly latentDims: readonly number[];
-  /** One value a configuration; all of one length. */
+  /** One value a configuration; all of one length, one column at least. The names are those of {@link ColumnName}. */
   readonly columns: Readonly<Partial<Record<ColumnName, Float64Array>>>;
 }
 
 export interface ColumnsOptions extends Control {
   /** Also return the leading eigenvalues. Default false. */
-  readonly spectrum?: boolean;
-  /** The metrics to return. Default: all. */
-  readonly metrics?: readonly PopulationMetric[];
-  readonly backend?: Backend;
+  readonly spectrum?: boolean | undefined;
+  /** Names of the metrics to return; with none only the loss is. Default: all. */
+  readonly metrics?: readonly PopulationMetric[] | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
+
+const configurationsSchema = describes<Configurations>()(
+  z.strictObject({
+    world: worldSchema.prefault({}),
+    objective: objectiveSchema,
+    latentDims: z.array(integer(1)).min(1),
+    columns: z.custom<Configurations['columns']>(
+      (value) => typeof value === 'object' && value !== null && !ArrayBuffer.isView(value),
+      'expected an object of columns',
+    ),
+  }),
+);
+
+const optionsSchema = describes<ColumnsOptions>()(
+  z.strictObject({
+    ...controlFields,
+    spectrum: z.boolean().default(false),
+    metrics: z.array(z.enum(POPULATION_METRICS)).optional(),
+    backend: backendField,
+  }),
+);
 
 /** The exact answers, as columns; K: the number of latentDims. */
 export interface ColumnsSolution {
@@ -69,9 +97,19 @@ export interface ColumnsSolution {
  * Solves many configurations of one shape with no object for any of them: typed-array columns in, columns out, in memory that
  * grows by the answer alone. The answers are those of {@link solveBatch} to the same cases. Throws {@link ExolamError}.
  */
-export async function solveColumns(
+export function solveColumns(
   questions: Configurations,
   options: ColumnsOptions = {},
+): Promise<ColumnsSolution> {
+  return boundary('solveColumns', async () => {
+    parse(configurationsSchema, questions, '', 'configurations');
+    return solveChecked(questions, parseOptions(optionsSchema, options));
+  });
+}
+
+async function solveChecked(
+  questions: Configurations,
+  options: z.output<typeof optionsSchema>,
 ): Promise<ColumnsSolution> {
   const { columns } = questions;
   const count = checkColumns(columns);
@@ -82,15 +120,11 @@ export async function solveColumns(
   const last = prepared[prepared.length - 1];
   const shared = requestOf([last], false);
   const wanted = options.metrics ?? POPULATION_METRICS;
-  for (const name of wanted) {
-    if (!POPULATION_METRICS.includes(name)) {
-      throw new ExolamError(
-        'input',
-        `metrics: expected some of ${POPULATION_METRICS.join(', ')} but received ${JSON.stringify(name)}`,
-      );
-    }
-  }
   const width = latentDims.length;
+  requireMemory(
+    8 * count * (width * (1 + wanted.length) + (options.spectrum ? widest : 0)),
+    `the answer to ${count} configurations of ${width} latent dimensions`,
+  );
   const answer = {
     count,
     latentDims,
@@ -138,7 +172,7 @@ export async function solveColumns(
   return answer;
 }
 
-/** Configurations [first, first + size) as the columns of a request; what has no column is that of the shared case. */
+/** The part of a request for configurations [first, first + size): columns where there are some, else the shared case's values. */
 function chunkOf(
   { objective }: Prepared,
   shared: PopulationRequest,
@@ -158,12 +192,13 @@ function chunkOf(
     let spec = objective.spec;
     for (const name of strengths)
       spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
-    const own = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
-    for (let c = 0; c < own.length; c++) coefficients[c * size + i] = own[c];
+    const values = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+    for (let c = 0; c < values.length; c++) coefficients[c * size + i] = values[c];
   }
   return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
 }
 
+/** The number of configurations; throws where a column is unknown, of another type, length or range. */
 function checkColumns(columns: Configurations['columns']): number {
   const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS)];
   const names = Object.keys(columns);
@@ -173,12 +208,10 @@ function checkColumns(columns: Configurations['columns']): number {
   let count = -1;
   for (const name of names) {
     const field = `columns.${name}`;
-    if (!known.includes(name)) {
-      throw new ExolamError('input', `${field}: expected one of ${known.join(', ')}`);
-    }
+    if (!known.includes(name)) throw unknownName('columns', name, known);
     const column = columns[name as ColumnName];
     if (!(column instanceof Float64Array)) {
-      throw new ExolamError('input', `${field}: expected a Float64Array but received ${typeof column}`);
+      throw new ExolamError('input', `${field}: expected a Float64Array but received ${quote(column)}`);
     }
     if (count < 0) count = column.length;
     if (column.length !== count || count === 0) {
@@ -208,20 +241,18 @@ function checkRange(column: Float64Array, name: ColumnName, field: string): void
   for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
 }
 
+/** The latent dimensions; throws unless they are ascending integers of at least 1. */
 function checkLatentDims(latentDims: readonly number[]): readonly number[] {
-  const ascending = latentDims.every(
-    (k, i) => Number.isSafeInteger(k) && k >= 1 && (i === 0 || k > latentDims[i - 1]),
-  );
-  if (latentDims.length === 0 || !ascending) {
+  if (!latentDims.every((k, i) => i === 0 || k > latentDims[i - 1])) {
     throw new ExolamError(
       'input',
-      `latentDims: expected ascending integers from 1 but received ${JSON.stringify(latentDims)}`,
+      `latentDims: expected ascending integers from 1 but received ${quote(latentDims)}`,
     );
   }
   return [...latentDims];
 }
 
-/** World and objective where most is asked of them: a column that is not all zero stands for what is not zero. */
+/** The case that stands for all: world and objective with the values that ask most of them, non-zero where any is. */
 function representative({ world, objective, columns }: Configurations): {
   world: WorldSpec;
   objective: ObjectiveSpec;

@@ -1,38 +1,51 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
+import { boundary } from '../base/boundary.js';
+import { ORTHONORMAL_GAP } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
-import {
-  fromRows,
-  identity,
-  type Matrix,
-  multiply,
-  orthonormalise,
-  toRows,
-  transpose,
-} from '../linalg/matrix.js';
+import { describes, integer, numberThat, parseOptions } from '../base/validate.js';
+import { gram, multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, identity, type Matrix, toRows, transpose } from '../linalg/matrix.js';
 import { createWorld, fullMixing, policyReacts, type World, type WorldSpec } from '../world/world.js';
 import type { ObjectiveSpec } from './objectives.js';
+import { levelField } from './of-moments.js';
 import { solveBatch } from './population.js';
 import { type Critical, leastStrength, RANGE } from './strength-search.js';
 
 export interface CriticalOptions extends Control {
-  /** Default: actionDim. */
-  readonly latentDim?: number;
-  /** futureLeakage that is small enough. Default 0.01. */
-  readonly level?: number;
-  /** Of the answer, where it has to be searched for. Default 1e-6. */
-  readonly relativeTolerance?: number;
+  /** Coordinates of z, 1 to observationDim. Default: actionDim. */
+  readonly latentDim?: number | undefined;
+  /** futureLeakage that is small enough, from 0 up to, not including, 1. Default 0.01. */
+  readonly level?: number | undefined;
+  /** Of the answer, where it has to be searched for: 1e-12 up to, not including, 1. Default 1e-6. */
+  readonly relativeTolerance?: number | undefined;
   /** Search even where there is a closed form. Default false. */
-  readonly search?: boolean;
-  readonly backend?: Backend;
+  readonly search?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
-/** Two mixing directions this close to orthonormal are. */
-const ORTHONORMAL = 1e-12;
+
+const optionsSchema = describes<CriticalOptions>()(
+  z.strictObject({
+    ...controlFields,
+    latentDim: integer(1).optional(),
+    level: levelField.default(0.01),
+    relativeTolerance: numberThat('a number between 1e-12 and 1', (v) => v >= 1e-12 && v < 1).default(1e-6),
+    search: z.boolean().default(false),
+    backend: backendField,
+  }),
+);
 
 /**
  * The greatest gain of the exogenous part, h = [Es gamma Ex] [Es Ex]^+ o, at which latents of the representation leak no more
  * than `level`: sqrt(alpha / beta) in the orthonormal case (theory.md, T3). Infinity where no gain leaks.
  */
-export async function criticalGain(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+export function criticalGain(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+  return boundary('criticalGain', () => gainOf(world, options));
+}
+
+async function gainOf(world: WorldSpec, options: CriticalOptions): Promise<Critical> {
   const { exact, ask } = prepare(world, options);
   if (exact) {
     return exact((alpha, beta) => 1 / Math.sqrt(alpha / beta), invert);
@@ -50,7 +63,11 @@ export async function criticalGain(world: WorldSpec, options: CriticalOptions = 
  * The least weight x labelFraction of action supervision at which futureLeakage falls to `level`:
  * (beta - alpha) / policyNoise^2 in the orthonormal case (T4). 0 where none is needed.
  */
-export async function criticalWeight(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+export function criticalWeight(world: WorldSpec, options: CriticalOptions = {}): Promise<Critical> {
+  return boundary('criticalWeight', () => weightOf(world, options));
+}
+
+async function weightOf(world: WorldSpec, options: CriticalOptions): Promise<Critical> {
   const { exact, ask, scale, latentDim, actionDim, reacts } = prepare(world, options);
   if (exact && (latentDim >= actionDim || !reacts)) {
     return exact((alpha, beta, policyNoise) => Math.max(0, (beta - alpha) / policyNoise ** 2));
@@ -59,16 +76,18 @@ export async function criticalWeight(world: WorldSpec, options: CriticalOptions 
 }
 
 /** The least weight of the consistency penalty at which futureLeakage falls to `level`: (beta / alpha - 1) / 2 (T6). */
-export async function criticalConsistencyWeight(
+export function criticalConsistencyWeight(
   world: WorldSpec,
   options: CriticalOptions = {},
 ): Promise<Critical> {
-  const { exact, ask } = prepare(world, options);
-  if (exact) return exact((alpha, beta) => Math.max(0, (beta / alpha - 1) / 2));
-  return ask('criticalConsistencyWeight', 1, (weight) => ({ kind: 'exogenous-robust', weight }));
+  return boundary('criticalConsistencyWeight', async () => {
+    const { exact, ask } = prepare(world, options);
+    if (exact) return exact((alpha, beta) => Math.max(0, (beta / alpha - 1) / 2));
+    return ask('criticalConsistencyWeight', 1, (weight) => ({ kind: 'exogenous-robust', weight }));
+  });
 }
 
-/** A strength of suppression as a gain; what leaks at no gain has the gain Infinity. */
+/** The gain of a strength of suppression, 1 / strength; Infinity where strength 0 is enough. */
 function invert(critical: Critical): Critical {
   return { ...critical, value: 1 / critical.value };
 }
@@ -78,20 +97,14 @@ type ClosedForm = (alpha: number, beta: number, policyNoise: number) => number;
 function prepare(spec: WorldSpec, options: CriticalOptions) {
   const world = createWorld(spec);
   const { actionDim, exogenousDim, actionScale, exogenousScale, policyNoise } = world.spec;
-  const { latentDim = actionDim, level = 0.01, relativeTolerance = 1e-6, backend, signal, threads } = options;
-  if (!(level >= 0 && level < 1)) {
-    throw new ExolamError(
-      'input',
-      `level: expected a number from 0 up to, not including, 1 but received ${level}`,
-    );
-  }
-  if (!(relativeTolerance >= 1e-12 && relativeTolerance < 1)) {
-    throw new ExolamError(
-      'input',
-      `relativeTolerance: expected a number between 1e-12 and 1 but received ${relativeTolerance}`,
-    );
-  }
-  if (!(Number.isSafeInteger(latentDim) && latentDim >= 1 && latentDim <= world.spec.observationDim)) {
+  const {
+    latentDim = actionDim,
+    level,
+    relativeTolerance,
+    search,
+    ...context
+  } = parseOptions(optionsSchema, options);
+  if (latentDim > world.spec.observationDim) {
     throw new ExolamError(
       'input',
       `latentDim: expected an integer from 1 to observationDim (${world.spec.observationDim}) but received ${latentDim}`,
@@ -121,34 +134,30 @@ function prepare(spec: WorldSpec, options: CriticalOptions) {
     leastStrength(
       async (strengths) => {
         const cases = strengths.map((s) => ({ world: spec, objective: objective(s), latentDim }));
-        const solutions = await solveBatch(cases, { signal, threads, ...(backend ? { backend } : {}) });
+        const solutions = await solveBatch(cases, { ...context, onProgress: undefined });
         return solutions.map(({ metrics }) => metrics.futureLeakage ?? 0);
       },
       { what, level, relativeTolerance, scale },
     );
   const scale = policyNoise > 0 ? Math.max(alpha, beta) / policyNoise ** 2 || 1 : 1;
-  const isExact = isOrthonormal(world) && !options.search;
+  const isExact = isOrthonormal(world) && !search;
   return { exact: isExact ? exact : null, ask, scale, latentDim, actionDim, reacts: policyReacts(world) };
 }
 
-/** The premise of the closed forms: orthonormal mixing, no noise, nothing shared between action and exogenous state. */
+/** Whether the premise of the closed forms holds: orthonormal mixing, no noise, nothing shared between action and exogenous state. */
 function isOrthonormal(world: World): boolean {
   const { processNoise, sensorNoise, actionExogenousCorrelation, exogenousScale } = world.spec;
   if (processNoise !== 0 || sensorNoise !== 0 || actionExogenousCorrelation !== 0 || exogenousScale === 0)
     return false;
-  return isIdentity(gram(world.mixing)) && isIdentity(gram(world.actionEffect));
-}
-
-function gram(a: Matrix): Matrix {
-  return multiply(transpose(a), a);
+  return isIdentity(gram(transpose(world.mixing))) && isIdentity(gram(transpose(world.actionEffect)));
 }
 
 function isIdentity(a: Matrix): boolean {
   const one = identity(a.rows);
-  return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL);
+  return a.data.every((v, i) => Math.abs(v - one.data[i]) <= ORTHONORMAL_GAP);
 }
 
-/** gain -> P = [Es gain Ex] [Es Ex]^+: keeps the endogenous part of o and scales the exogenous one. */
+/** P = [Es gain Ex] [Es Ex]^+ as a function of the gain; throws where [Es Ex] lacks full column rank and the parts cannot be told apart. */
 function representations(world: World): (gain: number) => number[][] {
   const mixing = fullMixing(world);
   const { endogenousDim } = world.spec;
@@ -167,7 +176,7 @@ function representations(world: World): (gain: number) => number[][] {
     );
 }
 
-/** Of an upper triangular matrix, by substitution. */
+/** R^-1 of an upper triangular R, by substitution; R has no zero on its diagonal. */
 function inverseOfTriangular(r: Matrix): Matrix {
   const n = r.rows;
   const inverse = identity(n);

@@ -1,19 +1,18 @@
 import type { Algebra } from '../backend/algebra.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
+import { RELATIVE_TOLERANCE, VOID_PROBE } from '../base/conventions.js';
+import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import {
-  beside,
-  cut,
+  block,
+  hstack,
   type Matrix,
   matrix,
-  multiply,
-  multiplyTransposed,
   plus,
   scaleColumns,
   scaleRows,
-  stackRows,
   symmetric,
   trace,
   transpose,
+  vstack,
 } from '../linalg/matrix.js';
 import type { Variables } from '../moments/of-data.js';
 
@@ -52,9 +51,6 @@ export interface Target {
   /** E|t - probe(o)|^2 on held-out moments; NaN where nothing is left to explain. */
   readonly left: number;
 }
-
-/** A conditional variance below this share of the variance is rounding: as in the probes of the backend. */
-const VOID = 1e-12;
 
 /** Ridge regression on one regressor: solves (S_ff + ridge) W = S_fv for any S_fv. */
 async function regressionOn(algebra: Algebra, sff: Matrix, ridge: number) {
@@ -95,8 +91,8 @@ async function splitOf(
   ];
   const rowsWith = (first: number): Matrix =>
     [[next, d] as const, ...rest].reduce(
-      (row, [left, cols]) => beside(row, cut(s, first, d, left, cols)),
-      cut(s, first, d, o, d),
+      (row, [left, cols]) => hstack([row, block(s, first, d, left, cols)]),
+      block(s, first, d, o, d),
     );
   // r = onNext o' - onNow o with [o o' a x'].
   const [fromNext, fromNow] = [rowsWith(next), rowsWith(o)];
@@ -106,10 +102,10 @@ async function splitOf(
     -1,
   );
   const m = r.rows;
-  const onN = cut(r, 0, m, d, d);
+  const onN = block(r, 0, m, d, d);
   const rr = plus(
     onNext ? await algebra.timesTransposed(onN, onNext) : onN,
-    await algebra.timesTransposed(cut(r, 0, m, 0, d), onNow),
+    await algebra.timesTransposed(block(r, 0, m, 0, d), onNow),
     -1,
   );
   const width = r.cols - 2 * d;
@@ -128,8 +124,8 @@ async function splitOf(
       vv.data[(m + i) * vv.cols + m + j] = s.data[a * v.width + b];
     });
   });
-  const ov = beside(transpose(cut(r, 0, m, 0, d)), cut(fromNow, 0, d, 2 * d, width));
-  return { oo: cut(s, o, d, o, d), ov, vv };
+  const ov = hstack([transpose(block(r, 0, m, 0, d)), block(fromNow, 0, d, 2 * d, width)]);
+  return { oo: block(s, o, d, o, d), ov, vv };
 }
 
 /** cov(o' - o2' given o - o2) in h, from training moments. */
@@ -145,8 +141,8 @@ async function movesOf(
   const now = [observation, pairObservation] as const;
   const next = [observationNext, pairObservationNext] as const;
   const between = async (a: readonly [number, number], b: readonly [number, number]): Promise<Matrix> => {
-    const same = plus(cut(s, a[0], d, b[0], d), cut(s, a[1], d, b[1], d));
-    const move = plus(plus(same, cut(s, a[0], d, b[1], d), -1), cut(s, a[1], d, b[0], d), -1);
+    const same = plus(block(s, a[0], d, b[0], d), block(s, a[1], d, b[1], d));
+    const move = plus(plus(same, block(s, a[0], d, b[1], d), -1), block(s, a[1], d, b[0], d), -1);
     return map ? algebra.timesTransposed(await algebra.times(map, move), map) : move;
   };
   const [ff, fv, uv] = [await between(now, now), await between(now, next), await between(next, next)];
@@ -166,7 +162,7 @@ export async function innovationOf(
   const { observation: o, observationNext: next, observationDim: d, action, actionDim } = v.layout;
   const s = matrix(v.width, v.width, train);
   const seen = async (first: number, left: number): Promise<Matrix> => {
-    const own = cut(s, first, d, left, d);
+    const own = block(s, first, d, left, d);
     return map ? algebra.timesTransposed(await algebra.times(map, own), map) : own;
   };
   const [hh, hNext] = [await seen(o, o), await seen(o, next)];
@@ -183,8 +179,8 @@ export async function innovationOf(
   /** Of r with everything, and the variance that each column of [r a x'] is left. */
   const given = async ({ oo, ov, vv }: typeof own) => {
     const all = await algebra.times(oo, probes);
-    const of = cut(probes, 0, d, 0, dim);
-    const rv = plus(cut(vv, 0, dim, 0, vv.cols), await algebra.transposedTimes(of, plus(ov, all, -1)), -1);
+    const of = block(probes, 0, d, 0, dim);
+    const rv = plus(block(vv, 0, dim, 0, vv.cols), await algebra.transposedTimes(of, plus(ov, all, -1)), -1);
     const left = new Float64Array(vv.cols);
     for (let j = 0; j < left.length; j++) {
       left[j] = vv.data[j * vv.cols + j];
@@ -193,29 +189,29 @@ export async function innovationOf(
         left[j] = left[j] + probes.data[at] * (all.data[at] - 2 * ov.data[at]);
       }
     }
-    return { rv: plus(rv, await algebra.transposedTimes(cut(ov, 0, d, 0, dim), probes), -1), left };
+    return { rv: plus(rv, await algebra.transposedTimes(block(ov, 0, d, 0, dim), probes), -1), left };
   };
   const [inside, outside] = [await given(own), await given(other)];
 
   const da = action < 0 ? 0 : actionDim;
   const atX = dim + da;
   const targetOf = (name: Target['name'], first: number, width: number): Target => {
-    const total = trace(cut(other.vv, first, width, first, width));
+    const total = trace(block(other.vv, first, width, first, width));
     const left = outside.left.subarray(first, first + width).reduce((sum, v) => sum + v, 0);
-    return { name, first, width, left: left > VOID * total ? left : Number.NaN };
+    return { name, first, width, left: left > VOID_PROBE * total ? left : Number.NaN };
   };
-  const onX = cut(probes, 0, d, atX, exogenousDim);
-  const ox = cut(own.ov, 0, d, atX, exogenousDim);
-  const xx = { uv: cut(own.vv, atX, exogenousDim, atX, exogenousDim), fu: ox, fv: ox, ff: own.oo };
-  const rh = cut(own.ov, 0, d, 0, dim); // cov(o, r)
+  const onX = block(probes, 0, d, atX, exogenousDim);
+  const ox = block(own.ov, 0, d, atX, exogenousDim);
+  const xx = { uv: block(own.vv, atX, exogenousDim, atX, exogenousDim), fu: ox, fv: ox, ff: own.oo };
+  const rh = block(own.ov, 0, d, 0, dim); // cov(o, r)
   const hr = map ? await algebra.times(map, rh) : rh;
   const actionGiven = async (withAction: Matrix): Promise<Matrix> => {
-    const [ha, hNextA] = [cut(withAction, 0, dim, 0, da), cut(withAction, dim, dim, 0, da)];
+    const [ha, hNextA] = [block(withAction, 0, dim, 0, da), block(withAction, dim, dim, 0, da)];
     const ra = plus(hNextA, await algebra.transposedTimes(gamma, ha), -1);
     return plus(ra, await algebra.transposedTimes(hr, await onH(ha)), -1);
   };
   const withAction = async (): Promise<Matrix> => {
-    const [oa, nextA] = [cut(s, o, d, action, da), cut(s, next, d, action, da)];
+    const [oa, nextA] = [block(s, o, d, action, da), block(s, next, d, action, da)];
     const [ha, hNextA] = map ? [await algebra.times(map, oa), await algebra.times(map, nextA)] : [oa, nextA];
     const all = matrix(2 * dim, da);
     all.data.set(ha.data);
@@ -224,15 +220,15 @@ export async function innovationOf(
   };
   return {
     dim,
-    rr: symmetric(cut(own.vv, 0, dim, 0, dim)),
+    rr: symmetric(block(own.vv, 0, dim, 0, dim)),
     ra: da > 0 ? await actionGiven(await withAction()) : null,
     moves: await movesOf(algebra, s, v, map, ridge),
-    rx: cut(inside.rv, 0, dim, atX, exogenousDim),
+    rx: block(inside.rv, 0, dim, atX, exogenousDim),
     xx: symmetric(await residual(algebra, xx, onX, onX)),
     actionGiven,
     map,
     targets: [targetOf('exogenousNext', atX, exogenousDim), ...(da > 0 ? [targetOf('action', dim, da)] : [])],
-    judged: beside(inside.rv, outside.rv),
+    judged: hstack([inside.rv, outside.rv]),
     ridge,
   };
 }
@@ -251,9 +247,9 @@ export async function judge(
 ): Promise<Judgement[]> {
   const k = latents[0]?.rows ?? 0;
   const half = judged.cols / 2;
-  const seen = await algebra.times(stackRows(latents, dim), judged);
+  const seen = await algebra.times(vstack(latents, dim), judged);
   const cross = latents.map((g, i) => {
-    const of = (left: number, cols: number) => cut(seen, i * k, k, left, cols);
+    const of = (left: number, cols: number) => block(seen, i * k, k, left, cols);
     const [zz, zzOut] = [symmetric(multiplyTransposed(of(0, dim), g)), multiplyTransposed(of(half, dim), g)];
     // Latents of unit variance: their own scales say nothing. A constant one explains nothing.
     const scale = Float64Array.from({ length: k }, (_, j) => {

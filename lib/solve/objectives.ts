@@ -1,33 +1,104 @@
 import { z } from 'zod';
 import type { Block, ObjectiveRows, Term, Variable } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
-import { parse } from '../base/validate.js';
+import { describes, parse } from '../base/validate.js';
 import { fromRows, type Matrix } from '../linalg/matrix.js';
+
+/** Predict o' from o and z: z becomes what is new in o' (docs/theory.md, section 3). */
+export interface Reconstruction {
+  readonly kind: 'reconstruction';
+  /** `free`: the decoder learns what to make of o. `identity`: it adds what z says to o itself. Default `free`. */
+  readonly decoder?: 'free' | 'identity' | undefined;
+}
+
+/** Reconstruction, and z must also give the action. */
+export interface ActionSupervised {
+  readonly kind: 'action-supervised';
+  /** Weight of the action's squared error beside that of the observation, at least 0. */
+  readonly weight: number;
+  /** Share of the transitions that have a label, 0 to 1; it multiplies the weight. Default 1. */
+  readonly labelFraction?: number | undefined;
+}
+
+/** Reconstruction in a representation h = P o in place of the observation. */
+export interface Representation {
+  readonly kind: 'representation';
+  /** P: rows of observationDim numbers each, one at least. */
+  readonly projection: readonly (readonly number[])[];
+}
+
+/** Encode one view and reconstruct the paired one, which has another exogenous state. Needs paired views. */
+export interface CrossExogenous {
+  readonly kind: 'cross-exogenous';
+}
+
+/** Reconstruction, and z must not change between paired views. Needs paired views. */
+export interface ExogenousRobust {
+  readonly kind: 'exogenous-robust';
+  /** Weight of the penalty on what z changes between the views, at least 0. */
+  readonly weight: number;
+}
+
+/** Reconstruction with noise added to what the encoder and the decoder see. */
+export interface Augmented {
+  readonly kind: 'augmented';
+  /** Standard deviation of the noise on the encoder's o and o', at least 0. */
+  readonly encoderNoise: number;
+  /** Standard deviation of the noise on the decoder's o and on its target, at least 0. */
+  readonly decoderNoise: number;
+}
+
+export type ObjectivePart =
+  | Reconstruction
+  | ActionSupervised
+  | Representation
+  | CrossExogenous
+  | ExogenousRobust
+  | Augmented;
+
+/** Several objectives as one. */
+export interface Composition {
+  readonly kind: 'composition';
+  /** One or more, each kind at most once, and at most one of `reconstruction`, `cross-exogenous` and `augmented`. */
+  readonly parts: readonly ObjectivePart[];
+}
+
+/** What a latent action model is trained for: an objective of docs/theory.md, section 3, alone or composed. */
+export type ObjectiveSpec = ObjectivePart | Composition;
 
 const weight = z.number().min(0);
 const share = z.number().min(0).max(1);
 
-const reconstruction = z.strictObject({
-  kind: z.literal('reconstruction'),
-  decoder: z.enum(['free', 'identity']).default('free'),
-});
-const actionSupervised = z.strictObject({
-  kind: z.literal('action-supervised'),
-  weight,
-  labelFraction: share.default(1),
-});
-
-const representation = z.strictObject({
-  kind: z.literal('representation'),
-  projection: z.array(z.array(z.number()).min(1)).min(1),
-});
-const crossExogenous = z.strictObject({ kind: z.literal('cross-exogenous') });
-const exogenousRobust = z.strictObject({ kind: z.literal('exogenous-robust'), weight });
-const augmented = z.strictObject({
-  kind: z.literal('augmented'),
-  encoderNoise: z.number().min(0),
-  decoderNoise: z.number().min(0),
-});
+const reconstruction = describes<Reconstruction>()(
+  z.strictObject({
+    kind: z.literal('reconstruction'),
+    decoder: z.enum(['free', 'identity']).default('free'),
+  }),
+);
+const actionSupervised = describes<ActionSupervised>()(
+  z.strictObject({
+    kind: z.literal('action-supervised'),
+    weight,
+    labelFraction: share.default(1),
+  }),
+);
+const representation = describes<Representation>()(
+  z.strictObject({
+    kind: z.literal('representation'),
+    projection: z.array(z.array(z.number()).min(1)).min(1),
+  }),
+);
+const crossExogenous = describes<CrossExogenous>()(z.strictObject({ kind: z.literal('cross-exogenous') }));
+const exogenousRobust = describes<ExogenousRobust>()(
+  z.strictObject({ kind: z.literal('exogenous-robust'), weight }),
+);
+const augmented = describes<Augmented>()(
+  z.strictObject({
+    kind: z.literal('augmented'),
+    encoderNoise: z.number().min(0),
+    decoderNoise: z.number().min(0),
+  }),
+);
 
 const kinds = [
   reconstruction,
@@ -38,12 +109,15 @@ const kinds = [
   augmented,
 ] as const;
 const part = z.discriminatedUnion('kind', kinds);
-const composition = z.strictObject({ kind: z.literal('composition'), parts: z.array(part).min(1) });
+const composition = describes<Composition>()(
+  z.strictObject({ kind: z.literal('composition'), parts: z.array(part).min(1) }),
+);
 
-/** Objectives of theory.md section 3, alone or composed. */
-export const objectiveSchema = z.discriminatedUnion('kind', [...kinds, composition]);
+/** What {@link ObjectiveSpec} says, checked: its parse fills in the defaults. */
+export const objectiveSchema = describes<ObjectiveSpec>()(
+  z.discriminatedUnion('kind', [...kinds, composition]),
+);
 
-export type ObjectiveSpec = z.input<typeof objectiveSchema>;
 type Spec = z.output<typeof objectiveSchema>;
 type Part = z.output<typeof part>;
 
@@ -108,7 +182,7 @@ const free: Base = {
   needsPair: false,
 };
 
-/** The only place that knows kinds. */
+/** What an objective's kind puts into y, f, e, P and the target (docs/theory.md section 3): the only place that knows kinds. */
 function contributionOf(spec: Part): Contribution {
   switch (spec.kind) {
     case 'reconstruction': {
@@ -163,6 +237,7 @@ function contributionOf(spec: Part): Contribution {
   }
 }
 
+/** The parts of a composition; of a kind alone, itself. */
 function partsOf(spec: Spec): readonly Part[] {
   return spec.kind === 'composition' ? spec.parts : [spec];
 }
@@ -192,7 +267,7 @@ export const STRENGTHS = {
 } as const;
 export type Strength = keyof typeof STRENGTHS;
 
-/** An objective of its own with this number changed, or null where it has no such number. */
+/** A copy of the objective with this number changed, or null where it has no such number. */
 export function withStrength(spec: Spec, strength: Strength, value: number): Spec | null {
   const [kind, key] = strength.split('.') as [Part['kind'], string];
   const changed = partsOf(spec).map((p) => (p.kind === kind ? ({ ...p, [key]: value } as Part) : p));
@@ -243,7 +318,7 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
   };
 }
 
-/** The action is stacked onto the target, the penalty added; coefficients follow those of the base. */
+/** The rows of a base with the action stacked onto y and the penalty added; their coefficients follow those of the base. */
 function compose(base: Base, supervision: number | undefined, penalty: number | undefined): ObjectiveRows {
   const first = base.strengths;
   const y = supervision === undefined ? base.y : [...base.y, block(of('action', first))];
@@ -267,7 +342,7 @@ function compose(base: Base, supervision: number | undefined, penalty: number | 
 
 const BASES: readonly Part['kind'][] = ['reconstruction', 'cross-exogenous', 'augmented'];
 
-/** A composition reconstructs one thing, and takes each kind once. */
+/** Throws unless a composition reconstructs one thing and takes each kind once. */
 function requireDistinct(parts: readonly Part[], what: string): void {
   const received = parts.map(({ kind }) => kind);
   const twice = received.find((kind, i) => received.indexOf(kind) !== i);
@@ -311,7 +386,7 @@ export function requireProjection(
   }
 }
 
-/** The same objective in the representation h = P o: every observation is seen through P. */
+/** The same rows with every observation replaced by h = P o, actions as they are. */
 export function throughProjection(rows: ObjectiveRows): ObjectiveRows {
   const through = (b: Block): Block => (b.terms[0]?.variable === 'action' ? b : { ...b, projected: true });
   return {
@@ -323,7 +398,7 @@ export function throughProjection(rows: ObjectiveRows): ObjectiveRows {
   };
 }
 
-/** An objective as tables and figures call it: its kind, its numbers, its parts. */
+/** The name of an objective in tables and figures: its kind, its numbers, its parts. */
 export function nameOfObjective(spec: Spec): string {
   const { kind, ...rest } = spec;
   if (spec.kind === 'composition') return spec.parts.map(nameOfObjective).join(' + ');

@@ -1,17 +1,15 @@
 import { ExolamError } from '../base/errors.js';
+import { numberThat } from '../base/validate.js';
 import type { Transitions } from '../data/transitions.js';
 import { type ResolvedObjective, requireProjection } from './objectives.js';
 
-export const DEFAULT_RIDGE = 1e-3;
+/** Ridge of every regression on data, relative to the regressors' mean variance. */
+export const ridgeField = numberThat('a finite number of at least 0', (v) => v >= 0).default(1e-3);
 
-export const fail = (field: string, accepted: string, value: unknown) =>
-  new ExolamError('input', `${field}: expected ${accepted} but received ${String(value)}`);
+/** futureLeakage that is small enough. */
+export const levelField = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);
 
-export function checkedRidge(ridge: number = DEFAULT_RIDGE): number {
-  if (ridge >= 0 && Number.isFinite(ridge)) return ridge;
-  throw fail('ridge', 'a finite number of at least 0', ridge);
-}
-
+/** Throws unless the data has every variable that the objective refers to, in the width that its projection takes. */
 export function requireVariables(objective: ResolvedObjective, t: Transitions): void {
   const lacks = (what: string) =>
     new ExolamError(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import {
   type Backend,
   type Control,
@@ -10,9 +11,13 @@ import {
 } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
+import { boundary } from '../base/boundary.js';
+import { SHORT_DIRECTION } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
-import { parse } from '../base/validate.js';
-import { type Matrix, matrix, multiply, transpose } from '../linalg/matrix.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, parse, parseOptions, quote } from '../base/validate.js';
+import { multiply } from '../linalg/dense.js';
+import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import {
   createWorld,
   parameterColumn,
@@ -30,20 +35,11 @@ import {
   resolveObjective,
 } from './objectives.js';
 
-const latentDimSchema = z.int().min(1);
-
-const caseSchema = z.strictObject({
-  world: worldSchema.prefault({}),
-  objective: objectiveSchema,
-  latentDim: latentDimSchema.optional(),
-  latentDims: z.array(latentDimSchema).min(1).optional(),
-  expected: z.unknown().optional(),
-});
-
 /** One population-level question: a world, an objective, a latent dimension. */
 export interface Case {
-  /** The world; what is left out has its default (docs/theory.md section 1). */
-  readonly world?: WorldSpec;
+  /** The world; what is left out has its default (docs/theory.md section 1). Default `{}`. */
+  readonly world?: WorldSpec | undefined;
+  /** What z is to be best at. */
   readonly objective: ObjectiveSpec;
   /** Width of z, from 1 to observationDim. */
   readonly latentDim: number;
@@ -53,8 +49,27 @@ export interface Case {
 
 /** A case with several widths of z: solved at once, an answer for each, in this order. */
 export interface MultiCase extends Omit<Case, 'latentDim'> {
+  /** Widths of z, from 1 to observationDim, one at least, in any order. */
   readonly latentDims: readonly number[];
 }
+
+/** Either of the two, before it is known which. */
+interface AnyCase extends Omit<Case, 'latentDim'> {
+  readonly latentDim?: number | undefined;
+  readonly latentDims?: readonly number[] | undefined;
+}
+
+const latentDimSchema = z.int().min(1);
+
+const caseSchema = describes<AnyCase>()(
+  z.strictObject({
+    world: worldSchema.prefault({}),
+    objective: objectiveSchema,
+    latentDim: latentDimSchema.optional(),
+    latentDims: z.array(latentDimSchema).min(1).optional(),
+    expected: z.unknown().optional(),
+  }),
+);
 
 /** A case that was not answered, where the others are (`throwOnFailure: false`). */
 export interface Failure {
@@ -88,26 +103,44 @@ export interface Solution {
 
 export interface SolveOptions extends Control {
   /** Also return the encoder's matrices. Default false. */
-  readonly encoder?: boolean;
-  readonly backend?: Backend;
-  /** What messages and answers call each case, e.g. its file; default: its place, and nothing in messages about a single one. */
-  readonly names?: readonly string[];
+  readonly encoder?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
+  /** What messages and answers call each case, e.g. its file. Default: its place, and nothing in messages about a single one. */
+  readonly names?: readonly string[] | undefined;
   /** False: a case that cannot be answered is a {@link Failure} among the solutions of the others. Default true. */
-  readonly throwOnFailure?: boolean;
+  readonly throwOnFailure?: boolean | undefined;
 }
+
+const optionsSchema = describes<SolveOptions>()(
+  z.strictObject({
+    ...controlFields,
+    encoder: z.boolean().default(false),
+    backend: backendField,
+    names: z.array(z.string()).optional(),
+    throwOnFailure: z.boolean().default(true),
+  }),
+);
+/** Of one case: there are no others for whose sake not to throw. */
+const oneOptionsSchema = optionsSchema.omit({ throwOnFailure: true });
+/** Options, checked. */
+type Checked = z.output<typeof optionsSchema>;
 
 /** Solves one case of one latentDim exactly. Throws {@link ExolamError}. */
-export async function solve(
-  question: Case,
-  options: Omit<SolveOptions, 'throwOnFailure'> = {},
-): Promise<Solution> {
-  if ((question as Partial<MultiCase> | null)?.latentDims !== undefined)
-    throw new ExolamError('input', 'latentDims: expected one latentDim; solveBatch answers several');
-  const [solution] = await solveBatch([question], { ...options, throwOnFailure: true });
-  return solution;
+export function solve(question: Case, options: Omit<SolveOptions, 'throwOnFailure'> = {}): Promise<Solution> {
+  return boundary('solve', async () => {
+    const checked = parseOptions(oneOptionsSchema, options);
+    if ((question as Partial<MultiCase> | null)?.latentDims !== undefined)
+      throw new ExolamError('input', 'latentDims: expected one latentDim; solveBatch answers several');
+    const [solution] = await solveAll([question], { ...checked, throwOnFailure: true });
+    return solution as Solution;
+  });
 }
 
-/** A case, checked, with what a backend needs of it. */
+/** Matrices as wide as a problem that solving it takes at least: eight problems share the lanes of a vector. */
+const LEAST_SCRATCH = 10 * 8;
+
+/** A case, checked: its world, rows of its objective, and both in the reduced basis. */
 export interface Prepared {
   readonly world: World;
   readonly objective: ResolvedObjective;
@@ -135,10 +168,10 @@ function askedDims(
   return [parse(latentDimSchema, latentDim, named('latentDim'))];
 }
 
-/** Checks one case and makes its world; `what` is what messages call it. */
+/** The case, checked, with its world made; `what` is what messages call it. Throws where it has no closed form. */
 export function prepare(question: Case | MultiCase, what: string): Prepared {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
-  const checked = parse(caseSchema, question, what);
+  const checked = parse(caseSchema, question, what, what || 'case');
   const world = createWorld(checked.world as WorldSpec, named('world'));
   const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
   const { observationDim, actionDim } = world.spec;
@@ -166,6 +199,10 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
       'numerical',
       `${what ? `${what}: ` : ''}nothing is left to encode: the projection is 0 on all that the observation holds`,
     );
+  requireMemory(
+    LEAST_SCRATCH * 8 * reduced.mixing.rows ** 2,
+    `${named('world')}: a problem of ${reduced.mixing.rows} coordinates`,
+  );
   return { world, objective, asked, latentDims, latentDim, ...reduced };
 }
 
@@ -177,21 +214,44 @@ function groupKey({ world, mixing, projection, latentDims, objective }: Prepared
 }
 
 /**
- * Solves many cases: those of one shape and one kind of objective travel to the backend together. One answer a case, in their
- * order; a case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
+ * The exact answers to many cases, in their order; those of one shape and one kind of objective travel to the backend together.
+ * A case with `latentDims` has one for each of them. Throws {@link ExolamError} for the first case that is not accepted or
  * has no answer, unless `throwOnFailure` is false.
  */
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
   options: SolveOptions & { readonly throwOnFailure: false },
 ): Promise<(Solution | Failure)[]>;
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
-  options?: SolveOptions & { readonly throwOnFailure?: true },
+  options?: SolveOptions & { readonly throwOnFailure?: true | undefined },
 ): Promise<Solution[]>;
-export async function solveBatch(
+export function solveBatch(
   questions: readonly (Case | MultiCase)[],
   options: SolveOptions = {},
+): Promise<(Solution | Failure)[]> {
+  return boundary('solveBatch', async () => {
+    const checked = parseOptions(optionsSchema, options);
+    if (!Array.isArray(questions))
+      throw new ExolamError('input', `cases: expected a list of cases but received ${quote(questions)}`);
+    // A list with holes has cases that are nothing, and says so.
+    return solveAll(Array.from(questions), checked);
+  });
+}
+
+/** C and D of every latent dimension that was asked for. */
+function requireEncoderMemory({ asked, world }: Prepared, what: string): void {
+  const { observationDim: d } = world.spec;
+  const rows = asked.reduce((sum, k) => sum + k, 0);
+  requireMemory(
+    2 * 8 * rows * d,
+    `${what ? `${what}: ` : ''}the encoder of ${rows} latents of ${d} coordinates`,
+  );
+}
+
+async function solveAll(
+  questions: readonly (Case | MultiCase)[],
+  options: Checked,
 ): Promise<(Solution | Failure)[]> {
   const nameOf = (i: number) => options.names?.[i] ?? (questions.length === 1 ? '' : `case ${i}`);
   const labelOf = (i: number) => options.names?.[i] ?? i;
@@ -200,14 +260,18 @@ export async function solveBatch(
     try {
       return run();
     } catch (error) {
-      if (options.throwOnFailure !== false || !(error instanceof ExolamError)) throw error;
+      if (options.throwOnFailure || !(error instanceof ExolamError)) throw error;
       answers[i] = [{ case: labelOf(i), error }];
       return undefined;
     }
   };
   const groups = new Map<string, { readonly prepared: Prepared[]; readonly members: number[] }>();
   questions.forEach((question, i) => {
-    const prepared = guarded(i, () => prepare(question, nameOf(i)));
+    const prepared = guarded(i, () => {
+      const made = prepare(question, nameOf(i));
+      if (options.encoder) requireEncoderMemory(made, nameOf(i));
+      return made;
+    });
     if (!prepared) return;
     const key = groupKey(prepared);
     const group = groups.get(key);
@@ -219,7 +283,7 @@ export async function solveBatch(
   const backend = options.backend ?? defaultBackend();
   let before = 0;
   for (const { prepared, members } of groups.values()) {
-    const request = requestOf(prepared, options.encoder ?? false);
+    const request = requestOf(prepared, options.encoder);
     const answer = await backend.solvePopulation(request, {
       ...options,
       onProgress: options.onProgress
@@ -232,7 +296,7 @@ export async function solveBatch(
         requireOk(answer.status[n], nameOf(i) || 'solve');
         return prepared[n].asked.map((k) => ({
           case: labelOf(i),
-          ...solutionOf(prepared[n], request, answer, n, k, options.encoder ?? false),
+          ...solutionOf(prepared[n], request, answer, n, k, options.encoder),
         }));
       });
       if (all) answers[i] = all;
@@ -271,7 +335,7 @@ function solutionOf(
   };
 }
 
-/** Cases of one shape and one kind of objective as one request. */
+/** One request for cases of one shape and one kind of objective; their parameters become columns. */
 export function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
   const [first] = group as [Prepared];
   const count = group.length;
@@ -315,7 +379,7 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
   };
 }
 
-/** C and D on the observation itself: the reduced rows mapped back, the complement's rows on directions of their own. */
+/** C and D on o itself: rows of the reduced basis mapped back, those of the complement on directions orthogonal to it. */
 function fullEncoder(
   p: Prepared,
   answer: Pick<PopulationAnswer, 'encoderC' | 'encoderD' | 'complement' | 'complementEncoder'>,
@@ -341,7 +405,7 @@ function fullEncoder(
   return { C, D };
 }
 
-/** The index-th of an orthonormal family orthogonal to the basis: unit vectors projected off it and off each other. */
+/** The index-th unit vector orthogonal to the basis and to those before it: projected axes, short ones passed over. */
 function complementDirection(basis: Matrix, index: number): Float64Array {
   const d = basis.rows;
   const found: Float64Array[] = [];
@@ -360,7 +424,7 @@ function complementDirection(basis: Matrix, index: number): Float64Array {
       }
     }
     const norm = Math.hypot(...v);
-    if (norm > 1e-6) found.push(v.map((x) => x / norm));
+    if (norm > SHORT_DIRECTION) found.push(v.map((x) => x / norm));
   }
   return found[index];
 }

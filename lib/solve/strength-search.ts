@@ -49,7 +49,7 @@ export async function leastStrength(leakages: Leakages, search: StrengthSearch):
   );
 }
 
-/** The least strength or, where none of the first grid is enough, null and the strength that leaks least. */
+/** The least strength that is enough, and the one that leaks least; `critical` is null where none of the first grid is enough. */
 export async function seekStrength(
   leakages: Leakages,
   { level, relativeTolerance, scale, range = RANGE, points: [many, finer] = [GRID, GRID] }: StrengthSearch,
@@ -93,7 +93,7 @@ export async function seekStrength(
   return found(high, leakage, isMonotone);
 }
 
-/** Evenly on a logarithmic scale, both ends included. */
+/** `points` numbers from `low` to `high`, evenly on a logarithmic scale, both ends exact. */
 export function grid(low: number, high: number, points: number): number[] {
   return Array.from({ length: points }, (_, i) =>
     i === points - 1 ? high : low * (high / low) ** (i / (points - 1)),

@@ -1,6 +1,10 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
+import { describes, integer, parse } from '../base/validate.js';
 import { Random } from './random.js';
 
 /** The claims of the literature that the statements formalise; docs/theory.md says which is whose. */
@@ -8,9 +12,14 @@ export type Claim = 'C1' | 'C2' | 'C3' | 'C4';
 
 /** Where a check runs. */
 export interface CheckContext extends Control {
-  /** Default: {@link defaultBackend}. */
-  readonly backend?: Backend;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
+
+/** Random worlds of one check: a million take days. */
+export const trialsField = integer(1, 1_000_000);
+export const seedField = integer(0);
+const contextSchema = describes<CheckContext>()(z.strictObject({ ...controlFields, backend: backendField }));
 
 /** One predicted figure beside the measured one. Their difference, divided by `scale`, may be as large as `tolerance`. */
 export interface Comparison {
@@ -85,6 +94,7 @@ export interface Definition<P extends object> {
   compare(predict: P, trials: Trials, context: CheckContext & { backend: Backend }): Promise<Comparison[]>;
 }
 
+/** The theorem with its check: `compare` on as many trials, summarised by quantity. Throws where nothing was compared. */
 export function defineTheorem<P extends object>(definition: Definition<P>): Falsifiable<P> {
   const { id, claim, title, statement, hypotheses, predict } = definition;
   return {
@@ -95,36 +105,41 @@ export function defineTheorem<P extends object>(definition: Definition<P>): Fals
     hypotheses,
     predict,
     withPrediction: (changed) => defineTheorem({ ...definition, predict: { ...predict, ...changed } }),
-    async check(count, seed, context = {}) {
-      if (!Number.isSafeInteger(count) || count < 1) {
-        throw new ExolamError('input', `trials: expected an integer of at least 1 but received ${count}`);
-      }
-      if (!Number.isSafeInteger(seed) || seed < 0) {
-        throw new ExolamError('input', `seed: expected an integer of at least 0 but received ${seed}`);
-      }
-      const random = (i: number, part = '') => new Random(seed, id, part, i);
-      const trials: Trials = {
-        count,
-        random,
-        draw: (make, part) => Array.from({ length: count }, (_, i) => make(random(i, part), i)),
-      };
-      const backend = context.backend ?? defaultBackend();
-      const rows = summarise(await definition.compare(predict, trials, { ...context, backend }));
-      const [nearest] = [...rows].sort((a, b) => b.worst / b.tolerance - a.worst / a.tolerance);
-      if (!nearest) throw new ExolamError('internal', `${id} compared nothing`);
-      const { predicted, measured, tolerance, worst } = nearest;
-      const passed = rows.every((row) => row.passed);
-      return { id, claim, statement, trials: count, predicted, measured, tolerance, worst, passed, rows };
-    },
+    check: (trials, seed, context = {}) => boundary(id, () => run(trials, seed, context)),
   };
+
+  async function run(
+    trialsAsked: number,
+    seedAsked: number,
+    contextAsked: CheckContext,
+  ): Promise<CheckResult> {
+    const count = parse(trialsField, trialsAsked, 'trials');
+    const seed = parse(seedField, seedAsked, 'seed');
+    const context = parse(contextSchema, contextAsked, '', 'context');
+    const random = (i: number, part = '') => new Random(seed, id, part, i);
+    const trials: Trials = {
+      count,
+      random,
+      draw: (make, part) => Array.from({ length: count }, (_, i) => make(random(i, part), i)),
+    };
+    const backend = context.backend ?? defaultBackend();
+    const rows = summarise(await definition.compare(predict, trials, { ...context, backend }));
+    const [nearest] = [...rows].sort((a, b) => b.worst / b.tolerance - a.worst / a.tolerance);
+    if (!nearest) throw new ExolamError('internal', `${id} compared nothing`);
+    const { predicted, measured, tolerance, worst } = nearest;
+    const passed = rows.every((row) => row.passed);
+    return { id, claim, statement, trials: count, predicted, measured, tolerance, worst, passed, rows };
+  }
 }
 
+/** |predicted - measured| / scale; Infinity where either is NaN, 0 where both are the same infinity. */
 function errorOf({ predicted, measured, scale = 1 }: Comparison): number {
   if (predicted === measured) return 0;
   const error = Math.abs(predicted - measured) / scale;
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 
+/** A row for every quantity, in the order in which they first occur. */
 function summarise(comparisons: readonly Comparison[]): CheckRow[] {
   const rows = new Map<string, CheckRow>();
   for (const comparison of comparisons) {

@@ -1,16 +1,16 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 import type { Backend, Control, MomentsAnswer, WishartRequest } from '../backend/requests.js';
-import { RELATIVE_TOLERANCE } from '../backend/requests.js';
-import { above, type Matrix, matrix } from '../linalg/matrix.js';
+import { RELATIVE_TOLERANCE } from '../base/conventions.js';
+import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { resolveObjective } from '../solve/objectives.js';
 import type { Equations } from '../world/equations.js';
 import { fullMixing, parameterColumn, type World } from '../world/world.js';
 
-/** Draws second moments over so many transitions. */
+/** How second moments are drawn: exchangeable, so that a test can show a wrong one to fail. */
 export type Draw = (request: WishartRequest, backend: Backend, control: Control) => Promise<Float64Array>;
 export const wishart: Draw = (request, backend, control) => backend.wishart(request, control);
 
-/** Second moments of (o, o') over `samples` transitions, `count` times over, without the transitions: (count, 2 d, 2 d). */
+/** Uncentred second moments of (o, o') over `samples` transitions, (count, 2 d, 2 d), drawn without the transitions: a Wishart matrix. */
 export function drawnMoments(
   world: Equations,
   samples: number,
@@ -20,7 +20,7 @@ export function drawnMoments(
   control: Control = {},
   draw: Draw = wishart,
 ): Promise<Float64Array> {
-  const { rows, data } = above(world.observation, world.observationNext);
+  const { rows, data } = vstack([world.observation, world.observationNext]);
   return draw(
     { first: 0, count, seed, degrees: samples, width: rows, sources: world.sources, loadings: data },
     backend,
@@ -28,7 +28,7 @@ export function drawnMoments(
   );
 }
 
-/** The same from transitions that are really sampled. */
+/** What {@link drawnMoments} returns, from transitions that are really sampled. */
 export async function sampledMoments(
   world: World,
   samples: number,
@@ -69,7 +69,7 @@ export async function sampledMoments(
   return all.map((v) => v / samples);
 }
 
-/** Reconstruction fitted to each of `count` moment matrices of (o, o'). */
+/** The encoders and spectra of reconstruction fitted, without ridge, to each of `count` moment matrices of (o, o'). */
 export function fitted(
   moments: Float64Array,
   count: number,
@@ -105,7 +105,7 @@ export function fitted(
   );
 }
 
-/** C and D of the n-th fit. */
+/** C and D of the n-th fit, (latentDim, observationDim). */
 export function encoderOf(answer: MomentsAnswer, n: number, latentDim: number, observationDim: number) {
   const size = latentDim * observationDim;
   const part = (all: Float64Array): Matrix =>

@@ -1,9 +1,16 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 
-import { identity, type Matrix, minus, multiply, scale, sum, transpose } from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { identity, type Matrix, matrix, minus, scale, sum, transpose } from '../linalg/matrix.js';
+import type { Random } from './random.js';
 
 /** Step of the integration, in units of 1 / (largest eigenvalue): the error of a half-time stays below 1e-3. */
 const STEP = 0.15;
+
+/** A random rotation (n, n). */
+export function rotation(random: Random, n: number): Matrix {
+  return orthonormalise(matrix(n, n, random.normals(n * n))).basis;
+}
 
 interface Pair {
   readonly B: Matrix;
@@ -11,8 +18,9 @@ interface Pair {
 }
 
 /**
+ * The half-time of each mode: when v^T B D v of each column v of `directions` first passes 1/2, Infinity if not before `until`.
  * Gradient flow of E|r - B D r|^2 from B = sqrt(start) R, D = B^T, R a rotation (d, d), by fourth-order Runge-Kutta on
- * Sigma = cov(r). For each column v of `directions`: when v^T B D v first passes 1/2, Infinity if not before `until`.
+ * Sigma = cov(r).
  */
 export function halfTimes(
   covariance: Matrix,
@@ -24,8 +32,8 @@ export function halfTimes(
 ): number[] {
   const one = identity(covariance.rows);
   const flow = ({ B, D }: Pair): Pair => {
-    const left = multiply(minus(one, multiply(B, D)), covariance);
-    return { B: scale(2, multiply(left, transpose(D))), D: scale(2, multiply(transpose(B), left)) };
+    const unlearned = multiply(minus(one, multiply(B, D)), covariance);
+    return { B: scale(2, multiply(unlearned, transpose(D))), D: scale(2, multiply(transpose(B), unlearned)) };
   };
   const ahead = (from: Pair, by: Pair, t: number): Pair => ({
     B: sum(from.B, scale(t, by.B)),

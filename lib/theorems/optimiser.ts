@@ -1,6 +1,7 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
 
-import { beside, type Matrix, minus, multiply, orthonormalise, transpose } from '../linalg/matrix.js';
+import { dot, multiply, orthonormalise } from '../linalg/dense.js';
+import { hstack, type Matrix, matrix, minus, transpose } from '../linalg/matrix.js';
 import { variance } from '../world/equations.js';
 import type { Random } from './random.js';
 
@@ -47,9 +48,84 @@ interface Whitened {
 
 function whiten(observation: Matrix, observationNext: Matrix, isFree: boolean): Whitened {
   const now = transpose(observation);
-  const { basis } = orthonormalise(beside(now, transpose(observationNext)));
+  const { basis } = orthonormalise(hstack([now, transpose(observationNext)]));
   if (!isFree) return { target: multiply(minus(observationNext, observation), basis), free: 0 };
   return { target: multiply(observationNext, basis), free: orthonormalise(now).basis.cols };
+}
+
+/** |T - A - B E|^2 as a function of the parameters side by side: A (d, free), B (d, k), E = [C D] (k, w). */
+class Loss {
+  readonly size: number;
+  private readonly d: number;
+  private readonly w: number;
+  private readonly beginB: number;
+  private readonly beginE: number;
+
+  constructor(
+    private readonly target: Matrix,
+    private readonly free: number,
+    private readonly k: number,
+  ) {
+    this.d = target.rows;
+    this.w = target.cols;
+    this.beginB = this.d * free;
+    this.beginE = this.beginB + this.d * k;
+    this.size = this.beginE + k * this.w;
+  }
+
+  /** T - A - B E, (d, w). */
+  error(v: Float64Array): Float64Array {
+    const predicted = this.addA(this.product(v, v), v);
+    return predicted.map((value, i) => this.target.data[i]! - value);
+  }
+
+  gradient(v: Float64Array, error: Float64Array): Float64Array {
+    const { d, w, k, free, beginB, beginE } = this;
+    const g = new Float64Array(this.size);
+    for (let i = 0; i < d; i++) for (let j = 0; j < free; j++) g[i * free + j] = -2 * error[i * w + j]!;
+    const b = v.subarray(beginB, beginE);
+    const e = v.subarray(beginE);
+    for (let i = 0; i < d; i++)
+      for (let l = 0; l < k; l++) {
+        const bil = b[i * k + l]!;
+        let sum = 0;
+        for (let j = 0; j < w; j++) {
+          const r = error[i * w + j]!;
+          sum += r * e[l * w + j]!;
+          g[beginE + l * w + j]! -= 2 * bil * r;
+        }
+        g[beginB + i * k + l] = -2 * sum;
+      }
+    return g;
+  }
+
+  /** The t at which the loss along x + t direction is least: there the error is error - t first - t^2 second. */
+  bestStep(x: Float64Array, direction: Float64Array, error: Float64Array): number {
+    const second = this.product(direction, direction);
+    const first = this.product(direction, x);
+    const other = this.product(x, direction);
+    for (let i = 0; i < first.length; i++) first[i]! += other[i]!;
+    this.addA(first, direction);
+    return leastOfQuartic([
+      -2 * dot(first, error),
+      dot(first, first) - 2 * dot(second, error),
+      2 * dot(first, second),
+      dot(second, second),
+    ]);
+  }
+
+  /** B of one set of parameters times E of another. */
+  private product(b: Float64Array, e: Float64Array): Float64Array {
+    const { d, w, k, beginB, beginE } = this;
+    return multiply(matrix(d, k, b.subarray(beginB, beginE)), matrix(k, w, e.subarray(beginE))).data;
+  }
+
+  /** A on its inputs, added to `t`. */
+  private addA(t: Float64Array, v: Float64Array): Float64Array {
+    const { d, w, free } = this;
+    for (let i = 0; i < d; i++) for (let j = 0; j < free; j++) t[i * w + j]! += v[i * free + j]!;
+    return t;
+  }
 }
 
 function descendOnce(
@@ -59,48 +135,13 @@ function descendOnce(
   iterations: number,
   tolerance: number,
 ): Descent {
-  const { rows: d, cols: w } = target;
-  const k = latentDim;
   const total = variance(target);
-
-  // Parameters side by side: A (d, free), B (d, k), [C D] (k, w).
-  const [atB, atE] = [d * free, d * free + d * k];
-  const size = atE + k * w;
-  let x: Float64Array = Float64Array.from({ length: size }, () => 0.1 * random.normal());
-
-  /** A on its inputs, added to `t`. */
-  const addA = (t: Float64Array, v: Float64Array): Float64Array => {
-    for (let i = 0; i < d; i++) for (let j = 0; j < free; j++) t[i * w + j]! += v[i * free + j]!;
-    return t;
-  };
-  /** The target less A and B E: (d, w). */
-  const rest = (v: Float64Array): Float64Array => {
-    const t = addA(product(v.subarray(atB, atE), v.subarray(atE), d, k, w), v);
-    return t.map((value, i) => target.data[i]! - value);
-  };
-  const gradientOf = (v: Float64Array, error: Float64Array): Float64Array => {
-    const g = new Float64Array(size);
-    for (let i = 0; i < d; i++) for (let j = 0; j < free; j++) g[i * free + j] = -2 * error[i * w + j]!;
-    const b = v.subarray(atB, atE);
-    const e = v.subarray(atE);
-    for (let i = 0; i < d; i++)
-      for (let l = 0; l < k; l++) {
-        const bil = b[i * k + l]!;
-        let sum = 0;
-        for (let j = 0; j < w; j++) {
-          const r = error[i * w + j]!;
-          sum += r * e[l * w + j]!;
-          g[atE + l * w + j]! -= 2 * bil * r;
-        }
-        g[atB + i * k + l] = -2 * sum;
-      }
-    return g;
-  };
-
-  let error = rest(x);
+  const objective = new Loss(target, free, latentDim);
+  let x: Float64Array = Float64Array.from({ length: objective.size }, () => 0.1 * random.normal());
+  let error = objective.error(x);
   let loss = dot(error, error);
   let before = loss;
-  let gradient: Float64Array = gradientOf(x, error);
+  let gradient = objective.gradient(x, error);
   const steps: Float64Array[] = [];
   const changes: Float64Array[] = [];
   let iteration = 0;
@@ -117,25 +158,14 @@ function descendOnce(
       changes.length = 0;
       direction = gradient.map((v) => -v);
     }
-    // error(t) = error - t first - t^2 second
-    const second = product(direction.subarray(atB, atE), direction.subarray(atE), d, k, w);
-    const first = product(direction.subarray(atB, atE), x.subarray(atE), d, k, w);
-    const other = product(x.subarray(atB, atE), direction.subarray(atE), d, k, w);
-    for (let i = 0; i < first.length; i++) first[i]! += other[i]!;
-    addA(first, direction);
-    const t = bestStep([
-      -2 * dot(first, error),
-      dot(first, first) - 2 * dot(second, error),
-      2 * dot(first, second),
-      dot(second, second),
-    ]);
+    const t = objective.bestStep(x, direction, error);
     converged = t === 0;
     if (converged) break;
     const step = direction.map((v) => t * v);
-    x = sumOf(x, step);
-    error = rest(x);
+    x = x.map((v, i) => v + step[i]!);
+    error = objective.error(x);
     loss = dot(error, error);
-    const next = gradientOf(x, error);
+    const next = objective.gradient(x, error);
     const change = next.map((v, i) => v - gradient[i]!);
     gradient = next;
     // Rounding near the minimum must not pass for curvature.
@@ -150,7 +180,7 @@ function descendOnce(
   return { loss, iterations: iteration, converged };
 }
 
-/** -H gradient, H the inverse curvature that the remembered steps suggest (two-loop recursion). */
+/** The direction of a step, -H gradient, H the inverse curvature that the remembered steps suggest (two-loop recursion). */
 function quasiNewton(
   gradient: Float64Array,
   steps: readonly Float64Array[],
@@ -173,7 +203,7 @@ function quasiNewton(
 }
 
 /** The t that makes c1 t + c2 t^2 + c3 t^3 + c4 t^4 least: the best root of its derivative. */
-function bestStep([c1, c2, c3, c4]: readonly [number, number, number, number]): number {
+function leastOfQuartic([c1, c2, c3, c4]: readonly [number, number, number, number]): number {
   const value = (t: number) => t * (c1 + t * (c2 + t * (c3 + t * c4)));
   // One Newton step mends what cancellation takes from the closed form.
   const polished = (t: number) => {
@@ -200,25 +230,4 @@ function cubicRoots(a: number, b: number, c: number, d: number): number[] {
   const angle = Math.acos(Math.min(1, Math.max(-1, -q / Math.sqrt(-(p ** 3)))));
   const radius = 2 * Math.sqrt(-p);
   return [0, 2, 4].map((turn) => radius * Math.cos((angle + turn * Math.PI) / 3) - shift);
-}
-
-/** a (n, m) times b (m, c) */
-function product(a: Float64Array, b: Float64Array, n: number, m: number, c: number): Float64Array {
-  const out = new Float64Array(n * c);
-  for (let i = 0; i < n; i++)
-    for (let l = 0; l < m; l++) {
-      const v = a[i * m + l]!;
-      for (let j = 0; j < c; j++) out[i * c + j]! += v * b[l * c + j]!;
-    }
-  return out;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function sumOf(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((v, i) => v + b[i]!);
 }

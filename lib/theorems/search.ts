@@ -9,19 +9,19 @@ export async function boundaries(
   rounds: number,
   holds: (strengths: readonly number[]) => Promise<readonly boolean[]>,
 ): Promise<number[]> {
-  const below = new Array<number>(count).fill(Math.log(low));
-  const above = new Array<number>(count).fill(Math.log(high));
-  const atLow = await holds(below.map(Math.exp));
-  const atHigh = await holds(above.map(Math.exp));
+  const lower = new Array<number>(count).fill(Math.log(low));
+  const upper = new Array<number>(count).fill(Math.log(high));
+  const atLow = await holds(lower.map(Math.exp));
+  const atHigh = await holds(upper.map(Math.exp));
   for (let round = 0; round < rounds; round++) {
-    const middle = below.map((b, i) => (b + above[i]) / 2);
+    const middle = lower.map((b, i) => (b + upper[i]) / 2);
     const answers = await holds(middle.map(Math.exp));
     middle.forEach((m, i) => {
-      (answers[i] ? above : below)[i] = m;
+      (answers[i] ? upper : lower)[i] = m;
     });
   }
-  return above.map((v, i) => {
+  return upper.map((v, i) => {
     if (atLow[i]) return 0;
-    return atHigh[i] ? Math.exp((v + below[i]) / 2) : Number.POSITIVE_INFINITY;
+    return atHigh[i] ? Math.exp((v + lower[i]) / 2) : Number.POSITIVE_INFINITY;
   });
 }

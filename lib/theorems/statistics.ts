@@ -1,5 +1,5 @@
 // biome-ignore-all lint/style/noNonNullAssertion: every index is inside by construction
-/** Two-sample Kolmogorov-Smirnov distance: the greatest difference of the two empirical distributions. */
+/** The two-sample Kolmogorov-Smirnov distance, the greatest difference of the two empirical distributions; 0 of no samples. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const [x, y] = [Float64Array.from(a).sort(), Float64Array.from(b).sort()];
   let greatest = 0;

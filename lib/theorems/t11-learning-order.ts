@@ -1,27 +1,15 @@
-import {
-  beside,
-  columns,
-  type Matrix,
-  matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, hstack, matrix, transpose } from '../linalg/matrix.js';
 import { covariance, equations, residual } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';
 import { anyWorld, thresholdWorld } from './draw.js';
-import { halfTimes } from './flow.js';
-import type { Random } from './random.js';
+import { halfTimes, rotation } from './flow.js';
 
 /** Modes weaker than this share of the strongest are not waited for. */
 const WEAKEST = 0.15;
 
-function rotation(random: Random, n: number): Matrix {
-  return orthonormalise(matrix(n, n, random.normals(n * n))).basis;
-}
-
-/** Long enough for a mode of this eigenvalue, whatever the prediction. */
+/** A time three times as long as a mode of this eigenvalue should take: long enough whatever the prediction. */
 function patience(start: number, eigenvalue: number): number {
   return (3 * Math.log(1 / start)) / (4 * eigenvalue);
 }
@@ -56,7 +44,7 @@ export const t11 = defineTheorem({
           covariance(r, r),
           rotation(random, spec.observationDim),
           start,
-          beside(action, exogenous),
+          hstack([action, exogenous]),
           Math.max(alpha, beta),
           patience(start, Math.min(alpha, beta)),
         ) as [number, number];
@@ -90,14 +78,14 @@ export const t11 = defineTheorem({
       const start = random.logUniform(1e-4, 1e-2);
       const source = equations(createWorld(spec));
       const r = residual(source.observationNext, source.observation);
-      const own = covariance(r, r);
+      const sigma = covariance(r, r);
       const d = spec.observationDim;
-      const { values, vectors } = await context.backend.symmetricEigen(own.data, d, 1);
+      const { values, vectors } = await context.backend.symmetricEigen(sigma.data, d, 1);
       const largest = values[0];
       const followed = Array.from(values).filter((value) => value > WEAKEST * largest);
       const directions = transpose(matrix(followed.length, d, vectors.slice(0, followed.length * d)));
       const until = patience(start, followed.at(-1) as number);
-      halfTimes(own, rotation(random, d), start, directions, largest, until).forEach((measured, j) => {
+      halfTimes(sigma, rotation(random, d), start, directions, largest, until).forEach((measured, j) => {
         const predicted = predict.halfTime(start, followed[j]);
         rows.push({
           what: 'half-time of a mode, any world',

@@ -1,15 +1,5 @@
-import {
-  fromRows,
-  identity,
-  type Matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  sum,
-  toRows,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, identity, type Matrix, minus, scale, sum, toRows, transpose } from '../linalg/matrix.js';
 import { solveBatch } from '../solve/population.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';
@@ -27,7 +17,7 @@ function mixings(spec: WorldSpec): { endogenous: Matrix; exogenous: Matrix } {
   };
 }
 
-/** Onto the span of the columns of `a`. */
+/** The orthogonal projector onto the span of the columns of `a`. */
 function projector(a: Matrix): Matrix {
   const { basis } = orthonormalise(a);
   return multiply(basis, transpose(basis));
@@ -59,7 +49,7 @@ export const t3 = defineTheorem({
         latentDim: random.integer(spec.actionDim, spec.actionDim + spec.exogenousDim),
       };
     }, 'blind');
-    const seen = await solveBatch(
+    const solutions = await solveBatch(
       blind.map(({ spec, projection, latentDim }) => ({
         world: spec,
         objective: { kind: 'representation', projection },
@@ -67,7 +57,7 @@ export const t3 = defineTheorem({
       })),
       context,
     );
-    const rows: Comparison[] = seen.map(({ metrics }) => ({
+    const rows: Comparison[] = solutions.map(({ metrics }) => ({
       what: 'futureLeakage where P Ex = 0, overlapping mixing',
       predicted: predict.leakageWithout(),
       measured: metrics.futureLeakage ?? Number.NaN,
@@ -77,9 +67,9 @@ export const t3 = defineTheorem({
     const worlds = trials.draw((random) => {
       const drawn = thresholdWorld(random);
       const { endogenous, exogenous } = mixings(drawn.spec);
-      const own = multiply(endogenous, transpose(endogenous));
-      const other = multiply(exogenous, transpose(exogenous));
-      const projection = (gain: number) => toRows(sum(own, scale(gain, other)));
+      const ofEndogenous = multiply(endogenous, transpose(endogenous));
+      const ofExogenous = multiply(exogenous, transpose(exogenous));
+      const projection = (gain: number) => toRows(sum(ofEndogenous, scale(gain, ofExogenous)));
       return { ...drawn, projection, latentDim: random.integer(1, drawn.spec.actionDim) };
     }, 'gain');
     const gains = await boundaries(worlds.length, [1e-3, 1e3], 26, async (strengths) => {

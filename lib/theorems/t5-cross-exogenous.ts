@@ -1,4 +1,5 @@
-import { columns, type Matrix, multiply } from '../linalg/matrix.js';
+import { multiply } from '../linalg/dense.js';
+import { columns, type Matrix } from '../linalg/matrix.js';
 import { type Solution, solveBatch } from '../solve/population.js';
 import { variance } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';
@@ -8,7 +9,7 @@ import { type DrawnSpec, overlappingWorld } from './draw.js';
 /** Sensor noise, in units of the smallest scale of the world, at which the order of the leak is measured. */
 const NOISE = [0.02, 0.01] as const;
 
-/** |D Ex|^2 / |D|^2: what the encoder of o' sees of the exogenous subspace. */
+/** |D Ex|^2 / |D|^2: the share of the encoder of o' that lies in the exogenous subspace. */
 function exogenousShare(spec: DrawnSpec, { encoder }: Solution): number {
   const { D } = encoder as { D: Matrix };
   const mixing = fullMixing(createWorld(spec));

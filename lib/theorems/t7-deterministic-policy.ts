@@ -45,7 +45,7 @@ export const t7 = defineTheorem({
       const { spectrum } = random[i];
       const { metrics, rank } = deterministic[i];
       const silent = { ...spec, policyNoise: 0 };
-      const left = predict.actionEigenvalue(silent) > 0 ? actionDim : 0;
+      const actionModes = predict.actionEigenvalue(silent) > 0 ? actionDim : 0;
       return [
         ...values.map((predicted, j) => ({
           what: 'eigenvalue, policy with noise',
@@ -56,7 +56,7 @@ export const t7 = defineTheorem({
         })),
         {
           what: 'rank, deterministic policy',
-          predicted: exogenousDim + left,
+          predicted: exogenousDim + actionModes,
           measured: rank,
           tolerance: 0.5,
         },

@@ -1,4 +1,5 @@
-import { columns, type Matrix, multiply, orthonormalise, toRows } from '../linalg/matrix.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { columns, type Matrix, toRows } from '../linalg/matrix.js';
 import { solveBatch } from '../solve/population.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import { type Comparison, defineTheorem } from './check.js';
@@ -27,13 +28,13 @@ function graded(spec: DrawnSpec, strengths: readonly number[]): WorldSpec {
   };
 }
 
-/** Share of each exogenous direction that the encoder of o' can tell apart: |projection on the row space of D Ex|^2. */
+/** The share of each exogenous direction that D holds: its squared projection on the row space of D Ex. */
 function captured(D: Matrix, mixing: Matrix, endogenousDim: number): number[] {
-  const seen = multiply(D, columns(mixing, endogenousDim, mixing.cols));
+  const encoded = multiply(D, columns(mixing, endogenousDim, mixing.cols));
   // Rows beyond rounding only: an encoder row of an action holds nothing but rounding here.
-  const largest = Math.max(...seen.data.map(Math.abs));
-  const rows = toRows(seen).filter((row) => Math.hypot(...row) > 1e-8 * largest);
-  const along = { rows: seen.cols, cols: rows.length, data: new Float64Array(seen.cols * rows.length) };
+  const largest = Math.max(...encoded.data.map(Math.abs));
+  const rows = toRows(encoded).filter((row) => Math.hypot(...row) > 1e-8 * largest);
+  const along = { rows: encoded.cols, cols: rows.length, data: new Float64Array(encoded.cols * rows.length) };
   rows.forEach((row, i) => {
     row.forEach((v, j) => {
       along.data[j * rows.length + i] = v;

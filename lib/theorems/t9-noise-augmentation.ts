@@ -1,5 +1,4 @@
-import type { Matrix } from '../linalg/matrix.js';
-import { sum } from '../linalg/matrix.js';
+import { type Matrix, sum } from '../linalg/matrix.js';
 import { type Solution, solveBatch } from '../solve/population.js';
 import { variance } from '../world/equations.js';
 import { type Comparison, defineTheorem } from './check.js';
@@ -7,10 +6,10 @@ import { anyWorld } from './draw.js';
 
 /** Decoder noise between the two ends. */
 const NOISES = [0.03, 0.1, 0.3, 1, 3, 10] as const;
-/** Decoder noise that stands for infinity: what is left of the way is of order 1 / noise^2. */
+/** Decoder noise that stands for infinity: the remaining way is of order 1 / noise^2. */
 const GREAT = 1e4;
 
-/** |C + D|^2 / |D|^2 */
+/** |C + D|^2 / |D|^2: how far the encoder is from the difference gauge, 0 in it. */
 function gaugeError({ encoder }: Solution): number {
   const { C, D } = encoder as { C: Matrix; D: Matrix };
   return variance(sum(C, D)) / variance(D);

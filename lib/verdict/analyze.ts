@@ -1,42 +1,66 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control } from '../backend/requests.js';
 import { RELATIVE_TOLERANCE } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
+import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
+import { describes, integer, numberThat, parseOptions } from '../base/validate.js';
+import { requireTransitions } from '../data/accept.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
 import { ONLY_LEAKAGE, probeAll } from '../metrics/probes.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
 import {
   type ObjectiveSpec,
+  objectiveSchema,
   type ResolvedObjective,
   requireProjection,
   resolveObjective,
 } from '../solve/objectives.js';
-import { checkedRidge, fail, requireVariables } from '../solve/of-moments.js';
-import { seenThrough } from '../solve/whitening.js';
+import { levelField, requireVariables, ridgeField } from '../solve/of-moments.js';
+import { inputOf } from '../solve/whitening.js';
 import type { Analysis, LatentRow } from './analysis.js';
 import { DEFAULT_LEVEL, remediesOf } from './remedies.js';
 import { recommend } from './words.js';
 
 export interface AnalyzeOptions extends Control {
-  /** Ascending latent dimensions to report. Default 1 to 16, as far as the observation is wide. */
-  readonly latentDims?: readonly number[];
-  /** Default: reconstruction, and action supervision where the data has actions. */
-  readonly objectives?: readonly ObjectiveSpec[];
-  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics. Default 0.3. */
-  readonly heldOut?: number;
-  /** Ridge of every regression, relative to the regressors' mean variance. Default 1e-3. */
-  readonly ridge?: number;
+  /** Latent dimensions to report, 1 to observationDim each, in any order. Default 1 to 16, as far as the observation is wide. */
+  readonly latentDims?: readonly number[] | undefined;
+  /** Objectives to answer for, one at least. Default: reconstruction, and action supervision where the data has actions. */
+  readonly objectives?: readonly ObjectiveSpec[] | undefined;
+  /** Share of the episodes (of the transitions, where there is one episode) held out for the metrics, between 0 and 1. Default 0.3. */
+  readonly heldOut?: number | undefined;
+  /** Ridge of every regression, relative to the regressors' mean variance, at least 0. Default 1e-3. */
+  readonly ridge?: number | undefined;
   /** Reconstruct in whitened observations (each direction of variance above the tolerance counts alike). Default false. */
-  readonly whiten?: boolean;
-  /** futureLeakage that is small enough: what each remedy is to bring it down to. Default 0.1. */
-  readonly level?: number;
+  readonly whiten?: boolean | undefined;
+  /** futureLeakage that is small enough, from 0 up to, not including, 1: what each remedy is to bring it down to. Default 0.1. */
+  readonly level?: number | undefined;
   /** Also seek what each remedy would cost: some 50 eigenproblems as wide as the observation. Default true. */
-  readonly remedies?: boolean;
-  readonly backend?: Backend;
+  readonly remedies?: boolean | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
 }
 export const DEFAULT_HELD_OUT = 0.3;
+
+/** {@link AnalyzeOptions}, checked and with the defaults that the data does not decide. */
+export const analyzeOptionsSchema = describes<AnalyzeOptions>()(
+  z.strictObject({
+    ...controlFields,
+    latentDims: z.array(integer(1)).min(1).optional(),
+    objectives: z.array(objectiveSchema).min(1).optional(),
+    heldOut: numberThat('a share between 0 and 1', (v) => v > 0 && v < 1).default(DEFAULT_HELD_OUT),
+    ridge: ridgeField,
+    whiten: z.boolean().default(false),
+    level: levelField.default(DEFAULT_LEVEL),
+    remedies: z.boolean().default(true),
+    backend: backendField,
+  }),
+);
+type Checked = z.output<typeof analyzeOptionsSchema>;
+
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
 
@@ -46,27 +70,31 @@ function traceOf(s: Float64Array, width: number, begin: number, cols: number): n
   return sum;
 }
 
-function checkOptions(t: Transitions, options: AnalyzeOptions) {
-  const latentDims =
-    options.latentDims ?? Array.from({ length: Math.min(16, t.observationDim) }, (_, i) => i + 1);
-  if (latentDims.length === 0) throw fail('latentDims', 'at least one latent dimension', 'none');
+/** The latent dimensions asked for, ascending and each once, as far as the observation is wide. */
+function latentDimsOf({ observationDim }: Transitions, asked: readonly number[] | undefined): number[] {
+  const latentDims = asked ?? Array.from({ length: Math.min(16, observationDim) }, (_, i) => i + 1);
   const sorted = [...new Set(latentDims)].sort((a, b) => a - b);
-  for (const k of sorted) {
-    if (!Number.isInteger(k) || k < 1) throw fail('latentDim', 'a positive integer', k);
-    if (k > t.observationDim) throw fail('latentDim', `at most observationDim (${t.observationDim})`, k);
-  }
-  const heldOut = options.heldOut ?? DEFAULT_HELD_OUT;
-  if (!(heldOut > 0 && heldOut < 1)) throw fail('heldOut', 'a share between 0 and 1', heldOut);
-  const level = options.level ?? DEFAULT_LEVEL;
-  if (!(level >= 0 && level < 1)) throw fail('level', 'a number from 0 up to, not including, 1', level);
-  return { latentDims: sorted, heldOut, ridge: checkedRidge(options.ridge), level };
+  const widest = sorted[sorted.length - 1];
+  if (widest <= observationDim) return sorted;
+  throw new ExolamError(
+    'input',
+    `latentDim: expected at most observationDim (${observationDim}) but received ${widest}`,
+  );
 }
 
 /** The verdict on a user's own transitions: theory.md sections 2 to 4 from second moments. Throws {@link ExolamError}. */
-export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
-  const { latentDims, heldOut, ridge, level } = checkOptions(t, options);
+export function analyze(data: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
+  return boundary('analyze', async () => {
+    const checked = parseOptions(analyzeOptionsSchema, options);
+    requireTransitions(data, 'data');
+    return analyzeChecked(data, checked);
+  });
+}
+
+async function analyzeChecked(t: Transitions, options: Checked): Promise<Analysis> {
+  const { heldOut, ridge, level, whiten } = options;
+  const latentDims = latentDimsOf(t, options.latentDims);
   const backend = options.backend ?? defaultBackend();
-  const whiten = options.whiten ?? false;
   const notes = [...t.notes];
   const split = splitOf(t, heldOut);
   if (split.train.length < 2 || split.heldOut.length < 2) {
@@ -101,7 +129,7 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
   const part = 0.4 / specs.length;
   /** The best k latents for one objective on the training split. */
   const answerOf = async (objective: ResolvedObjective, k: number, control: Control) => {
-    const seen = await seenThrough(objective, whiten, train, variables, backend);
+    const seen = await inputOf(objective, whiten, train, variables, backend);
     const answer = await backend.solveMoments(
       {
         count: 1,
@@ -154,14 +182,14 @@ export async function analyze(t: Transitions, options: AnalyzeOptions = {}): Pro
       });
     });
   }
-  const plain = await seenThrough(
+  const plain = await inputOf(
     resolveObjective({ kind: 'reconstruction' }),
     whiten,
     train,
     variables,
     backend,
   );
-  const seek = options.remedies === false ? async () => ({ remedies: [], notes: [] }) : remediesOf;
+  const seek = options.remedies ? remediesOf : async () => ({ remedies: [], notes: [] });
   const { remedies, notes: about } = await seek(
     {
       transitions: t,

@@ -3,15 +3,15 @@ import type { Backend, Control } from '../backend/requests.js';
 import { RELATIVE_TOLERANCE } from '../backend/requests.js';
 import type { Transitions } from '../data/transitions.js';
 import {
-  cut,
+  block,
   type Matrix,
   matrix,
   plus,
   scaleColumns,
   scaleRows,
-  stackRows,
   symmetric,
   trace,
+  vstack,
 } from '../linalg/matrix.js';
 import { labelledMoments } from '../moments/labels.js';
 import type { Variables } from '../moments/of-data.js';
@@ -232,7 +232,7 @@ async function whitener(algebra: Algebra, s: Matrix): Promise<Whitener> {
   return {
     values: kept,
     whiten: scaleRows(
-      cut(vectors, 0, rank, 0, s.cols),
+      block(vectors, 0, rank, 0, s.cols),
       kept.map((v) => 1 / Math.sqrt(v)),
     ),
   };
@@ -264,7 +264,7 @@ async function reconstruction({ spectrum, latentDim, innovation }: Setting): Pro
   const { values, whiten } = spectrum;
   const rows = Math.min(latentDim, values.length);
   const g = matrix(latentDim, innovation.dim);
-  g.data.set(scaleRows(cut(whiten, 0, rows, 0, whiten.cols), values.map(Math.sqrt)).data);
+  g.data.set(scaleRows(block(whiten, 0, rows, 0, whiten.cols), values.map(Math.sqrt)).data);
   return [g];
 }
 
@@ -294,14 +294,14 @@ async function latentsOf(
     spectra.forEach(({ values, vectors }, i) => {
       const cutAt = RELATIVE_TOLERANCE * Math.max(values[0], 0);
       const rank = Math.min(k, values.filter((v) => v > cutAt).length);
-      const kept = cut(vectors, 0, rank, 0, n);
+      const kept = block(vectors, 0, rank, 0, n);
       const scaled = plain ? kept : scaleRows(kept, values.map(Math.sqrt));
       const rows = matrix(k, n);
       rows.data.set((scales ? scaleColumns(scaled, scales(first + i)) : scaled).data);
       leading.push(rows);
     });
   }
-  const all = await algebra.times(stackRows(leading, n), onto);
+  const all = await algebra.times(vstack(leading, n), onto);
   const size = k * all.cols;
   return leading.map((_, i) => matrix(k, all.cols, all.data.subarray(i * size, (i + 1) * size)));
 }

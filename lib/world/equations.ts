@@ -1,13 +1,5 @@
-import {
-  type Matrix,
-  matrix,
-  minus,
-  multiply,
-  orthonormalise,
-  scale,
-  sum,
-  transpose,
-} from '../linalg/matrix.js';
+import { multiply, multiplyTransposed, orthonormalise } from '../linalg/dense.js';
+import { type Matrix, matrix, minus, scale, sum, sumOfSquares, transpose, vstack } from '../linalg/matrix.js';
 import { fullMixing, type World } from './world.js';
 
 /**
@@ -25,6 +17,7 @@ export interface Equations {
   readonly pairObservationNext: Matrix;
 }
 
+/** The loadings of every variable of the world; sources of sensor noise only where there is some. */
 export function equations(world: World): Equations {
   const s = world.spec;
   const { endogenousDim: ds, exogenousDim: dx, actionDim: da, observationDim: d } = s;
@@ -69,7 +62,7 @@ export function equations(world: World): Equations {
   const mixing = fullMixing(world);
   const observe = (inner: Matrix, outer: Matrix, noise: number): Matrix =>
     sum(
-      multiply(mixing, matrix(ds + dx, p, Float64Array.of(...inner.data, ...outer.data))),
+      multiply(mixing, vstack([inner, outer])),
       sensor === 0 ? matrix(d, p) : source(d, noise, () => s.sensorNoise),
     );
   return {
@@ -84,17 +77,15 @@ export function equations(world: World): Equations {
 }
 
 /** tr cov(v) */
-export function variance(v: Matrix): number {
-  return v.data.reduce((total, x) => total + x * x, 0);
-}
+export const variance = sumOfSquares;
 
-/** cov(v, w) */
+/** cov(v, w), (rows of v, rows of w). */
 export function covariance(v: Matrix, w: Matrix): Matrix {
-  return multiply(v, transpose(w));
+  return multiplyTransposed(v, w);
 }
 
-/** v less what its best linear prediction from `given` explains. */
+/** The residual v - E[v given f] of the best linear prediction from `given` = f; v itself where f is zero. */
 export function residual(v: Matrix, given: Matrix): Matrix {
   const { basis } = orthonormalise(transpose(given));
-  return minus(v, multiply(multiply(v, basis), transpose(basis)));
+  return minus(v, multiplyTransposed(multiply(v, basis), basis));
 }

@@ -1,38 +1,55 @@
+import { z } from 'zod';
+import { backendField, controlFields } from '../backend/control.js';
 import type { Backend, Control, SampleAnswer, SampleRequest } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
-import { ExolamError } from '../base/errors.js';
-import { quote } from '../base/validate.js';
+import { asExolamError } from '../base/boundary.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, integer, parseOptions } from '../base/validate.js';
 import { createWorld, fullMixing, parameterColumn, type WorldSpec } from './world.js';
 
 /** Numbers of one batch, at most: bounds the memory of a stream of samples, whatever its length. */
 const BATCH_NUMBERS = 8_000_000;
 
 export interface GenerateOptions extends Control {
-  /** How many transitions. */
+  /** How many transitions, from 1. */
   readonly samples: number;
   /** Also draw the paired view (o2, o2'). Default false. */
-  readonly pairs?: boolean;
-  /** Transitions per batch. Default: as many as fit in 64 MB. The rows do not depend on it. */
-  readonly batch?: number;
+  readonly pairs?: boolean | undefined;
+  /** Transitions per batch, from 1. Default: as many as fit in 64 MB. The rows do not depend on it. */
+  readonly batch?: number | undefined;
   /** Write each batch over the one before, which saves the time that fresh memory takes. Default false. */
-  readonly reuse?: boolean;
+  readonly reuse?: boolean | undefined;
   /**
    * f32: observations as Float32Array, half the memory and less than half the time where there is sensor noise. The states are
    * those of f64, sensor noise has numbers of its own. Default f64.
    */
-  readonly precision?: 'f64' | 'f32';
-  readonly backend?: Backend;
+  readonly precision?: 'f64' | 'f32' | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
+}
+
+const optionsSchema = describes<GenerateOptions>()(
+  z.strictObject({
+    ...controlFields,
+    samples: integer(1),
+    pairs: z.boolean().default(false),
+    batch: integer(1).optional(),
+    reuse: z.boolean().default(false),
+    precision: z.enum(['f64', 'f32']).default('f64'),
+    backend: backendField,
+  }),
+);
+type Checked = z.output<typeof optionsSchema>;
+
+/** {@link GenerateOptions}, checked and with defaults. */
+export function generateOptions(options: GenerateOptions): Checked {
+  return parseOptions(optionsSchema, options);
 }
 
 /** Consecutive transitions, every variable as rows; `first` is the index of the first. */
 export interface SampleBatch<Observation = Float64Array> extends SampleAnswer<Observation> {
   readonly first: number;
   readonly count: number;
-}
-
-export function positive(value: number, field: string): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new ExolamError('input', `${field}: expected a positive integer but received ${quote(value)}`);
 }
 
 /**
@@ -45,7 +62,7 @@ export function sampleTransitions(
 ): AsyncGenerator<SampleBatch<Float32Array>, void, undefined>;
 export function sampleTransitions(
   spec: WorldSpec,
-  options: GenerateOptions & { readonly precision?: 'f64' },
+  options: GenerateOptions & { readonly precision?: 'f64' | undefined },
 ): AsyncGenerator<SampleBatch, void, undefined>;
 export function sampleTransitions(
   spec: WorldSpec,
@@ -55,18 +72,20 @@ export async function* sampleTransitions(
   spec: WorldSpec,
   options: GenerateOptions,
 ): AsyncGenerator<SampleBatch | SampleBatch<Float32Array>, void, undefined> {
-  const backend = options.backend ?? defaultBackend();
-  const precision = options.precision ?? 'f64';
-  if (precision !== 'f64' && precision !== 'f32')
-    throw new ExolamError('input', `precision: expected "f64" or "f32" but received ${quote(precision)}`);
-  if (precision === 'f32')
-    yield* batches<Float32Array>(spec, options, (...request) => backend.sampleF32(...request));
-  else yield* batches<Float64Array>(spec, options, (...request) => backend.sample(...request));
+  try {
+    const checked = generateOptions(options);
+    const backend = checked.backend ?? defaultBackend();
+    if (checked.precision === 'f32')
+      yield* batches<Float32Array>(spec, checked, (...request) => backend.sampleF32(...request));
+    else yield* batches<Float64Array>(spec, checked, (...request) => backend.sample(...request));
+  } catch (error) {
+    throw asExolamError('sampleTransitions', error);
+  }
 }
 
 async function* batches<Observation extends Float64Array | Float32Array>(
   spec: WorldSpec,
-  options: GenerateOptions,
+  options: Checked,
   sample: (
     request: SampleRequest,
     control: Control,
@@ -75,10 +94,10 @@ async function* batches<Observation extends Float64Array | Float32Array>(
 ): AsyncGenerator<SampleBatch<Observation>, void, undefined> {
   const world = createWorld(spec);
   const { observationDim, endogenousDim, exogenousDim, actionDim, seed } = world.spec;
-  const samples = positive(options.samples, 'samples');
-  const pair = options.pairs ?? false;
+  const { samples, pairs: pair } = options;
   const numbers = (pair ? 4 : 2) * observationDim + actionDim + 2 * (endogenousDim + exogenousDim);
-  const batch = positive(options.batch ?? Math.max(1, Math.floor(BATCH_NUMBERS / numbers)), 'batch');
+  const batch = options.batch ?? Math.max(1, Math.floor(BATCH_NUMBERS / numbers));
+  requireMemory(8 * Math.min(batch, samples) * numbers, `a batch of ${Math.min(batch, samples)} transitions`);
   const request: Omit<SampleRequest, 'first' | 'count'> = {
     seed,
     observationDim,

@@ -1,53 +1,103 @@
 import { z } from 'zod';
 import { PARAMETERS } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
-import { parse } from '../base/validate.js';
-import {
-  beside,
-  fromRows,
-  identity,
-  type Matrix,
-  matrix,
-  multiply,
-  orthonormalise,
-  transpose,
-} from '../linalg/matrix.js';
+import { requireMemory } from '../base/memory.js';
+import { describes, parse } from '../base/validate.js';
+import { multiply, orthonormalise } from '../linalg/dense.js';
+import { fromRows, hstack, identity, type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import { normals } from '../random/philox.js';
+
+/** A world's matrices in place of random ones. Rows of numbers each; dimensions are those of the world. */
+export interface WorldMatrices {
+  /** Es: observationDim rows of endogenousDim numbers. */
+  readonly endogenousMixing: readonly (readonly number[])[];
+  /** Ex: observationDim rows of exogenousDim numbers. */
+  readonly exogenousMixing: readonly (readonly number[])[];
+  /** Ba: endogenousDim rows of actionDim numbers. */
+  readonly actionEffect: readonly (readonly number[])[];
+  /** Ks: actionDim rows of endogenousDim numbers. Needed where the world's `stateFeedback` is not 0. */
+  readonly stateFeedback?: readonly (readonly number[])[] | undefined;
+  /** Kx: actionDim rows of exogenousDim numbers. Needed where the world's `exogenousFeedback` is not 0. */
+  readonly exogenousFeedback?: readonly (readonly number[])[] | undefined;
+}
+
+/**
+ * The linear world with exogenous state (docs/theory.md, section 1): an agent's state s that the action moves, an exogenous state x
+ * that it does not, and observations that mix both. Everything has a default: `{}` is a world.
+ */
+export interface WorldSpec {
+  /** Coordinates of an observation, 1 to 1000000. Default 24. With orthonormal mixing at least endogenousDim + exogenousDim. */
+  readonly observationDim?: number | undefined;
+  /** Coordinates of the endogenous state s, 1 to 4096. Default 5. */
+  readonly endogenousDim?: number | undefined;
+  /** Coordinates of the exogenous state x, 1 to 4096. Default 4. */
+  readonly exogenousDim?: number | undefined;
+  /** Coordinates of the action, from 1; at most endogenousDim unless `matrices` are given. Default 3. */
+  readonly actionDim?: number | undefined;
+  /** Directions in which states appear in the observation: at right angles, or random and so overlapping. Default `orthonormal`. */
+  readonly mixing?: 'orthonormal' | 'gaussian' | undefined;
+  /** What stays of s from step to step, any number. Default 1. */
+  readonly endogenousDecay?: number | undefined;
+  /** What stays of x from step to step, any number. Default 0.8. */
+  readonly exogenousDecay?: number | undefined;
+  /** How far an action of unit size moves s, at least 0. Default 1. */
+  readonly actionScale?: number | undefined;
+  /** Standard deviation of what is new in x at each step, at least 0. Default 1. */
+  readonly exogenousScale?: number | undefined;
+  /** Standard deviation of what is random in the action, at least 0. Default 1. At 0 the action is a function of the states. */
+  readonly policyNoise?: number | undefined;
+  /** Standard deviation of the noise on s', at least 0. Default 0. */
+  readonly processNoise?: number | undefined;
+  /** Standard deviation of the noise on every coordinate of every observation, at least 0. Default 0. */
+  readonly sensorNoise?: number | undefined;
+  /** How much the action reacts to s, any number. Default 0. */
+  readonly stateFeedback?: number | undefined;
+  /** How much the action reacts to x, any number. Default 0. */
+  readonly exogenousFeedback?: number | undefined;
+  /** Correlation of the action's noise with what is new in x, from 0 up to, not including, 1. Default 0. */
+  readonly actionExogenousCorrelation?: number | undefined;
+  /** Decides every random matrix and sample: an integer from 0. Default 0. */
+  readonly seed?: number | undefined;
+  /** Matrices in place of the random ones; `mixing` is then without effect. Default: random ones, by `seed`. */
+  readonly matrices?: WorldMatrices | undefined;
+}
 
 const dimension = z.int().min(1).max(4096);
 const scale = z.number().min(0);
 const rows = z.array(z.array(z.number())).min(1);
 
-const matricesSchema = z.strictObject({
-  endogenousMixing: rows,
-  exogenousMixing: rows,
-  actionEffect: rows,
-  stateFeedback: rows.optional(),
-  exogenousFeedback: rows.optional(),
-});
+const matricesSchema = describes<WorldMatrices>()(
+  z.strictObject({
+    endogenousMixing: rows,
+    exogenousMixing: rows,
+    actionEffect: rows,
+    stateFeedback: rows.optional(),
+    exogenousFeedback: rows.optional(),
+  }),
+);
 
-/** The linear exogenous-state world of theory.md section 1; keys and defaults are those of the public contract. */
-export const worldSchema = z.strictObject({
-  observationDim: z.int().min(1).max(1_000_000).default(24),
-  endogenousDim: dimension.default(5),
-  exogenousDim: dimension.default(4),
-  actionDim: dimension.default(3),
-  mixing: z.enum(['orthonormal', 'gaussian']).default('orthonormal'),
-  endogenousDecay: z.number().default(1),
-  exogenousDecay: z.number().default(0.8),
-  actionScale: scale.default(1),
-  exogenousScale: scale.default(1),
-  policyNoise: scale.default(1),
-  processNoise: scale.default(0),
-  sensorNoise: scale.default(0),
-  stateFeedback: z.number().default(0),
-  exogenousFeedback: z.number().default(0),
-  actionExogenousCorrelation: z.number().min(0).lt(1).default(0),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
-  matrices: matricesSchema.optional(),
-});
-
-export type WorldSpec = z.input<typeof worldSchema>;
+/** What {@link WorldSpec} says, checked: its parse fills in the defaults. */
+export const worldSchema = describes<WorldSpec>()(
+  z.strictObject({
+    observationDim: z.int().min(1).max(1_000_000).default(24),
+    endogenousDim: dimension.default(5),
+    exogenousDim: dimension.default(4),
+    actionDim: dimension.default(3),
+    mixing: z.enum(['orthonormal', 'gaussian']).default('orthonormal'),
+    endogenousDecay: z.number().default(1),
+    exogenousDecay: z.number().default(0.8),
+    actionScale: scale.default(1),
+    exogenousScale: scale.default(1),
+    policyNoise: scale.default(1),
+    processNoise: scale.default(0),
+    sensorNoise: scale.default(0),
+    stateFeedback: z.number().default(0),
+    exogenousFeedback: z.number().default(0),
+    actionExogenousCorrelation: z.number().min(0).lt(1).default(0),
+    seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+    matrices: matricesSchema.optional(),
+  }),
+);
 
 /** A world with every default filled in and every matrix checked. */
 export interface World {
@@ -98,10 +148,10 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
   const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = spec;
   const given = spec.matrices;
   if (given) {
-    const stacked = beside(
+    const stacked = hstack([
       shaped(given.endogenousMixing, `${what}.matrices.endogenousMixing`, d, ds),
       shaped(given.exogenousMixing, `${what}.matrices.exogenousMixing`, d, dx),
-    );
+    ]);
     const { basis, coordinates } = orthonormalise(stacked);
     if (basis.cols === 0) {
       throw new ExolamError('input', `${what}.matrices: endogenousMixing and exogenousMixing are all zero`);
@@ -181,6 +231,9 @@ function drawMatrices({
     stateFeedback: gaussian(da, ds, seed, MATRIX_STREAM.stateFeedback, 1 / Math.sqrt(ds)),
     exogenousFeedback: gaussian(da, dx, seed, MATRIX_STREAM.exogenousFeedback, 1 / Math.sqrt(dx)),
     mixed: () => {
+      // The basis, what it is made from, and that in columns.
+      if (!made)
+        requireMemory(3 * 8 * d * (ds + dx), `the mixing of observationDim ${d} and ${ds + dx} states`);
       made ??= orthonormalise(gaussian(d, ds + dx, seed, MATRIX_STREAM.mixing, 1 / Math.sqrt(d)));
       return made;
     },
@@ -212,7 +265,7 @@ export function policyReacts(world: World): boolean {
 }
 
 /**
- * A reduced basis that also holds what a projection P (m, observationDim) sees: [Es Ex] and P in an orthonormal basis of
+ * A reduced basis that also holds the row space of a projection P (m, observationDim): [Es Ex] and P in an orthonormal basis of
  * span[Es Ex | rows of P], P in a basis of its own range (which changes no distance).
  */
 export function reduce(
@@ -220,10 +273,10 @@ export function reduce(
   projection: Matrix | null,
 ): { mixing: Matrix; projection: Matrix | null; basis: () => Matrix } {
   if (!projection) return { mixing: world.mixing, projection: null, basis: world.basis };
-  const own = world.basis();
-  const { basis } = orthonormalise(beside(own, transpose(projection)));
-  const mixing = multiply(transpose(basis), multiply(own, world.mixing));
-  const seen = multiply(projection, basis);
-  const range = orthonormalise(seen).basis;
-  return { mixing, projection: multiply(transpose(range), seen), basis: () => basis };
+  const span = world.basis();
+  const { basis } = orthonormalise(hstack([span, transpose(projection)]));
+  const mixing = multiply(transpose(basis), multiply(span, world.mixing));
+  const projected = multiply(projection, basis);
+  const range = orthonormalise(projected).basis;
+  return { mixing, projection: multiply(transpose(range), projected), basis: () => basis };
 }

@@ -8,6 +8,7 @@
 #include "addon/objective.h"
 #include "addon/task.h"
 #include "core/dispatch.h"
+#include "core/estimates.h"
 #include "core/sampling.h"
 #include "core/stages.h"
 #include "core/wishart.h"
@@ -204,6 +205,117 @@ Napi::Value probe_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { probe(kernels, b, job); });
 }
 
+// Every variable that an objective refers to is there, and as wide as o where it is an observation.
+void require_variables(Request& r, const UnitLayout& at, const Objective& o) {
+  const auto size_of = [&](std::int32_t variable) {
+    switch (variable) {
+      case OBSERVATION:
+        return at.observation.size;
+      case OBSERVATION_NEXT:
+        return at.observation_next.size;
+      case PAIR_OBSERVATION:
+        return at.pair_observation.size;
+      case PAIR_OBSERVATION_NEXT:
+        return at.pair_observation_next.size;
+      case ACTION:
+        return at.action.size;
+      default:
+        return at.observation.size;
+    }
+  };
+  const auto all = [&](const Stack& s) {
+    for (std::int32_t b = 0; b < s.count; ++b)
+      for (std::int32_t t = 0; t < s.blocks[b].count; ++t)
+        check(r, size_of(s.blocks[b].terms[t].variable) > 0,
+              "layout: an objective needs a variable that the moments lack");
+  };
+  for (const Stack* s : {&o.y, &o.f, &o.e}) all(*s);
+  for (std::int32_t p = 0; p < o.penalty_count; ++p) {
+    all(o.penalties[p].of);
+    all(o.penalties[p].given);
+  }
+}
+
+// estimate(request: EstimatesRequest & EstimatesAnswer, objectives encoded one after another): Promise<void>
+Napi::Value estimate_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  EstimatesBatch b{};
+  b.units = r.size("units");
+  b.folds = r.size("folds");
+  b.groups = r.size("groups");
+  b.layout.width = r.size("width");
+  check(r, b.units > 0 && b.folds > 2 && b.groups > 1, "units, folds, groups: expected more");
+  const std::size_t w = b.layout.width;
+  const std::int32_t* columns = r.array<std::int32_t>("layout", 16);
+  Columns* variables[] = {&b.layout.observation,      &b.layout.observation_next,
+                          &b.layout.action,           &b.layout.exogenous,
+                          &b.layout.exogenous_next,   &b.layout.endogenous_next,
+                          &b.layout.pair_observation, &b.layout.pair_observation_next};
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::int32_t begin = columns[2 * i], size = columns[2 * i + 1];
+    check(r, size >= 0 && (size == 0 || begin > 0), "layout: malformed");
+    if (size == 0) continue;
+    *variables[i] = {static_cast<std::size_t>(begin), static_cast<std::size_t>(size)};
+    check(r, variables[i]->begin + variables[i]->size <= w, "layout: beyond the moments");
+  }
+  const std::size_t d = b.layout.observation.size;
+  check(r, d > 0 && b.layout.observation_next.size == d, "layout: expected o and o' of one width");
+  for (const Columns* c : {&b.layout.pair_observation, &b.layout.pair_observation_next})
+    check(r, c->size == 0 || c->size == d, "layout: expected a pair as wide as o");
+  b.moments = r.array<double>("moments", b.units * w * w);
+  b.fold = r.array<std::int32_t>("fold", b.units);
+  b.group = r.array<std::int32_t>("group", b.units);
+  std::vector<std::int32_t> fold_of(b.groups, -1);
+  for (std::size_t u = 0; u < b.units; ++u) {
+    check(r, b.fold[u] >= 0 && static_cast<std::size_t>(b.fold[u]) < b.folds, "fold: out of range");
+    check(r, b.group[u] >= 0 && static_cast<std::size_t>(b.group[u]) < b.groups, "group: out of range");
+    std::int32_t& of = fold_of[static_cast<std::size_t>(b.group[u])];
+    check(r, of < 0 || of == b.fold[u], "group: expected to lie in one fold");
+    of = b.fold[u];
+  }
+  const auto projected = r.array<std::int32_t>("projectionDims");
+  const std::size_t count = projected.second, coefficients = columns_of(r, "coefficients", count);
+  const double* numbers = r.array<double>("coefficients").first;
+  const auto projections = r.array<double>("projections");
+  ObjectiveReader reader(r, coefficients);
+  std::size_t taken = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Fitted f{};
+    f.objective = reader.read();
+    require_variables(r, b.layout, f.objective);
+    check(r, projected.first[i] >= 0, "projectionDims: out of range");
+    f.projected = static_cast<std::size_t>(projected.first[i]);
+    f.projection = projections.first + taken;
+    taken += f.projected * d;
+    check(r, taken <= projections.second, "projections: too few numbers");
+    for (std::size_t c = 0; c < coefficients; ++c) f.coefficients.push_back(numbers[c * count + i]);
+    b.objectives.push_back(std::move(f));
+  }
+  const auto chosen = r.array<std::int32_t>("chosen");
+  check(r, chosen.second == 0 || chosen.second == b.folds, "chosen: expected one for each fold, or none");
+  for (std::size_t f = 0; f < chosen.second; ++f)
+    check(r, chosen.first[f] >= 0 && static_cast<std::size_t>(chosen.first[f]) < count,
+          "chosen: out of range");
+  b.chosen = chosen.second ? chosen.first : nullptr;
+  const auto latents = r.array<std::int32_t>("latentDims");
+  b.latents = latents.first;
+  b.latent_count = latents.second;
+  check(r, b.latent_count > 0 && b.latents[0] > 0, "latentDims: expected at least one");
+  for (std::size_t i = 1; i < b.latent_count; ++i)
+    check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
+  const auto grid = r.array<double>("grid");
+  b.grid = grid.first;
+  b.grid_size = grid.second;
+  check(r, b.grid_size > 0, "grid: expected at least one ridge");
+  const std::size_t size = b.answers() * b.latent_count * ESTIMATED_COUNT * 2;
+  b.ridges = r.array<double>("ridges", b.folds);
+  b.held = r.array<double>("held", size * b.units);
+  b.training = r.array<double>("training", size);
+  b.replicates = r.array<double>("replicates", size * b.groups);
+  b.status = r.array<std::uint8_t>("status", 1);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { estimate(kernels, b, job); });
+}
+
 // accumulate(request: AccumulateRequest & { moments }): Promise<void>
 Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -368,6 +480,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("solvePopulation", Napi::Function::New(env, solve_population_call));
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
+  exports.Set("estimate", Napi::Function::New(env, estimate_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call<double>));
   exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));

@@ -1,15 +1,13 @@
 // The data-level route: joint second moments in, the one solver of docs/theory.md section 2, encoders out.
 #include <cmath>
 
+#include "core/conventions.h"
 #include "core/pool.h"
 #include "core/regression.h"
 #include "core/stages.h"
 
 namespace exo {
 namespace {
-
-// An eigenvalue below this share of the target's variance is the rounding of a difference of moments.
-constexpr double VOID_SHARE = 1e-14;
 
 bool is_noise(const Term& t) { return t.variable == ENCODER_NOISE || t.variable == DECODER_NOISE; }
 
@@ -198,7 +196,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     }
   }
 
-  const bool empty = !(lambda[0] > VOID_SHARE * variance_y);
+  const bool empty = !(lambda[0] > VOID_MOMENTS * variance_y);
   std::int32_t rank = 0;
   for (const double value : lambda) rank += !empty && value > p.tolerance * std::max(lambda[0], 0.0) ? 1 : 0;
   p.rank[index] = rank;
@@ -212,7 +210,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index) {
     // The sign of an eigenvector is free: the entry of largest magnitude is positive.
     double largest = 0, sign = 1;
     for (std::size_t j = 0; j < ne; ++j)
-      if (std::fabs(g.at(i, j)) > largest * (1 + 1e-9)) {
+      if (std::fabs(g.at(i, j)) > largest * (1 + SIGN_TIE)) {
         largest = std::fabs(g.at(i, j));
         sign = g.at(i, j) < 0 ? -1 : 1;
       }

@@ -2,16 +2,13 @@
 #include <cmath>
 #include <limits>
 
+#include "core/conventions.h"
 #include "core/pool.h"
 #include "core/regression.h"
 #include "core/stages.h"
 
 namespace exo {
 namespace {
-
-constexpr double TOLERANCE = 1e-10;  // relative eigenvalue cut of a probe's regression
-constexpr double VOID_VARIANCE =
-    1e-12;  // share of a target's variance below which nothing is left to explain
 
 // Columns [begin, begin + cols) of rows [top, top + rows) of a (width, width) matrix.
 Matrix cut(const double* s, std::size_t width, std::size_t top, std::size_t rows, std::size_t begin,
@@ -86,8 +83,6 @@ std::vector<double> half_log_determinants(Matrix s, const Matrix& scale, double 
   return out;
 }
 
-constexpr double EXACT = 1e-9;  // what an exact relation may leave of a variance
-
 // E|t - W^T z|^2 on held-out moments for W fitted by ridge on training moments of the first k latents, scaled
 // to unit variance first, because their own scales say nothing; a constant one explains nothing.
 double probe_error(const Kernels& k, const Matrix& train_zz, const Matrix& train_zt, const Matrix& held_zz,
@@ -107,7 +102,7 @@ double probe_error(const Kernels& k, const Matrix& train_zz, const Matrix& train
     zz.at(i, i) = 1;
   }
   scale_rows(weights);
-  if (!solve_semidefinite(k, with_ridge(zz, ridge), TOLERANCE, weights))
+  if (!solve_semidefinite(k, with_ridge(zz, ridge), RELATIVE_TOLERANCE, weights))
     return std::numeric_limits<double>::quiet_NaN();
   scale_rows(weights);
   const Matrix mapped = times(k, leading(held_zz, latents, latents), weights);
@@ -154,7 +149,7 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
   const Split train = moments_of(kernels, p, p.train), held = moments_of(kernels, p, p.held_out);
   const Matrix regularised = with_ridge(train.oo, p.ridge);
   Matrix from_o_z = train.oz;  // weights of the probe o -> z
-  solve_semidefinite(kernels, regularised, TOLERANCE, from_o_z);
+  solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_z);
   const auto residual_zz = [&](const Split& s) {
     Matrix r = residual_covariance(kernels, s.zz, s.oz, s.oz, s.oo, from_o_z, from_o_z);
     symmetrise(r);
@@ -165,7 +160,7 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
   job.expect(p.target_count);
   parallel_for(job, p.target_count, [&](std::size_t t, std::size_t) {
     Matrix from_o_t = train.ot[t];
-    solve_semidefinite(kernels, regularised, TOLERANCE, from_o_t);
+    solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_t);
     const auto residual_zt = [&](const Split& s) {
       return residual_covariance(kernels, s.zt[t], s.oz, s.ot[t], s.oo, from_o_z, from_o_t);
     };
@@ -181,7 +176,7 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
       const double raw =
           probe_error(kernels, train.zz, train.zt[t], held.zz, held.zt[t], total, latents, p.ridge);
       const double nan = std::numeric_limits<double>::quiet_NaN();
-      p.conditional[m * p.target_count + t] = left > VOID_VARIANCE * total ? conditional / left : nan;
+      p.conditional[m * p.target_count + t] = left > VOID_PROBE * total ? conditional / left : nan;
       p.raw[m * p.target_count + t] = total > 0 ? raw / total : nan;
     }
     // Information, from the latent's side.
@@ -194,15 +189,15 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
     const Matrix train_tt =
         residual_covariance(kernels, train.tt[t], train.ot[t], train.ot[t], train.oo, from_o_t, from_o_t);
     Matrix from_t = train_tz;
-    solve_semidefinite(kernels, with_ridge(train_tt, p.ridge), TOLERANCE, from_t);
+    solve_semidefinite(kernels, with_ridge(train_tt, p.ridge), RELATIVE_TOLERANCE, from_t);
     Matrix unexplained = residual_covariance(kernels, held_zz, held_tz, held_tz, held_tt, from_t, from_t);
     symmetrise(unexplained);
     const std::vector<double> before = half_log_determinants(held_zz, held_zz, 0);
-    const std::vector<double> after = half_log_determinants(unexplained, held_zz, EXACT);
+    const std::vector<double> after = half_log_determinants(unexplained, held_zz, EXACT_RELATION);
     for (std::size_t m = 0; m < p.latent_count; ++m) {
       std::size_t k = std::min(p.rows, static_cast<std::size_t>(p.latents[m]));
       while (k > 0 && !std::isfinite(before[k - 1])) --k;  // latents beyond the rank are constant
-      p.information[m * p.target_count + t] = left > VOID_VARIANCE * total
+      p.information[m * p.target_count + t] = left > VOID_PROBE * total
                                                   ? (k == 0 ? 0 : std::max(0.0, before[k - 1] - after[k - 1]))
                                                   : std::numeric_limits<double>::quiet_NaN();
     }

@@ -1,14 +1,8 @@
 #include "core/regression.h"
 
+#include "core/conventions.h"
+
 namespace exo {
-namespace {
-
-// Above this pivot ratio no eigenvalue can be near the pseudo-inverse's cut, so that inverse and
-// pseudo-inverse agree.
-constexpr double WELL_CONDITIONED = 1e-6;
-
-}  // namespace
-
 bool eigen_symmetric(const Kernels& k, Matrix& vectors, std::vector<double>& values) {
   const std::size_t n = vectors.rows;
   values.assign(n, 0.0);

@@ -100,11 +100,17 @@ describe('a representation that sees nothing', () => {
 
 describe('threads', () => {
   test('more than a machine has cost nothing and change nothing', async () => {
-    const question = { world: { seed: 3 }, objective: { kind: 'reconstruction' as const }, latentDim: 2 };
+    const n = 300;
+    const a = F(n * n).map((_, i) => Math.sin(i));
+    const request = { rows: n, inner: n, cols: n, transposeA: false, transposeB: false, a, b: a };
     const before = process.memoryUsage().rss;
-    const many = await solve(question, { threads: 1_000_000_000 });
+    const many = await native.multiply(request, { threads: 1_000_000_000 });
+    await native.symmetricEigen(a.slice(0, 100 * 25), 5, 100, { threads: 1_000_000_000 });
     expect(process.memoryUsage().rss - before).toBeLessThan(2e8);
-    expect(many).toEqual(await solve(question, { threads: 1 }));
+    expect(many).toEqual(await native.multiply(request, { threads: 1 }));
+    await expect(
+      solve({ world: {}, objective: { kind: 'reconstruction' }, latentDim: 2 }, { threads: 1e9 }),
+    ).rejects.toThrow(/threads: expected an integer from 1 to 1024/);
   });
 });
 

@@ -160,7 +160,7 @@ describe('sampling', () => {
     });
     const wrong = { samples: 5, precision: 'f16' } as unknown as { samples: number };
     await expect(first(sampleTransitions(spec, wrong))).rejects.toThrow(
-      'precision: expected "f64" or "f32" but received "f16"',
+      'precision: expected one of "f64", "f32" but received "f16"',
     );
   });
 

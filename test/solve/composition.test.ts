@@ -352,7 +352,9 @@ describe.each(backends)('limits on %s', (_, backend) => {
 it('a representation that is blind to the exogenous part leaks nothing, whatever is composed', async () => {
   const { world } = drawn(8);
   const clean = { ...world, sensorNoise: 0, processNoise: 0 };
-  const ex = new Matrix((world.matrices as { exogenousMixing: number[][] }).exogenousMixing);
+  const ex = new Matrix(
+    (world.matrices as { exogenousMixing: readonly (readonly number[])[] }).exogenousMixing,
+  );
   const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(cov(ex, ex), {
     assumeSymmetric: true,
   });
@@ -389,7 +391,7 @@ describe('what cannot be composed', () => {
     await expect(ask(compose(...parts))).rejects.toThrow('it takes training');
   });
   it.each([
-    [[], 'objective.parts: expected at least 1 entries but received []'],
+    [[], 'objective.parts: expected at least one entry but received []'],
     [
       [supervision, supervision],
       'objective.parts: expected each kind at most once but received action-supervised twice',

@@ -41,8 +41,10 @@ describe('a check', () => {
   });
 
   it('refuses trials and seeds that are none', async () => {
-    await expect(t2.check(0, 0)).rejects.toThrow('trials: expected an integer of at least 1 but received 0');
-    await expect(t2.check(1, -1)).rejects.toThrow('seed: expected an integer of at least 0 but received -1');
+    await expect(t2.check(0, 0)).rejects.toThrow(
+      'trials: expected an integer from 1 to 1000000 but received 0',
+    );
+    await expect(t2.check(1, -1)).rejects.toThrow('seed: expected an integer from 0 but received -1');
   });
 });
 

@@ -1,16 +1,13 @@
 import {
   addProduct,
   choleskyInPlace,
-  type Eigen,
-  eigen,
   gram,
   lowerSolveInPlace,
-  matrixCopy,
   multiply,
   multiplyTransposed,
-  whitener,
 } from '../../linalg/dense.js';
-import type { Matrix } from '../../linalg/matrix.js';
+import { type Eigen, eigen, whitener } from '../../linalg/eigen.js';
+import { copy, type Matrix } from '../../linalg/matrix.js';
 
 /** A regressor f that is given: an orthonormal basis of its loadings' rows, cut where cov(f, f)^+ is cut. */
 export interface Given {
@@ -68,7 +65,7 @@ export interface Residual {
  * a Schur complement would leave rounding itself.
  */
 export function residual(v: Matrix, f: Given): Residual {
-  const loadings = matrixCopy(v);
+  const loadings = copy(v);
   const onBasis = multiplyTransposed(v, f.basis);
   addProduct(onBasis, f.basis, -1, loadings);
   return { loadings, onBasis };

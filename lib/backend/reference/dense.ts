@@ -1,11 +1,6 @@
-import {
-  choleskyInPlace,
-  choleskySolveInPlace,
-  multiply as product,
-  transposed,
-} from '../../linalg/dense.js';
+import { choleskyInPlace, choleskySolveInPlace, multiply as product } from '../../linalg/dense.js';
 import { eigenInPlace } from '../../linalg/eigen.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { type Matrix, matrix, transpose } from '../../linalg/matrix.js';
 import type { AccumulateRequest, Control, MultiplyRequest } from '../requests.js';
 import { Pace } from './pace.js';
 
@@ -72,7 +67,7 @@ const PANEL = 64;
 export async function multiply(request: MultiplyRequest, control?: Control): Promise<Float64Array> {
   const { rows, inner, cols, a, b, transposeA, transposeB } = request;
   const straight = (values: Float64Array, r: number, c: number, isTransposed: boolean): Matrix =>
-    isTransposed ? transposed(matrix(c, r, values)) : matrix(r, c, values);
+    isTransposed ? transpose(matrix(c, r, values)) : matrix(r, c, values);
   const left = straight(a, rows, inner, transposeA);
   const right = straight(b, inner, cols, transposeB);
   const out = new Float64Array(rows * cols);

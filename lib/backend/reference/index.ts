@@ -6,6 +6,7 @@
 import { normals, normalsF32 } from '../../random/philox.js';
 import type { Backend } from '../requests.js';
 import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
+import { estimate } from './estimates.js';
 import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
@@ -17,6 +18,7 @@ export const referenceBackend: Backend = {
   solvePopulation,
   solveMoments,
   probe,
+  estimate,
   accumulate,
   multiply,
   sample: async (request) => sample(request),

@@ -1,5 +1,5 @@
-import { addProduct, matrixCopy, multiply } from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { addProduct, multiply } from '../../linalg/dense.js';
+import { columns, copy, type Matrix, matrix } from '../../linalg/matrix.js';
 import { type ObjectiveRows, PARAMETERS, type PopulationRequest, type Variable } from '../requests.js';
 import {
   blockWidth,
@@ -38,13 +38,6 @@ const VIEWS = ['observation', 'observationNext', 'pairObservation', 'pairObserva
 
 function slice(stacked: Float64Array, index: number, rows: number, cols: number): Matrix {
   return matrix(rows, cols, stacked.subarray(index * rows * cols, (index + 1) * rows * cols));
-}
-
-function columns(a: Matrix, begin: number, end: number): Matrix {
-  const part = matrix(a.rows, end - begin);
-  for (let i = 0; i < a.rows; i++)
-    for (let j = begin; j < end; j++) part.data[i * part.cols + j - begin] = a.data[i * a.cols + j];
-  return part;
 }
 
 /** value on the diagonal of the block that begins at column `begin`. */
@@ -141,7 +134,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   place(observation, s, 1, es);
   place(observation, x, 1, ex);
   const fromEndogenous = multiply(es, endogenousNext);
-  const observationNext = matrixCopy(fromEndogenous);
+  const observationNext = copy(fromEndogenous);
   addProduct(ex, exogenousNext, 1, observationNext);
   const loadings: Partial<Record<Variable, Matrix>> = { action, observation, observationNext };
   if (pair) {
@@ -156,8 +149,8 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   }
   if (sensor > 0)
     VIEWS.forEach((view, i) => {
-      const seen = loadings[view];
-      if (seen) setDiagonal(seen, sensors + i * q, parameter.sensorNoise);
+      const variable = loadings[view];
+      if (variable) setDiagonal(variable, sensors + i * q, parameter.sensorNoise);
     });
   return {
     widths,

@@ -1,20 +1,17 @@
+import { VOID_MOMENTS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
+import { addProduct, multiply, multiplyTransposed, solveSemidefinite } from '../../linalg/dense.js';
+import { countAbove, eigen, NotConverged } from '../../linalg/eigen.js';
 import {
-  addProduct,
   addScaled,
-  countAbove,
-  eigen,
+  copy,
   firstRows,
-  matrixCopy,
-  multiply,
-  multiplyTransposed,
-  NotConverged,
-  solveSemidefinite,
-  symmetrise,
+  type Matrix,
+  matrix,
+  symmetric,
   trace,
-  transposed,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+  transpose,
+} from '../../linalg/matrix.js';
 import { type Block, type Control, type MomentsAnswer, type MomentsRequest, STATUS } from '../requests.js';
 import {
   addToEncoder,
@@ -32,13 +29,10 @@ import {
 import { Pace } from './pace.js';
 import { fixSigns, latentsOf, latentsOfItself } from './regression.js';
 
-/** An eigenvalue below this share of the target's variance is the rounding of a difference of moments. */
-const VOID = 1e-14;
-
 /** s plus `ridge` times its mean diagonal. */
 export function withRidge(s: Matrix, ridge: number): Matrix {
   if (s.rows === 0 || ridge === 0) return s;
-  const r = matrixCopy(s);
+  const r = copy(s);
   const add = (ridge * trace(s)) / s.rows;
   for (let i = 0; i < s.rows; i++) r.data[i * s.rows + i] += add;
   return r;
@@ -60,12 +54,12 @@ export function regress(sff: Matrix, sfv: Matrix, ridge: number, tolerance: numb
  * moments, are not the best, and then the Schur complement would be wrong.
  */
 export function residualCovariance(suv: Matrix, u: Regression, v: Regression): Matrix {
-  const out = matrixCopy(suv);
+  const out = copy(suv);
   if (u.sff.rows === 0) return out;
-  addProduct(transposed(u.sfv), v.weights, -1, out);
+  addProduct(transpose(u.sfv), v.weights, -1, out);
   const excess = multiply(u.sff, v.weights);
   addScaled(excess, -1, v.sfv);
-  addProduct(transposed(u.weights), excess, 1, out);
+  addProduct(transpose(u.weights), excess, 1, out);
   return out;
 }
 
@@ -188,7 +182,7 @@ async function solveOne(
   const sff = moments.covariance(f, f);
   const eOnF = regress(sff, moments.covariance(f, e), ridge, tolerance);
   await pace.rest();
-  const see = symmetrise(residualCovariance(moments.covariance(e, e), eOnF, eOnF));
+  const see = symmetric(residualCovariance(moments.covariance(e, e), eOnF, eOnF));
   await pace.rest();
   let sye = see;
   let traceY = trace(see);
@@ -203,22 +197,22 @@ async function solveOne(
   }
 
   // S_ee + P, M and G.
-  const penalised = itself ? see : matrixCopy(see);
+  const penalised = itself ? see : copy(see);
   for (const { of, given, weight } of penalties) {
     const on = moments.covariance(given, given);
     const regression = regress(on, moments.covariance(given, of), ridge, tolerance);
-    const left = residualCovariance(moments.covariance(of, of), regression, regression);
-    addScaled(penalised, coefficients[weight], left);
+    const penalty = residualCovariance(moments.covariance(of, of), regression, regression);
+    addScaled(penalised, coefficients[weight], penalty);
     await pace.rest();
   }
-  const bottleneck = eigen(symmetrise(penalised));
+  const bottleneck = eigen(symmetric(penalised));
   await pace.rest();
   const cut = tolerance * Math.max(bottleneck.values[0] ?? 0, 0);
   const latents = itself ? latentsOfItself(bottleneck, cut) : latentsOf(sye, bottleneck, cut);
   await pace.rest();
 
   const largest = latents.values[0] ?? 0;
-  const isEmpty = !(largest > VOID * variance);
+  const isEmpty = !(largest > VOID_MOMENTS * variance);
   const rank = isEmpty ? 0 : countAbove(latents.values, tolerance * largest);
   answer.trace[problem] = traceY;
   answer.rank[problem] = rank;

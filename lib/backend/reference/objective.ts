@@ -7,9 +7,9 @@ export type Stack = readonly Block[];
 
 /** The coefficients of one problem: column c of a (columns, count) request. */
 export function coefficientsOf(coefficients: Float64Array, count: number, problem: number): Float64Array {
-  const own = new Float64Array(coefficients.length / count);
-  for (let c = 0; c < own.length; c++) own[c] = coefficients[c * count + problem];
-  return own;
+  const values = new Float64Array(coefficients.length / count);
+  for (let c = 0; c < values.length; c++) values[c] = coefficients[c * count + problem];
+  return values;
 }
 
 export function factorOf(term: Term, coefficients: Float64Array): number {

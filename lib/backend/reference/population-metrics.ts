@@ -1,14 +1,11 @@
-import { addScaled, eigen, firstRows, gram, multiply, sumOfSquares } from '../../linalg/dense.js';
-import type { Matrix } from '../../linalg/matrix.js';
+import { EXACT_RELATION, VOID_LOADINGS } from '../../base/conventions.js';
+import { gram, multiply } from '../../linalg/dense.js';
+import { eigen } from '../../linalg/eigen.js';
+import { addScaled, firstRows, type Matrix, sumOfSquares } from '../../linalg/matrix.js';
 import { POPULATION_METRICS } from '../requests.js';
 import { type Given, given, residual } from './conditioning.js';
 import type { World } from './loadings.js';
 import type { Encoder } from './objective.js';
-
-/** A conditional variance below this share of the variance is rounding: nothing is left to explain. */
-const VOID = 1e-18;
-/** What an exact relation may leave of a direction's variance, so that its information is infinite. */
-const EXACT = 1e-9;
 
 export type PopulationMetric = (typeof POPULATION_METRICS)[number];
 
@@ -23,17 +20,18 @@ export interface ComplementPicks {
 interface Target {
   readonly loadings: Matrix;
   readonly variance: number;
-  readonly left: Matrix;
-  readonly varianceLeft: number;
+  /** Loadings of the target given o. */
+  readonly conditional: Matrix;
+  readonly conditionalVariance: number;
   readonly isVoid: boolean;
-  /** Turns `left` into orthonormal directions. */
+  /** Turns `conditional` into orthonormal directions. */
   readonly whiten: Matrix;
 }
 
 /** theory.md section 4 on a population, for every prefix of an encoder's rows. */
 export class PopulationMetrics {
   private readonly latents: Matrix;
-  private readonly latentsLeft: Matrix;
+  private readonly conditionalLatents: Matrix;
   private readonly action: Target;
   private readonly exogenousNext: Target;
   private readonly moved: Float64Array;
@@ -46,14 +44,21 @@ export class PopulationMetrics {
   ) {
     this.latents = multiply(encoder.c, world.loadings.observation!);
     addScaled(this.latents, 1, multiply(encoder.d, world.loadings.observationNext!));
-    this.latentsLeft = residual(this.latents, givenObservation).loadings;
-    clearVoid(this.latentsLeft, this.latents);
+    this.conditionalLatents = residual(this.latents, givenObservation).loadings;
+    clearVoid(this.conditionalLatents, this.latents);
     const target = (loadings: Matrix): Target => {
-      const left = residual(loadings, givenObservation).loadings;
+      const conditional = residual(loadings, givenObservation).loadings;
       const variance = sumOfSquares(loadings);
-      const varianceLeft = sumOfSquares(left);
-      const isVoid = !(varianceLeft > VOID * variance);
-      return { loadings, variance, left, varianceLeft, isVoid, whiten: given(left, tolerance).whiten };
+      const conditionalVariance = sumOfSquares(conditional);
+      const isVoid = !(conditionalVariance > VOID_LOADINGS * variance);
+      return {
+        loadings,
+        variance,
+        conditional,
+        conditionalVariance,
+        isVoid,
+        whiten: given(conditional, tolerance).whiten,
+      };
     };
     this.action = target(world.loadings.action!);
     this.exogenousNext = target(world.exogenousNext);
@@ -63,10 +68,10 @@ export class PopulationMetrics {
   /** Every metric of the first `rows` latents in the reduced basis beside those of the complement, in POPULATION_METRICS' order. */
   of(rows: number, complement: ComplementPicks): number[] {
     const z = firstRows(this.latents, rows);
-    const left = given(firstRows(this.latentsLeft, rows), this.tolerance);
+    const zGivenO = given(firstRows(this.conditionalLatents, rows), this.tolerance);
     const raw = given(z, this.tolerance);
-    const action = conditional(this.action, left);
-    const exogenous = conditional(this.exogenousNext, left);
+    const action = metricsGivenO(this.action, zGivenO);
+    const exogenous = metricsGivenO(this.exogenousNext, zGivenO);
     const metrics: Record<PopulationMetric, number> = {
       actionError: action.error,
       futureLeakage: 1 - exogenous.error,
@@ -113,12 +118,12 @@ export class PopulationMetrics {
 }
 
 /** A latent that o determines leaves rounding, which is not to be taken for a signal. */
-function clearVoid(left: Matrix, whole: Matrix): void {
-  for (let i = 0; i < left.rows; i++) {
-    const row = left.data.subarray(i * left.cols, (i + 1) * left.cols);
-    const own = whole.data.subarray(i * whole.cols, (i + 1) * whole.cols);
+function clearVoid(conditional: Matrix, plain: Matrix): void {
+  for (let i = 0; i < conditional.rows; i++) {
+    const row = conditional.data.subarray(i * conditional.cols, (i + 1) * conditional.cols);
+    const variable = plain.data.subarray(i * plain.cols, (i + 1) * plain.cols);
     const square = (v: Float64Array) => v.reduce((sum, x) => sum + x * x, 0);
-    if (!(square(row) > VOID * square(own))) row.fill(0);
+    if (!(square(row) > VOID_LOADINGS * square(variable))) row.fill(0);
   }
 }
 
@@ -128,14 +133,14 @@ function unexplained(v: Matrix, z: Given): number {
 }
 
 /** tr cov(t | o, z) / tr cov(t | o), and -1/2 sum log(1 - rho^2) from the share that z leaves of each direction of t. */
-function conditional(target: Target, z: Given): { error: number; information: number } {
+function metricsGivenO(target: Target, z: Given): { error: number; information: number } {
   if (target.isVoid) return { error: Number.NaN, information: Number.NaN };
-  const left = residual(target.left, z).loadings;
-  const error = sumOfSquares(left) / target.varianceLeft;
-  const { values } = eigen(gram(multiply(target.whiten, left)));
+  const unexplained = residual(target.conditional, z).loadings;
+  const error = sumOfSquares(unexplained) / target.conditionalVariance;
+  const { values } = eigen(gram(multiply(target.whiten, unexplained)));
   let information = 0;
   for (const share of values) {
-    if (!(share >= EXACT)) return { error, information: Number.POSITIVE_INFINITY };
+    if (!(share >= EXACT_RELATION)) return { error, information: Number.POSITIVE_INFINITY };
     information -= 0.5 * Math.log(Math.min(share, 1));
   }
   return { error, information };

@@ -1,17 +1,8 @@
+import { EIGENVALUE_TIE, VOID_LOADINGS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
-import {
-  addScaled,
-  countAbove,
-  type Eigen,
-  eigen,
-  firstRows,
-  gram,
-  multiply,
-  multiplyTransposed,
-  NotConverged,
-  sumOfSquares,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, type Eigen, eigen, NotConverged } from '../../linalg/eigen.js';
+import { addScaled, firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
 import {
   type Control,
   type ObjectiveRows,
@@ -26,11 +17,6 @@ import { addToEncoder, coefficientsOf, type Encoder, reconstructs, sameStack } f
 import { Pace } from './pace.js';
 import { PopulationMetrics } from './population-metrics.js';
 import { fixSigns, type Latents, latentsOf, latentsOfItself } from './regression.js';
-
-/** An eigenvalue below this share of the target's variance is rounding: nothing is left to encode. */
-const VOID = 1e-18;
-/** Eigenvalues this close, as a share of the largest, are a tie. */
-const TIE = 1e-12;
 
 /** The problem on one set of coordinates (those of the reduced basis, or one that stands for the complement) given f. */
 interface Part {
@@ -67,8 +53,8 @@ function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: 
       tolerance,
     );
     parts.forEach(({ rows, variables, see }, i) => {
-      const left = residual(compose(rows.penalties[p].of, variables, coefficients), on[i]);
-      addScaled(see, coefficients[weight], gram(left.loadings));
+      const penalised = residual(compose(rows.penalties[p].of, variables, coefficients), on[i]);
+      addScaled(see, coefficients[weight], gram(penalised.loadings));
     });
   });
   return parts.map(({ rows, variables, givenF, target, y, e, see }) => ({
@@ -197,7 +183,7 @@ function solveOne(
   const complementValue = Math.max(outer?.values[0] ?? 0, 0);
   const largest = Math.max(latents.values[0] ?? 0, complementValue);
   const variance = inside.variance + multiplicity * (coordinate?.variance ?? 0);
-  const isEmpty = !(largest > VOID * variance);
+  const isEmpty = !(largest > VOID_LOADINGS * variance);
   const rankCut = isEmpty ? Number.POSITIVE_INFINITY : tolerance * largest;
   if ((outer?.values[1] ?? 0) > rankCut) {
     throw new ExolamError(
@@ -205,7 +191,14 @@ function solveOne(
       'solvePopulation: expected an objective with one latent per coordinate of pure sensor noise but this one has more',
     );
   }
-  const merged = merge(latents.values, complementValue, multiplicity, rankCut, slots, TIE * largest);
+  const merged = merge(
+    latents.values,
+    complementValue,
+    multiplicity,
+    rankCut,
+    slots,
+    EIGENVALUE_TIE * largest,
+  );
 
   const rows = slots > 0 ? merged.reducedUpTo[slots - 1] : 0;
   const weights = firstRows(latents.weights, rows);

@@ -1,36 +1,12 @@
-import {
-  addProduct,
-  countAbove,
-  eigen,
-  multiply,
-  multiplyTransposed,
-  symmetrise,
-  trace,
-  transposed,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { EXACT_RELATION, RELATIVE_TOLERANCE, VOID_PROBE } from '../../base/conventions.js';
+import { addProduct, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, eigen } from '../../linalg/eigen.js';
+import { block, type Matrix, matrix, symmetric, trace, transpose } from '../../linalg/matrix.js';
 import type { Control, ProbeAnswer, ProbeRequest } from '../requests.js';
 import { type Regression, regress, residualCovariance } from './moments.js';
 import { Pace } from './pace.js';
 
-/** Relative eigenvalue cut of a probe's regression. */
-const TOLERANCE = 1e-10;
-/** Share of a target's variance below which nothing is left to explain. */
-const VOID = 1e-12;
-/** What an exact relation may leave of a direction of z. */
-const EXACT = 1e-9;
-
-/** rows x cols at (top, left) of a square matrix. */
-function cut(s: Matrix, top: number, rows: number, left: number, cols: number): Matrix {
-  const part = matrix(rows, cols);
-  for (let i = 0; i < rows; i++) {
-    const from = (top + i) * s.cols + left;
-    part.data.set(s.data.subarray(from, from + cols), i * cols);
-  }
-  return part;
-}
-
-const leading = (s: Matrix, rows: number, cols: number): Matrix => cut(s, 0, rows, 0, cols);
+const leading = (s: Matrix, rows: number, cols: number): Matrix => block(s, 0, rows, 0, cols);
 
 /** Moments of one split in terms of o, z = C o + D o' and the targets. */
 interface Split {
@@ -47,23 +23,23 @@ function splitOf(request: ProbeRequest, moments: Float64Array): Split {
   const s = matrix(width, width, moments);
   const c = matrix(rows, d, request.encoderC);
   const dn = matrix(rows, d, request.encoderD);
-  /** cov(z, columns left ..). */
-  const latentsWith = (left: number, cols: number): Matrix => {
-    const out = multiply(c, cut(s, o, d, left, cols));
-    addProduct(dn, cut(s, next, d, left, cols), 1, out);
+  /** cov(z, columns first ..). */
+  const latentsWith = (first: number, cols: number): Matrix => {
+    const out = multiply(c, block(s, o, d, first, cols));
+    addProduct(dn, block(s, next, d, first, cols), 1, out);
     return out;
   };
   const zo = latentsWith(o, d);
   const zz = multiplyTransposed(zo, c);
-  addProduct(latentsWith(next, d), transposed(dn), 1, zz);
+  addProduct(latentsWith(next, d), transpose(dn), 1, zz);
   const targets = targetsOf(request);
   return {
-    oo: cut(s, o, d, o, d),
-    oz: transposed(zo),
-    zz: symmetrise(zz),
-    ot: targets.map(([left, cols]) => cut(s, o, d, left, cols)),
-    zt: targets.map(([left, cols]) => latentsWith(left, cols)),
-    tt: targets.map(([left, cols]) => cut(s, left, cols, left, cols)),
+    oo: block(s, o, d, o, d),
+    oz: transpose(zo),
+    zz: symmetric(zz),
+    ot: targets.map(([first, cols]) => block(s, o, d, first, cols)),
+    zt: targets.map(([first, cols]) => latentsWith(first, cols)),
+    tt: targets.map(([first, cols]) => block(s, first, cols, first, cols)),
   };
 }
 
@@ -98,24 +74,24 @@ function probeError(train: Pair, heldOut: Pair, k: number, ridge: number): numbe
       correlation.data[i * k + j] = i === j ? 1 : scale[i] * correlation.data[i * k + j] * scale[j];
     for (let j = 0; j < n; j++) zt.data[i * n + j] *= scale[i];
   }
-  const { weights } = regress(correlation, zt, ridge, TOLERANCE);
+  const { weights } = regress(correlation, zt, ridge, RELATIVE_TOLERANCE);
   for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) weights.data[i * n + j] *= scale[i];
-  const judged: Regression = { sff: leading(heldOut.zz, k, k), sfv: leading(heldOut.zt, k, n), weights };
-  return trace(residualCovariance(heldOut.tt, judged, judged));
+  const evaluated: Regression = { sff: leading(heldOut.zz, k, k), sfv: leading(heldOut.zt, k, n), weights };
+  return trace(residualCovariance(heldOut.tt, evaluated, evaluated));
 }
 
 /** What is left of z once the target is known, the probe t -> z fitted on training moments. */
 function unexplainedLatents(train: Pair, heldOut: Pair, ridge: number): Matrix {
-  const fit = regress(train.tt, transposed(train.zt), ridge, TOLERANCE);
-  const judged: Regression = { sff: heldOut.tt, sfv: transposed(heldOut.zt), weights: fit.weights };
-  return symmetrise(residualCovariance(heldOut.zz, judged, judged));
+  const fit = regress(train.tt, transpose(train.zt), ridge, RELATIVE_TOLERANCE);
+  const evaluated: Regression = { sff: heldOut.tt, sfv: transpose(heldOut.zt), weights: fit.weights };
+  return symmetric(residualCovariance(heldOut.zz, evaluated, evaluated));
 }
 
 /**
- * -1/2 log det of what t leaves of z's directions: the eigenvalues of `left` where `whole` is the unit matrix. Latents are first
+ * -1/2 log det of what t leaves of z's directions: the eigenvalues of `conditional` where `whole` is the unit matrix. Latents are first
  * scaled to unit variance, because their own scales say nothing; constant ones have no direction.
  */
-function information(whole: Matrix, left: Matrix, k: number): number {
+function information(whole: Matrix, conditional: Matrix, k: number): number {
   const scale = new Float64Array(k);
   for (let i = 0; i < k; i++) {
     const variance = whole.data[i * whole.cols + i];
@@ -128,13 +104,13 @@ function information(whole: Matrix, left: Matrix, k: number): number {
     return out;
   };
   const { values, vectors } = eigen(scaled(whole));
-  const rank = countAbove(values, TOLERANCE * Math.max(values[0] ?? 0, 0));
+  const rank = countAbove(values, RELATIVE_TOLERANCE * Math.max(values[0] ?? 0, 0));
   const whiten = leading(vectors, rank, k);
   for (let i = 0; i < rank; i++) for (let j = 0; j < k; j++) whiten.data[i * k + j] /= Math.sqrt(values[i]);
-  const remains = eigen(symmetrise(multiplyTransposed(multiply(whiten, scaled(left)), whiten)));
+  const remains = eigen(symmetric(multiplyTransposed(multiply(whiten, scaled(conditional)), whiten)));
   let sum = 0;
   for (const share of remains.values) {
-    if (!(share >= EXACT)) return Number.POSITIVE_INFINITY;
+    if (!(share >= EXACT_RELATION)) return Number.POSITIVE_INFINITY;
     sum -= 0.5 * Math.log(share);
   }
   return Math.max(sum, 0);
@@ -154,7 +130,7 @@ function pairMoves(request: ProbeRequest, heldOut: Split): { moved: Float64Array
   const variance = new Float64Array(rows);
   for (const a of views)
     for (const b of views) {
-      const half = multiply(matrix(rows, d, a.map), cut(s, a.first, d, b.first, d));
+      const half = multiply(matrix(rows, d, a.map), block(s, a.first, d, b.first, d));
       for (let i = 0; i < rows; i++) {
         let sum = 0;
         for (let j = 0; j < d; j++) sum += half.data[i * d + j] * b.map[i * d + j];
@@ -181,37 +157,37 @@ export async function probe(request: ProbeRequest, control?: Control): Promise<P
   await pace.rest();
   const { train, heldOut } = splits;
   // Probes from o are fitted on the training split and applied to both.
-  const zFromO = regress(train.oo, train.oz, ridge, TOLERANCE);
+  const zFromO = regress(train.oo, train.oz, ridge, RELATIVE_TOLERANCE);
   const applied = (split: Split, sfv: Matrix, weights: Matrix): Regression => ({
     sff: split.oo,
     sfv,
     weights,
   });
-  const latentsLeft = (split: Split): Matrix => {
+  const latentsGivenO = (split: Split): Matrix => {
     const r = applied(split, split.oz, zFromO.weights);
-    return symmetrise(residualCovariance(split.zz, r, r));
+    return symmetric(residualCovariance(split.zz, r, r));
   };
-  const zzLeft = { train: latentsLeft(train), heldOut: latentsLeft(heldOut) };
+  const zzGivenO = { train: latentsGivenO(train), heldOut: latentsGivenO(heldOut) };
   await pace.rest();
 
   for (let t = 0; t < targets; t++) {
-    const { weights } = regress(train.oo, train.ot[t], ridge, TOLERANCE);
+    const { weights } = regress(train.oo, train.ot[t], ridge, RELATIVE_TOLERANCE);
     const given = (split: Split, zz: Matrix): Pair => {
       const z = applied(split, split.oz, zFromO.weights);
       const target = applied(split, split.ot[t], weights);
       return {
         zz,
         zt: residualCovariance(split.zt[t], z, target),
-        tt: symmetrise(residualCovariance(split.tt[t], target, target)),
+        tt: symmetric(residualCovariance(split.tt[t], target, target)),
       };
     };
-    const left = { train: given(train, zzLeft.train), heldOut: given(heldOut, zzLeft.heldOut) };
+    const pair = { train: given(train, zzGivenO.train), heldOut: given(heldOut, zzGivenO.heldOut) };
     const plain = (split: Split): Pair => ({ zz: split.zz, zt: split.zt[t], tt: split.tt[t] });
     const [trainPlain, heldOutPlain] = [plain(train), plain(heldOut)];
     const total = trace(heldOutPlain.tt);
-    const remaining = trace(left.heldOut.tt);
-    const isVoid = !(remaining > VOID * total);
-    const latentsGivenTarget = unexplainedLatents(left.train, left.heldOut, ridge);
+    const remaining = trace(pair.heldOut.tt);
+    const isVoid = !(remaining > VOID_PROBE * total);
+    const latentsGivenTarget = unexplainedLatents(pair.train, pair.heldOut, ridge);
     answer.remaining[t] = remaining;
     latentDims.forEach((latents, m) => {
       const k = Math.min(latents, rows);
@@ -219,8 +195,8 @@ export async function probe(request: ProbeRequest, control?: Control): Promise<P
       answer.raw[at] = total > 0 ? probeError(trainPlain, heldOutPlain, k, ridge) / total : Number.NaN;
       answer.conditional[at] = isVoid
         ? Number.NaN
-        : probeError(left.train, left.heldOut, k, ridge) / remaining;
-      answer.information[at] = isVoid ? Number.NaN : information(left.heldOut.zz, latentsGivenTarget, k);
+        : probeError(pair.train, pair.heldOut, k, ridge) / remaining;
+      answer.information[at] = isVoid ? Number.NaN : information(pair.heldOut.zz, latentsGivenTarget, k);
     });
     await pace.advance();
   }

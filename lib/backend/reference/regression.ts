@@ -1,15 +1,7 @@
-import {
-  countAbove,
-  type Eigen,
-  eigen,
-  firstRows,
-  gram,
-  multiply,
-  multiplyTransposed,
-  transposed,
-  whitener,
-} from '../../linalg/dense.js';
-import { type Matrix, matrix } from '../../linalg/matrix.js';
+import { SIGN_TIE } from '../../base/conventions.js';
+import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { countAbove, type Eigen, eigen, whitener } from '../../linalg/eigen.js';
+import { firstRows, type Matrix, matrix, transpose } from '../../linalg/matrix.js';
 
 /** theory.md section 2 once everything is given f: eigenvalues of M descending, and the weights of every latent on e. */
 export interface Latents {
@@ -28,7 +20,7 @@ export function latentsOf(sye: Matrix, bottleneck: Eigen, cut: number): Latents 
   const nt = multiplyTransposed(w, sye);
   if (sye.rows < w.rows) {
     // b_i from N N^T itself; G = B^T N W.
-    const { values, vectors } = eigen(gram(transposed(nt)));
+    const { values, vectors } = eigen(gram(transpose(nt)));
     return { values, weights: multiply(multiplyTransposed(vectors, nt), w) };
   }
   // From N^T N = V L V^T: b_i = N v_i / root(l_i), so that G = B^T N W = root(L) V W.
@@ -46,9 +38,6 @@ export function latentsOfItself(bottleneck: Eigen, cut: number): Latents {
   return { values: bottleneck.values.subarray(0, n), weights: firstRows(bottleneck.vectors, n) };
 }
 
-/** Entries this close to the largest are as large: symmetric problems would leave the choice to rounding. */
-const AS_LARGE = 1 + 1e-9;
-
 /** An eigenvector's sign is free: the entry of largest magnitude of every row (the first of several) becomes positive. */
 export function fixSigns(weights: Matrix): void {
   for (let i = 0; i < weights.rows; i++) {
@@ -57,7 +46,7 @@ export function fixSigns(weights: Matrix): void {
     let sign = 1;
     for (let j = 0; j < weights.cols; j++) {
       const v = weights.data[row + j];
-      if (Math.abs(v) <= largest * AS_LARGE) continue;
+      if (Math.abs(v) <= largest * (1 + SIGN_TIE)) continue;
       largest = Math.abs(v);
       sign = v < 0 ? -1 : 1;
     }

@@ -20,7 +20,7 @@ export interface Arrays {
   readonly observation: Matrix;
   readonly observationNext?: Matrix | undefined;
   readonly action?: Matrix | undefined;
-  /** x of each frame: that of the later frame of a transition is its x'. Of frames only. */
+  /** x of each row; of frames, that of the later frame of a transition is its x'. */
   readonly exogenous?: Matrix | undefined;
   readonly exogenousNext?: Matrix | undefined;
   readonly pairObservation?: Matrix | undefined;
@@ -60,6 +60,11 @@ export function checkArrays(file: string, arrays: Arrays, episodes = 0): void {
             : 'it needs at least one column'),
       );
   }
+  if (exogenous && exogenousNext && exogenous.dim !== exogenousNext.dim)
+    throw new ExolamError(
+      'data',
+      `${file}: ${exogenousNext.name} has ${exogenousNext.dim} columns; ${exogenous.dim} are expected, as in ${exogenous.name}`,
+    );
   if ((pairObservation === undefined) !== (pairObservationNext === undefined))
     throw new ExolamError(
       'data',
@@ -108,7 +113,8 @@ export function toEpisodes(file: string, arrays: Arrays, bounds: Bounds, notes: 
       length: end - first,
       observation: ofFrames(observation),
       action: ofSteps(action),
-      exogenousNext: exogenous ? ofFrames(exogenous).subarray(exogenous.dim) : ofSteps(exogenousNext),
+      exogenous: exogenous && ofFrames(exogenous),
+      exogenousNext: ofSteps(exogenousNext),
       pairObservation: ofSteps(pairObservation),
       pairObservationNext: ofSteps(pairObservationNext),
     };
@@ -116,7 +122,7 @@ export function toEpisodes(file: string, arrays: Arrays, bounds: Bounds, notes: 
   return {
     observationDim: observation.dim,
     actionDim: action?.dim ?? 0,
-    exogenousDim: (exogenous ?? exogenousNext)?.dim ?? 0,
+    exogenousDim: (exogenousNext ?? exogenous)?.dim ?? 0,
     scale: arrays.image ? 1 / 255 : 1,
     image: arrays.image,
     list,
@@ -149,11 +155,12 @@ export function fromRows(
     count,
     observationDim: arrays.observation.dim,
     actionDim: arrays.action?.dim ?? 0,
-    exogenousDim: arrays.exogenousNext?.dim ?? 0,
+    exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
     stride: 1,
     observation: doubles(arrays.observation, scale) as Float64Array,
     observationNext: doubles(arrays.observationNext, scale) as Float64Array,
     action: doubles(arrays.action),
+    exogenous: doubles(arrays.exogenous),
     exogenousNext: doubles(arrays.exogenousNext),
     pairObservation: doubles(arrays.pairObservation, scale),
     pairObservationNext: doubles(arrays.pairObservationNext, scale),

@@ -45,6 +45,7 @@ export interface ColumnOptions {
   readonly observationNext?: string | undefined;
   readonly action?: string | undefined;
   readonly exogenous?: string | undefined;
+  readonly exogenousNext?: string | undefined;
   readonly episode?: string | undefined;
 }
 
@@ -77,7 +78,7 @@ export async function readColumns(
   requireDistinct(path, names, used);
   for (const name of used) roles.use(name);
   roles.unread(
-    '--observation, --observation-next, --action, --exogenous and --episode name columns to read',
+    '--observation, --observation-next, --action, --exogenous, --exogenous-next and --episode name columns to read',
     looksLikeOurs,
   );
   const matrices = await table.read([
@@ -129,15 +130,16 @@ function groupsOf(
     options.observationNext === undefined
       ? nextOf(path, observation, candidates)
       : given('--observation-next', path, options.observationNext, candidates);
-  const exogenous = options.exogenous && given('--exogenous', path, options.exogenous, candidates);
-  const usual = matchNames(COLUMNS.exogenousNext, candidates).map(({ name }) => name);
+  const ofOption = (option: string, pattern: string | undefined) =>
+    pattern === undefined ? undefined : given(option, path, pattern, candidates);
+  const exogenous = ofOption('--exogenous', options.exogenous) ?? [];
+  const exogenousNext = ofOption('--exogenous-next', options.exogenousNext);
   return {
     observation: observation.map(({ name }) => name),
     observationNext: next,
     action: action.map(({ name }) => name),
-    // Of transitions --exogenous names x'; of frames, x.
-    exogenous: exogenous && next.length === 0 ? exogenous : [],
-    exogenousNext: exogenous ? (next.length === 0 ? [] : exogenous) : usual,
+    exogenous,
+    exogenousNext: exogenousNext ?? matchNames(COLUMNS.exogenousNext, candidates).map(({ name }) => name),
     pairObservation: partners(path, observation, COLUMNS.pairObservation, candidates),
     pairObservationNext: partners(path, observation, COLUMNS.pairObservationNext, candidates),
   } satisfies Partial<Record<keyof Arrays, readonly string[]>>;

@@ -34,6 +34,7 @@ export interface ArrayOptions extends FrameOptions {
   readonly observationNext?: string | undefined;
   readonly action?: string | undefined;
   readonly exogenous?: string | undefined;
+  readonly exogenousNext?: string | undefined;
   readonly episode?: string | undefined;
 }
 
@@ -103,18 +104,16 @@ function namesOf(file: ArrayFile, roles: Roles, options: ArrayOptions): Names {
   if (observation === undefined)
     throw noSuchArray(file.path, observationNext ? 'observation' : 'observations', file.names);
   const action = roles.find('action', '--action', options.action);
-  // Of transitions --exogenous names x'; of frames, x.
-  const exogenousNext = roles.find('exogenousNext', '--exogenous', rows ? options.exogenous : undefined);
-  const exogenous =
-    rows || (exogenousNext && options.exogenous === undefined)
-      ? undefined
-      : roles.find('exogenous', '--exogenous', options.exogenous);
-  if (exogenous !== undefined)
-    roles.notes.push(`${exogenous} holds x of each frame: x' of a transition is that of its later frame`);
+  const exogenous = roles.find('exogenous', '--exogenous', options.exogenous);
+  const exogenousNext = roles.find('exogenousNext', '--exogenous-next', options.exogenousNext);
+  if (rows && exogenous !== undefined && exogenousNext === undefined)
+    roles.notes.push(
+      `${exogenous} is read as x; what z leaks is told by x', and there is no array exogenous_next (--exogenous-next)`,
+    );
   const episode = roles.find('episode', '--episode', options.episode);
   const over = episode === undefined && episodeEnds === undefined ? roles.all('episodeOver') : [];
   roles.unread(
-    '--observation, --observation-next, --action, --exogenous and --episode name arrays to read',
+    '--observation, --observation-next, --action, --exogenous, --exogenous-next and --episode name arrays to read',
     (name) => !/^(rewards?|infos?|metadata|terminals?|timeouts?|dones?)(_|$)/.test(plain(name)),
   );
   return {
@@ -122,7 +121,7 @@ function namesOf(file: ArrayFile, roles: Roles, options: ArrayOptions): Names {
     observationNext: rows ? observationNext : undefined,
     action,
     exogenous,
-    exogenousNext: exogenous === undefined ? exogenousNext : undefined,
+    exogenousNext,
     pairObservation,
     pairObservationNext,
     episode,

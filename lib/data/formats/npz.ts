@@ -10,6 +10,7 @@ export const ARRAYS = {
   observation: 'observation',
   observationNext: 'observation_next',
   action: 'actions',
+  exogenous: 'exogenous',
   exogenousNext: 'exogenous_next',
   pairObservation: 'observation_pair',
   pairObservationNext: 'observation_pair_next',

@@ -74,11 +74,10 @@ export async function readLeRobot(
     ? size.width * size.height * size.channels
     : width(({ vectors }) => vectors, key);
   requireShape(folder, key, feature.shape, size ? undefined : observationDim);
-  const exogenousDim = width(({ exogenous }) => exogenous, exogenous);
   return {
     observationDim,
     actionDim: width(({ action }) => action, action),
-    exogenousDim,
+    exogenousDim: width(({ exogenous }) => exogenous, exogenous),
     scale: size ? (size.bytes === 2 ? 1 / 65535 : 1 / 255) : 1,
     image: size,
     list: recorded.map((r): Episode => {
@@ -88,7 +87,7 @@ export async function readLeRobot(
         length: r.length,
         observation: pixels ? valuesOf(pixels, size as FrameSize) : (r.vectors as Float64Array),
         action: r.action,
-        exogenousNext: r.exogenous?.subarray(exogenousDim),
+        exogenous: r.exogenous,
         breaks: r.breaks,
       };
     }),

@@ -4,7 +4,7 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { COLUMNS } from '../formats/columns.js';
 import { type ArraySpec, rowsOf, type TransitionBatch } from './batch.js';
 
-/** Rows held until they are written as one row group, whatever the batches' sizes. */
+/** Rows buffers until they are written as one row group, whatever the batches' sizes. */
 const ROW_GROUP = 16_384;
 
 /** Columns obs_0 .., next_0 .., act_0 .. and so on, doubles or floats; a row group of them in memory at a time. */
@@ -37,7 +37,7 @@ export async function writeParquet(
       statistics: false,
       createdBy: 'exolam',
     });
-    const held = columns.map(({ bytes }) =>
+    const buffers = columns.map(({ bytes }) =>
       bytes === 8 ? new Float64Array(ROW_GROUP) : new Float32Array(ROW_GROUP),
     );
     let rows = 0;
@@ -46,7 +46,7 @@ export async function writeParquet(
       await writer.write({
         columnData: columns.map(({ name }, c) => ({
           name,
-          data: (held[c] as Float64Array | Float32Array).subarray(0, rows),
+          data: (buffers[c] as Float64Array | Float32Array).subarray(0, rows),
           encoding: 'PLAIN' as const,
           offsetIndex: false,
         })),
@@ -58,7 +58,7 @@ export async function writeParquet(
       const total = rowsOf(batch, arrays);
       for (let first = 0; first < total; ) {
         const part = Math.min(total - first, ROW_GROUP - rows);
-        hold(held, rows, batch, arrays, first, part);
+        fill(buffers, rows, batch, arrays, first, part);
         rows += part;
         first += part;
         if (rows === ROW_GROUP) await flush();
@@ -72,8 +72,8 @@ export async function writeParquet(
 }
 
 /** Rows first .. first + count of a batch, turned into columns from row `at` on. */
-function hold(
-  held: readonly (Float64Array | Float32Array)[],
+function fill(
+  buffers: readonly (Float64Array | Float32Array)[],
   at: number,
   batch: TransitionBatch,
   arrays: readonly ArraySpec[],
@@ -84,7 +84,7 @@ function hold(
   for (const { key, dim } of arrays) {
     const source = batch[key];
     for (let j = 0; j < dim; j++, c++) {
-      const column = held[c];
+      const column = buffers[c];
       for (let row = 0; row < count; row++) column[at + row] = source[(first + row) * dim + j];
     }
   }

@@ -202,7 +202,9 @@ describe('npz', () => {
     expect((await failure(openData(path, { observation: 'x' }))).message).toMatch(
       /--observation "x" is not in/,
     );
-    expect((await failure(openData(path, { distractor: -1 }))).message).toMatch(/--distractor is -1/);
+    expect((await failure(openData(path, { distractor: -1 }))).message).toMatch(
+      /^distractor: expected a weight of at least 0 but received -1$/,
+    );
     expect((await failure(openData(path, { stride: 0 }))).kind).toBe('input');
   });
 });

@@ -1,0 +1,29 @@
+/**
+ * The numerical conventions of docs/theory.md, in TypeScript: which numbers count as rounding, as a tie, as exact.
+ * native/core/conventions.h says the same in C++; test/conventions.test.ts holds both and the table to each other.
+ */
+
+/** Eigenvalues below this share of the largest are cut from a pseudo-inverse, and do not count for a rank. */
+export const RELATIVE_TOLERANCE = 1e-10;
+/** A ratio of smallest to largest Cholesky pivot above it leaves no eigenvalue near that cut: inverse and pseudo-inverse agree. */
+export const WELL_CONDITIONED = 1e-5;
+/** Conditional over total variance, both from loadings, at which nothing is left: the square of what rounding leaves. */
+export const VOID_LOADINGS = 1e-18;
+/** Leading eigenvalue over the target's variance, from moments, at which nothing is left: differences of moments round so. */
+export const VOID_MOMENTS = 1e-14;
+/** Share of a target's held-out variance that a probe on o leaves, at which nothing is left to explain. */
+export const VOID_PROBE = 1e-12;
+/** What an exact relation may leave of a direction's variance: its information is infinite. */
+export const EXACT_RELATION = 1e-9;
+/** Entries of an eigenvector whose sizes differ by a smaller share are as large: the first of them is made positive. */
+export const SIGN_TIE = 1e-9;
+/** Eigenvalues that differ by a smaller share of the largest are a tie; the reduced basis comes before the complement. */
+export const EIGENVALUE_TIE = 1e-12;
+/** What projection leaves of a column, as a share of its norm, at which the column adds no direction. */
+export const DEPENDENT_COLUMN = 1e-12;
+/** What projection leaves of a unit vector at which it is too short to make a direction of it: another axis serves better. */
+export const SHORT_DIRECTION = 1e-6;
+/** Entries of a Gram matrix this close to those of I are those of I: the premise of the closed forms of critical strengths. */
+export const ORTHONORMAL_GAP = 1e-12;
+/** Zero among the couplings of a tridiagonal matrix whose entries are scaled to about 1. */
+export const NEGLIGIBLE_COUPLING = 1e-20;

@@ -1,0 +1,60 @@
+/**
+ * exolam where there is no Node: worlds, objectives and their exact solutions, the analysis of arrays and linear LAMs, on the
+ * backend in plain JavaScript. What reads or writes files is in index.ts alone.
+ */
+
+export { referenceBackend } from './backend/reference/index.js';
+export type { Backend, BackendInfo, Control } from './backend/requests.js';
+export { guardedBackend as defaultBackend } from './backend/select.js';
+export { type ErrorKind, ExolamError } from './base/errors.js';
+export { version } from './base/version.js';
+export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';
+export type { EpisodeCount, Transitions } from './data/transitions.js';
+export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit.js';
+export { type Batch, LinearLam } from './lam/linear-lam.js';
+export type { FitSource, StateGauge } from './lam/parts.js';
+export type { Matrix } from './linalg/matrix.js';
+export type { DataMetrics } from './metrics/probes.js';
+export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
+export {
+  type ColumnName,
+  type ColumnsOptions,
+  type ColumnsSolution,
+  type Configurations,
+  solveColumns,
+  type WorldParameter,
+} from './solve/columns.js';
+export {
+  type CriticalOptions,
+  criticalConsistencyWeight,
+  criticalGain,
+  criticalWeight,
+} from './solve/critical.js';
+export {
+  type ActionSupervised,
+  type Augmented,
+  type Composition,
+  type CrossExogenous,
+  type ExogenousRobust,
+  type ObjectivePart,
+  type ObjectiveSpec,
+  objectiveSchema,
+  type Reconstruction,
+  type Representation,
+} from './solve/objectives.js';
+export {
+  type Case,
+  type Failure,
+  type MultiCase,
+  type PopulationMetric,
+  type Solution,
+  type SolveOptions,
+  solve,
+  solveBatch,
+} from './solve/population.js';
+export type { Critical } from './solve/strength-search.js';
+export type { Analysis, LatentRow } from './verdict/analysis.js';
+export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
+export type { Remedy, RemedyMetrics } from './verdict/remedies.js';
+export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
+export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';

@@ -1,0 +1,116 @@
+import type { Control, EstimatedMetric } from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { ExolamError } from '../base/errors.js';
+import type { EstimatedData } from '../moments/of-units.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
+import {
+  checkedLatentDims,
+  checkedLevel,
+  type EstimateOptions,
+  type EstimateTable,
+  FEW_UNITS,
+  fittedObjective,
+  intervalsOf,
+  portion,
+  prepare,
+  ridgesOf,
+  tableOf,
+} from './estimates.js';
+import { foldErrors, withoutFold } from './fold-errors.js';
+import { type Answer, answerOf, intervalOf, isBelow } from './interval.js';
+
+export interface StrengthOptions extends Omit<EstimateOptions, 'latentDims' | 'objectives' | 'ridges'> {
+  readonly latentDim: number;
+  /** The same objective at ascending strengths. */
+  readonly candidates: readonly ObjectiveSpec[];
+  /** What has to fall below the level. Default innovationLeakage, or futureLeakage where x is not known. */
+  readonly metric?: EstimatedMetric;
+}
+
+/** A strength chosen inside the folds, and how what it makes does on the folds that did not choose it. */
+export interface ChosenStrength {
+  readonly units: number;
+  readonly latentDim: number;
+  readonly metric: EstimatedMetric;
+  readonly level: number;
+  /** The place of each fold's choice among the candidates: the last one where none reaches the level. */
+  readonly chosen: readonly number[];
+  /** Whether each fold's choice reached the level. */
+  readonly reached: readonly boolean[];
+  readonly folds: readonly number[];
+  readonly groups: readonly number[];
+  readonly ridges: readonly number[];
+  readonly metrics: EstimateTable;
+  readonly answer: Answer;
+  readonly reason: string | null;
+}
+
+/** Share of the progress that choosing takes. */
+const ROWS_SHARE = 0.2;
+const CHOICE_SHARE = 0.7;
+
+/**
+ * The least strength whose leakage is below the level, chosen inside the training folds and judged on the fold left out;
+ * the jackknife keeps the choices. Throws {@link ExolamError}.
+ */
+export async function chooseStrength(
+  t: EstimatedData,
+  options: StrengthOptions,
+  control?: Control,
+): Promise<ChosenStrength> {
+  const backend = options.backend ?? defaultBackend();
+  const latentDims = checkedLatentDims([options.latentDim], t.observationDim);
+  const level = checkedLevel(options.level);
+  if (options.candidates.length === 0)
+    throw new ExolamError('input', 'candidates: expected at least one objective but received none');
+  const metric = options.metric ?? (t.exogenous && t.exogenousNext ? 'innovationLeakage' : 'futureLeakage');
+  const about = { latentDim: options.latentDim, metric, level };
+  const data = await prepare(t, options, backend, portion(control, 0, ROWS_SHARE));
+  if (!('moments' in data)) {
+    const none = { chosen: [], reached: [], folds: [], groups: [], ridges: [], metrics: {} };
+    return { units: data.count, ...about, ...none, answer: 'unknown', reason: FEW_UNITS };
+  }
+  const folds = Math.max(...data.fold) + 1;
+  if (folds < 4)
+    throw new ExolamError(
+      'input',
+      `folds: expected at least 4 folds to choose inside of, but received ${folds}`,
+    );
+  const objectives = options.candidates.map((spec) => fittedObjective(spec, t, data.moments));
+  const choices: { at: number; reached: boolean }[] = [];
+  for (let f = 0; f < folds; f++) {
+    const share = (i: number) => ROWS_SHARE + (CHOICE_SHARE * i) / folds;
+    const inner = await foldErrors(
+      withoutFold(data, f),
+      { objectives, latentDims, ridges: ridgesOf(undefined, folds - 1) },
+      backend,
+      portion(control, share(f), share(f + 1)),
+    );
+    const good = objectives.findIndex((_, v) => {
+      const sums = inner.sums(v, 0, metric);
+      if (!sums) throw new ExolamError('input', `metric ${metric}: expected data that has its variables`);
+      return isBelow(intervalOf(metric, sums), level);
+    });
+    choices.push({ at: good < 0 ? objectives.length - 1 : good, reached: good >= 0 });
+  }
+  const chosen = choices.map(({ at }) => at);
+  const errors = await foldErrors(
+    data,
+    { objectives, chosen, latentDims, ridges: ridgesOf(undefined, folds) },
+    backend,
+    portion(control, ROWS_SHARE + CHOICE_SHARE, 1),
+  );
+  const intervals = intervalsOf(errors, 0, 0);
+  return {
+    units: data.units,
+    ...about,
+    chosen,
+    reached: choices.map(({ reached }) => reached),
+    folds: Array.from(data.folds),
+    groups: Array.from(data.groups),
+    ridges: Array.from(errors.ridges),
+    metrics: tableOf(intervals),
+    answer: answerOf(intervals, level),
+    reason: null,
+  };
+}

@@ -1,0 +1,27 @@
+// The numerical conventions of docs/theory.md, in C++: which numbers count as rounding, as a tie, as exact.
+// lib/base/conventions.ts says the same in TypeScript; test/conventions.test.ts holds both and the table to
+// each other. Kernels read it: nothing of std:: here.
+#pragma once
+
+namespace exo {
+
+// Eigenvalues below this share of the largest are cut from a pseudo-inverse.
+constexpr double RELATIVE_TOLERANCE = 1e-10;
+// A ratio of smallest to largest Cholesky pivot above it leaves no eigenvalue near that cut.
+constexpr double WELL_CONDITIONED = 1e-5;
+// Conditional over total variance, from loadings, at which nothing is left.
+constexpr double VOID_LOADINGS = 1e-18;
+// Leading eigenvalue over the target's variance, from moments, at which nothing is left.
+constexpr double VOID_MOMENTS = 1e-14;
+// Share of a target's held-out variance that a probe on o leaves, at which nothing is left.
+constexpr double VOID_PROBE = 1e-12;
+// Leading eigenvalue over the observation's variance, from loadings: below it VOID_LOADINGS is worth a look.
+constexpr double SMALL_TARGET = 1e-10;
+// What an exact relation may leave of a direction's variance: its information is infinite.
+constexpr double EXACT_RELATION = 1e-9;
+// Entries of an eigenvector whose sizes differ by a smaller share are as large.
+constexpr double SIGN_TIE = 1e-9;
+// Zero in an eigenproblem whose entries are scaled to about 1.
+constexpr double EIGEN_ZERO = 1e-70;
+
+}  // namespace exo

@@ -1,0 +1,465 @@
+#include "core/fold-fit.h"
+
+#include <cmath>
+
+#include "core/regression.h"
+#include "core/stack-moments.h"
+
+namespace exo {
+namespace {
+
+constexpr double STANDS_STILL = 1e-13;    // variance over second moment: what is below is rounding
+constexpr double REGRESSOR_CUT = 1e-24;   // variance over the largest variance of a regressor
+constexpr double SOURCE_CUT = 1e-12;      // the same for what a latent is asked to be made of
+constexpr double BOTTLENECK_CUT = 1e-10;  // relative eigenvalue cut of what the encoder sees
+constexpr double LATENT_CUT = 1e-12;      // relative variance below which a latent carries nothing
+constexpr double LATENT_RIDGE = 1e-9;     // on latents, which are at unit variance
+constexpr double SINGULAR = 1e-14;        // relative eigenvalue cut where a ridge leaves a matrix singular
+
+std::vector<std::size_t> indices(Columns c) {
+  std::vector<std::size_t> out(c.size);
+  for (std::size_t i = 0; i < c.size; ++i) out[i] = c.begin + i;
+  return out;
+}
+
+Matrix gather(const Matrix& s, const std::vector<std::size_t>& rows, const std::vector<std::size_t>& cols) {
+  Matrix out(rows.size(), cols.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double* from = s.row(rows[i]);
+    for (std::size_t j = 0; j < cols.size(); ++j) out.at(i, j) = from[cols[j]];
+  }
+  return out;
+}
+
+Matrix gather(const Matrix& s, const std::vector<std::size_t>& rows, Columns cols) {
+  return gather(s, rows, indices(cols));
+}
+
+double dot(const double* a, const double* b, std::size_t n) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Rows made uncorrelated one after the other, so that the first k of them say what the first k did: L^-1 rows
+// with covariance + ridge = L L^T. A row of which nothing is left becomes zero.
+class Uncorrelated {
+ public:
+  Uncorrelated(const Matrix& covariance, double ridge) : lower_(covariance), pivots_(covariance.rows) {
+    double largest = 0;
+    for (std::size_t i = 0; i < lower_.rows; ++i) {
+      lower_.at(i, i) += ridge;
+      largest = std::max(largest, lower_.at(i, i));
+    }
+    for (std::size_t i = 0; i < lower_.rows; ++i) {
+      for (std::size_t j = 0; j < i; ++j)
+        lower_.at(i, j) =
+            pivots_[j] > 0 ? (lower_.at(i, j) - dot(lower_.row(i), lower_.row(j), j)) / pivots_[j] : 0;
+      const double pivot = lower_.at(i, i) - dot(lower_.row(i), lower_.row(i), i);
+      pivots_[i] = pivot > LATENT_CUT * largest ? std::sqrt(pivot) : 0;
+    }
+  }
+  Matrix operator()(Matrix rows) const {
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+      double* row = rows.row(i);
+      const double scale = pivots_[i] > 0 ? 1 / pivots_[i] : 0;
+      for (std::size_t j = 0; j < i; ++j)
+        for (std::size_t c = 0; c < rows.cols; ++c) row[c] -= lower_.at(i, j) * rows.at(j, c);
+      for (std::size_t c = 0; c < rows.cols; ++c) row[c] *= scale;
+    }
+    return rows;
+  }
+
+ private:
+  Matrix lower_;
+  std::vector<double> pivots_;
+};
+
+Matrix variance_of(const Kernels& k, const Matrix& rows, const Matrix& covariance) {
+  Matrix out = times_nt(k, times(k, rows, covariance), rows);
+  symmetrise(out);
+  return out;
+}
+
+// Rows as loadings on every column, from maps of the variables that begin at these columns.
+void place(Matrix& out, const Matrix& map, std::size_t begin, double factor) {
+  for (std::size_t i = 0; i < map.rows; ++i)
+    for (std::size_t j = 0; j < map.cols; ++j) out.at(i, begin + j) += factor * map.at(i, j);
+}
+
+}  // namespace
+
+Matrix cut(const Matrix& s, Columns rows, Columns cols) {
+  Matrix out(rows.size, cols.size);
+  for (std::size_t i = 0; i < rows.size; ++i)
+    std::copy(s.row(rows.begin + i) + cols.begin, s.row(rows.begin + i) + cols.begin + cols.size, out.row(i));
+  return out;
+}
+
+Centred centred(const Matrix& sums) {
+  const std::size_t w = sums.cols;
+  Centred r;
+  r.count = sums.at(0, 0);
+  r.mean.assign(w, 0.0);
+  r.covariance = Matrix(w, w);
+  if (!(r.count > 0)) return r;
+  for (std::size_t j = 0; j < w; ++j) r.mean[j] = sums.at(0, j) / r.count;
+  std::vector<char> still(w);
+  for (std::size_t j = 0; j < w; ++j) {
+    const double second = sums.at(j, j) / r.count;
+    still[j] = !(second - r.mean[j] * r.mean[j] > STANDS_STILL * second);
+  }
+  for (std::size_t i = 1; i < w; ++i)
+    for (std::size_t j = 1; j < w && !still[i]; ++j)
+      r.covariance.at(i, j) = still[j] ? 0 : sums.at(i, j) / r.count - r.mean[i] * r.mean[j];
+  return r;
+}
+
+Matrix about(const double* sums, std::size_t w, const std::vector<double>& mean) {
+  const double count = sums[0];
+  Matrix out(w, w);
+  for (std::size_t i = 1; i < w; ++i)
+    for (std::size_t j = 1; j < w; ++j)
+      out.at(i, j) = sums[i * w + j] - mean[i] * sums[j] - mean[j] * sums[i] + count * mean[i] * mean[j];
+  return out;
+}
+
+std::vector<double> unit_scale(const Matrix& covariance, double cut) {
+  double largest = 0;
+  for (std::size_t i = 0; i < covariance.rows; ++i) largest = std::max(largest, covariance.at(i, i));
+  std::vector<double> out(covariance.rows);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double variance = covariance.at(i, i);
+    out[i] = variance > cut * largest ? 1 / std::sqrt(variance) : 0;
+  }
+  return out;
+}
+std::vector<double> unit_scale(const Matrix& covariance) { return unit_scale(covariance, REGRESSOR_CUT); }
+
+bool Regression::on(const Kernels& k, const Matrix& covariance, double ridge, std::vector<double> scale) {
+  const std::size_t n = covariance.rows;
+  scale_ = std::move(scale);
+  inverse_.clear();
+  factor_ = covariance;
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) factor_.at(i, j) *= scale_[i] * scale_[j];
+    factor_.at(i, i) += scale_[i] > 0 ? ridge : 1;
+  }
+  if (n == 0) return true;
+  Matrix vectors = factor_;
+  if (k.cholesky(factor_.data(), n, n) > 0) return true;
+  if (!eigen_symmetric(k, vectors, inverse_)) return false;
+  const double least = SINGULAR * std::max(inverse_[0], 0.0);
+  for (double& v : inverse_) v = v > least ? 1 / v : 0;
+  factor_ = vectors;
+  return true;
+}
+
+bool Regression::on(const Kernels& k, const Matrix& covariance, double ridge) {
+  return on(k, covariance, ridge, unit_scale(covariance));
+}
+
+Matrix Regression::weights(const Kernels& k, const Matrix& with_targets) const {
+  Matrix b = with_targets;
+  const auto scale_rows = [&](Matrix& m, const std::vector<double>& by) {
+    for (std::size_t i = 0; i < m.rows; ++i)
+      for (std::size_t j = 0; j < m.cols; ++j) m.at(i, j) *= by[i];
+  };
+  if (b.rows == 0 || b.cols == 0) return b;
+  scale_rows(b, scale_);
+  if (inverse_.empty()) {
+    k.cholesky_solve(factor_.data(), factor_.rows, factor_.rows, b.data(), b.cols, b.cols);
+  } else {
+    Matrix t = times(k, factor_, b);
+    scale_rows(t, inverse_);
+    product_tn(k, factor_, t, b);
+  }
+  scale_rows(b, scale_);
+  return b;
+}
+
+std::size_t FoldFit::remainder(Columns target, const std::vector<std::size_t>& given,
+                               const Regression* regression) {
+  Remainder r{target, given, Matrix(given.size(), target.size)};
+  if (regression) r.weights = regression->weights(k_, gather(training_.covariance, given, target));
+  remainders_.push_back(std::move(r));
+  return remainders_.size() - 1;
+}
+
+Status FoldFit::condition(Centred training, const Job& job) {
+  training_ = std::move(training);
+  const Matrix& s = training_.covariance;
+  const UnitLayout& at = layout_;
+  on_observation_ = indices(at.observation);
+  on_seen_ = on_observation_;
+  if (!observation_.on(k_, cut(s, at.observation, at.observation), ridge_)) return NOT_CONVERGED;
+  const Regression* seen = &observation_;
+  const bool knows_exogenous = at.exogenous.size > 0 && at.exogenous_next.size > 0;
+  if (knows_exogenous) {
+    for (std::size_t i : indices(at.exogenous)) on_seen_.push_back(i);
+    if (!seen_.on(k_, gather(s, on_seen_, on_seen_), ridge_)) return NOT_CONVERGED;
+    seen = &seen_;
+  }
+  if (job.cancelled()) return OK;
+  const auto index = [](std::size_t i) { return static_cast<std::int32_t>(i); };
+  next_ = index(remainder(at.observation_next, on_observation_, &observation_));
+  gamma_ = remainders_[static_cast<std::size_t>(next_)].weights;
+  if (at.action.size) {
+    action_ = index(remainder(at.action, on_observation_, &observation_));
+    raw_action_ = index(remainder(at.action, {}, nullptr));
+  }
+  if (at.exogenous_next.size) {
+    future_ = innovation_ = index(remainder(at.exogenous_next, on_observation_, &observation_));
+    if (knows_exogenous) innovation_ = index(remainder(at.exogenous_next, on_seen_, seen));
+    raw_future_ = index(remainder(at.exogenous_next, {}, nullptr));
+  }
+  if (at.endogenous_next.size)
+    endogenous_ = index(remainder(at.endogenous_next, on_observation_, &observation_));
+  raw_observation_ = index(remainder(at.observation, {}, nullptr));
+  return OK;
+}
+
+Matrix FoldFit::predicted_from(const Matrix& rows, const std::vector<std::size_t>& given,
+                               const Regression& regression) const {
+  const Matrix covered = times(k_, rows, training_.covariance);
+  Matrix with(given.size(), rows.rows);
+  for (std::size_t i = 0; i < given.size(); ++i)
+    for (std::size_t j = 0; j < rows.rows; ++j) with.at(i, j) = covered.at(j, given[i]);
+  const Matrix weights = regression.weights(k_, with);
+  Matrix out(rows.rows, rows.cols);
+  for (std::size_t i = 0; i < given.size(); ++i)
+    for (std::size_t j = 0; j < rows.rows; ++j) out.at(j, given[i]) = weights.at(i, j);
+  return out;
+}
+
+// Of rows whose products with every column these are, with a remainder: (rows, target).
+Matrix FoldFit::remainder_cross(const Matrix& products, const Remainder& r) const {
+  Matrix out(products.rows, r.target.size), given(products.rows, r.given.size());
+  for (std::size_t i = 0; i < products.rows; ++i) {
+    for (std::size_t j = 0; j < r.given.size(); ++j) given.at(i, j) = products.at(i, r.given[j]);
+    std::copy(products.row(i) + r.target.begin, products.row(i) + r.target.begin + r.target.size, out.row(i));
+  }
+  if (!r.given.empty()) product(k_, given, r.weights, out, -1, 1);
+  return out;
+}
+
+Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Matrix& rows) const {
+  const Uncorrelated uncorrelated(variance_of(k_, rows, training_.covariance), LATENT_RIDGE);
+  Probed p{metric, remainder, uncorrelated(rows), Matrix(), Matrix()};
+  p.gain = remainder_cross(times(k_, p.latents, training_.covariance), remainders_[remainder]);
+  p.gain_gram = times_nt(k_, p.gain, p.gain);
+  return p;
+}
+
+// What a remainder explains of rows, brought to unit variance and uncorrelated.
+Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainder) const {
+  const Matrix& s = training_.covariance;
+  const Remainder& source = remainders_[remainder];
+  const Uncorrelated uncorrelated(variance_of(k_, rows, s), 0);
+  Shared out{metric, Matrix(), uncorrelated(rows)};
+  const Matrix s_gt = gather(s, source.given, source.target);
+  Matrix variance =
+      residual_covariance(k_, cut(s, source.target, source.target), s_gt, s_gt,
+                          gather(s, source.given, source.given), source.weights, source.weights);
+  symmetrise(variance);
+  std::vector<double> scale = unit_scale(variance, SOURCE_CUT);
+  for (std::size_t i = 0; i < scale.size(); ++i) {
+    const std::size_t column = source.target.begin + i;
+    if (!(variance.at(i, i) > SOURCE_CUT * s.at(column, column))) scale[i] = 0;
+  }
+  Regression regression;
+  regression.on(k_, variance, LATENT_RIDGE, std::move(scale));
+  const Matrix cross = remainder_cross(times(k_, out.whole, s), source);
+  Matrix with(cross.cols, cross.rows);
+  for (std::size_t i = 0; i < cross.rows; ++i)
+    for (std::size_t j = 0; j < cross.cols; ++j) with.at(j, i) = cross.at(i, j);
+  const Matrix weights = regression.weights(k_, with);  // (target, K)
+  out.left = out.whole;
+  for (std::size_t j = 0; j < weights.rows; ++j)
+    for (std::size_t i = 0; i < weights.cols; ++i)
+      out.left.at(i, source.target.begin + j) -= weights.at(j, i);
+  if (!source.given.empty()) {
+    const Matrix back = times(k_, source.weights, weights);  // (given, K)
+    for (std::size_t j = 0; j < back.rows; ++j)
+      for (std::size_t i = 0; i < back.cols; ++i) out.left.at(i, source.given[j]) += back.at(j, i);
+  }
+  return out;
+}
+
+Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
+  const Objective& o = fitted.objective;
+  const StackMoments stacks(k_, layout_, fitted, training_.covariance);
+  const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
+  const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
+  const Matrix s_ff = stacks.covariance(o.f, o.f), s_fe = stacks.covariance(o.f, o.e);
+  Regression own;
+  if (!innovation && !own.on(k_, s_ff, ridge_)) return NOT_CONVERGED;
+  const Regression& on_f = innovation ? observation_ : own;
+  const Matrix gamma_e = innovation ? gamma_ : on_f.weights(k_, s_fe);
+
+  // Eigenpairs of what the encoder sees, penalties added.
+  std::vector<double> variance;
+  Matrix u;
+  if (innovation && o.penalty_count == 0 && has_spectrum_) {
+    variance = spectrum_;
+    u = spectrum_vectors_;
+  } else {
+    u = residual_covariance(k_, stacks.covariance(o.e, o.e), s_fe, s_fe, s_ff, gamma_e, gamma_e);
+    for (std::int32_t i = 0; i < o.penalty_count; ++i) {
+      const Stack &given = o.penalties[i].given, &of = o.penalties[i].of;
+      const Matrix gg = stacks.covariance(given, given), go = stacks.covariance(given, of);
+      Regression on_given;
+      if (!on_given.on(k_, gg, ridge_)) return NOT_CONVERGED;
+      const Matrix weights = on_given.weights(k_, go);
+      const Matrix move = residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights);
+      const double weight = stacks.coefficient(o.penalties[i].weight);
+      for (std::size_t j = 0; j < u.a.size(); ++j) u.a[j] += weight * move.a[j];
+    }
+    symmetrise(u);
+    if (!eigen_symmetric(k_, u, variance)) return NOT_CONVERGED;
+    if (innovation && o.penalty_count == 0) {
+      has_spectrum_ = true;
+      spectrum_ = variance;
+      spectrum_vectors_ = u;
+    }
+  }
+  const std::size_t ne = u.rows;
+  const double largest = ne ? std::max(variance[0], 0.0) : 0;
+  std::size_t kept = 0;
+  while (kept < ne && variance[kept] > BOTTLENECK_CUT * largest) ++kept;
+
+  Matrix g(latents_, ne);  // row i: the i-th latent's weights on e
+  if (reconstructs) {
+    std::copy(u.data(), u.data() + std::min(latents_, kept) * ne, g.data());
+  } else {
+    const Matrix s_fy = stacks.covariance(o.f, o.y), gamma_y = on_f.weights(k_, s_fy);
+    const Matrix s_ye =
+        residual_covariance(k_, stacks.covariance(o.y, o.e), s_fy, s_fe, s_ff, gamma_y, gamma_e);
+    // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
+    u.a.resize(kept * ne);
+    u.rows = kept;
+    for (std::size_t i = 0; i < kept; ++i) {
+      const double scale = 1 / std::sqrt(variance[i]);
+      for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
+    }
+    const Matrix n = times_nt(k_, s_ye, u);
+    const bool by_target = n.rows < n.cols;
+    Matrix b = by_target ? times_nt(k_, n, n) : times_tn(k_, n, n);
+    symmetrise(b);
+    std::vector<double> lambda;
+    if (!eigen_symmetric(k_, b, lambda)) return NOT_CONVERGED;
+    const std::size_t rows = std::min(latents_, b.rows);
+    b.a.resize(rows * b.cols);
+    b.rows = rows;
+    // G = B^T N U; where the eigenvectors are those of N^T N, B^T N is they times the roots of the
+    // eigenvalues.
+    if (!by_target)
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t j = 0; j < b.cols; ++j) b.at(i, j) *= std::sqrt(std::max(lambda[i], 0.0));
+    const Matrix leading = by_target ? times(k_, times(k_, b, n), u) : times(k_, b, u);
+    std::copy(leading.a.begin(), leading.a.end(), g.data());
+  }
+  const std::size_t dim = layout_.observation.size;
+  c = Matrix(latents_, dim);
+  d = Matrix(latents_, dim);
+  stacks.add_maps(o.e, g, 1, c, d);
+  if (o.innovation && o.f.count) stacks.add_maps(o.f, times_nt(k_, g, gamma_e), -1, c, d);
+  return OK;
+}
+
+Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
+  Matrix c, d;
+  const Status status = encoder(fitted, c, d);
+  if (status != OK) return status;
+  const UnitLayout& at = layout_;
+  const Matrix& s = training_.covariance;
+  // z given o: whatever z holds of o itself drops out, and with it C.
+  Matrix given_o(latents_, at.width), raw(latents_, at.width);
+  place(given_o, d, at.observation_next.begin, 1);
+  place(given_o, times_nt(k_, d, gamma_), at.observation.begin, -1);
+  place(raw, d, at.observation_next.begin, 1);
+  place(raw, c, at.observation.begin, 1);
+  const Uncorrelated at_unit(variance_of(k_, given_o, s), 0);
+  const Matrix z = at_unit(given_o);
+  const auto index = [](std::int32_t i) { return static_cast<std::size_t>(i); };
+
+  if (action_ >= 0) forms.probed.push_back(probe(Estimated::ActionError, index(action_), z));
+  if (future_ >= 0) forms.probed.push_back(probe(Estimated::FutureLeakage, index(future_), z));
+  if (endogenous_ >= 0) forms.probed.push_back(probe(Estimated::EndogenousError, index(endogenous_), z));
+  const bool knows_exogenous = innovation_ >= 0 && innovation_ != future_;
+  Matrix beyond = z;  // z given all that is seen before the transition
+  const Matrix predicted = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
+  for (std::size_t i = 0; i < beyond.a.size(); ++i) beyond.a[i] -= predicted.a[i];
+  if (knows_exogenous)
+    forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
+  if (innovation_ >= 0) forms.shared.push_back(share(Estimated::ShareExogenous, beyond, index(innovation_)));
+  if (action_ >= 0) forms.shared.push_back(share(Estimated::ShareAction, beyond, index(action_)));
+
+  const Matrix raw_at_unit = Uncorrelated(variance_of(k_, raw, s), 0)(raw);
+  if (raw_action_ >= 0)
+    forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
+  if (raw_future_ >= 0)
+    forms.probed.push_back(probe(Estimated::RawExogenousNextError, index(raw_future_), raw_at_unit));
+  forms.probed.push_back(probe(Estimated::RawObservationError, index(raw_observation_), raw_at_unit));
+  if (at.pair_observation.size && at.pair_observation_next.size) {
+    Matrix moved = raw, whole = raw;
+    place(moved, c, at.pair_observation.begin, -1);
+    place(moved, d, at.pair_observation_next.begin, -1);
+    for (double& v : whole.a) v *= std::sqrt(2.0);
+    forms.shared.push_back(Shared{Estimated::ConsistencyError, at_unit(moved), at_unit(whole)});
+  }
+  return OK;
+}
+
+std::vector<double> FoldFit::left(const Matrix& sums) const {
+  std::vector<double> out;
+  for (const Remainder& r : remainders_) {
+    double left = 0;
+    for (std::size_t i = 0; i < r.target.size; ++i) left += sums.at(r.target.begin + i, r.target.begin + i);
+    if (!r.given.empty()) {
+      const Matrix mapped = times(k_, gather(sums, r.given, r.given), r.weights);
+      const Matrix with = gather(sums, r.given, r.target);
+      for (std::size_t i = 0; i < mapped.a.size(); ++i)
+        left += r.weights.a[i] * (mapped.a[i] - 2 * with.a[i]);
+    }
+    out.push_back(left);
+  }
+  return out;
+}
+
+void FoldFit::errors(const LatentForms& forms, const Matrix& sums, const std::vector<double>& left,
+                     const std::int32_t* latent_dims, std::size_t latent_count, double* out) const {
+  const auto report = [&](Estimated metric, const std::vector<double>& num, const std::vector<double>& den) {
+    for (std::size_t l = 0; l < latent_count; ++l) {
+      const std::size_t dims = std::min(static_cast<std::size_t>(latent_dims[l]), latents_);
+      double* to = out + (l * ESTIMATED_COUNT + static_cast<std::size_t>(metric)) * 2;
+      to[0] = num[dims];
+      to[1] = den[dims];
+    }
+  };
+  std::vector<double> num(latents_ + 1), den(latents_ + 1);
+  for (const Probed& p : forms.probed) {
+    const Matrix products = times(k_, p.latents, sums);
+    const Matrix held = times_nt(k_, products, p.latents);
+    const Matrix cross = remainder_cross(products, remainders_[p.remainder]);
+    std::fill(den.begin(), den.end(), left[p.remainder]);
+    num[0] = left[p.remainder];
+    for (std::size_t i = 0; i < latents_; ++i) {
+      double change = p.gain_gram.at(i, i) * held.at(i, i) - 2 * dot(p.gain.row(i), cross.row(i), cross.cols);
+      for (std::size_t j = 0; j < i; ++j) change += p.gain_gram.at(i, j) * (held.at(i, j) + held.at(j, i));
+      num[i + 1] = num[i] + change;
+    }
+    report(p.metric, num, den);
+  }
+  for (const Shared& p : forms.shared) {
+    const Matrix of_left = times(k_, p.left, sums), of_whole = times(k_, p.whole, sums);
+    num[0] = den[0] = 0;
+    for (std::size_t i = 0; i < latents_; ++i) {
+      num[i + 1] = num[i] + dot(of_left.row(i), p.left.row(i), sums.cols);
+      den[i + 1] = den[i] + dot(of_whole.row(i), p.whole.row(i), sums.cols);
+    }
+    report(p.metric, num, den);
+  }
+}
+
+}  // namespace exo

@@ -1,0 +1,114 @@
+// One fold's model and probes, from the second moments of its training units: what the stage of estimates
+// fits many of.
+#pragma once
+#include <vector>
+
+#include "core/estimates.h"
+#include "core/matrix.h"
+#include "core/status.h"
+
+namespace exo {
+
+// Covariance about the mean of so many rows. A column that stands still has none, exactly.
+struct Centred {
+  double count = 0;
+  std::vector<double> mean;
+  Matrix covariance;
+};
+Centred centred(const Matrix& sums);
+
+// Sums of squares and products about a mean that was found elsewhere.
+Matrix about(const double* sums, std::size_t width, const std::vector<double>& mean);
+
+// Columns [at.begin, at.begin + at.size) of the rows of `rows`.
+Matrix cut(const Matrix& s, Columns rows, Columns cols);
+
+// 1 / standard deviation of each coordinate, 0 for one that stands still.
+std::vector<double> unit_scale(const Matrix& covariance);
+
+// Ridge regression on regressors at unit variance, whatever their units.
+class Regression {
+ public:
+  Regression() = default;
+  // False where an eigenproblem did not converge.
+  bool on(const Kernels& k, const Matrix& covariance, double ridge);
+  // The same with each regressor divided by a scale of the caller's; 0 leaves it out.
+  bool on(const Kernels& k, const Matrix& covariance, double ridge, std::vector<double> scale);
+  // Weights (regressors, targets) from the covariance of regressors with targets.
+  Matrix weights(const Kernels& k, const Matrix& with_targets) const;
+
+ private:
+  std::vector<double> scale_;
+  Matrix factor_;
+  std::vector<double> inverse_;  // of eigenvalues, where the factor is eigenvectors
+};
+
+// A target less its prediction from what is given.
+struct Remainder {
+  Columns target;
+  std::vector<std::size_t> given;
+  Matrix weights;  // (given, target)
+};
+
+// num_k = |t - prediction from what is given and the first k latents|^2, den = |t - prediction from what is
+// given|^2.
+struct Probed {
+  Estimated metric;
+  std::size_t remainder;  // index
+  Matrix latents;         // (K, width): rows that are uncorrelated in training
+  Matrix gain;            // (K, target)
+  Matrix gain_gram;       // (K, K)
+};
+// num_k = sum of the first k squared rows of `left`, den_k of `whole`.
+struct Shared {
+  Estimated metric;
+  Matrix left, whole;  // (K, width)
+};
+struct LatentForms {
+  std::vector<Probed> probed;
+  std::vector<Shared> shared;
+};
+
+// What does not depend on the objective. `fit` then serves any number of objectives, and of latent dimensions
+// each.
+class FoldFit {
+ public:
+  FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents)
+      : k_(k), layout_(layout), ridge_(ridge), latents_(latents) {}
+  Status condition(Centred training, const Job& job);
+  Status fit(const Fitted& objective, LatentForms& forms);
+
+  const Centred& training() const { return training_; }
+  // |t - prediction|^2 of every remainder on sums of squares about the training mean.
+  std::vector<double> left(const Matrix& sums) const;
+  // out (latent_count, ESTIMATED_COUNT, 2), the entries of metrics that the data has.
+  void errors(const LatentForms& forms, const Matrix& sums, const std::vector<double>& left,
+              const std::int32_t* latent_dims, std::size_t latent_count, double* out) const;
+
+ private:
+  std::size_t remainder(Columns target, const std::vector<std::size_t>& given, const Regression* regression);
+  Matrix predicted_from(const Matrix& rows, const std::vector<std::size_t>& given,
+                        const Regression& regression) const;
+  Matrix remainder_cross(const Matrix& rows_times, const Remainder& r) const;
+  Probed probe(Estimated metric, std::size_t remainder, const Matrix& rows) const;
+  Shared share(Estimated metric, const Matrix& rows, std::size_t remainder) const;
+  Status encoder(const Fitted& objective, Matrix& c, Matrix& d);
+
+  const Kernels& k_;
+  const UnitLayout& layout_;
+  double ridge_;
+  std::size_t latents_;
+  Centred training_;
+  std::vector<std::size_t> on_observation_, on_seen_;
+  Regression observation_, seen_;
+  Matrix gamma_;  // weights of o' on o
+  std::vector<Remainder> remainders_;
+  std::int32_t next_ = -1, action_ = -1, future_ = -1, innovation_ = -1, endogenous_ = -1, raw_action_ = -1,
+               raw_future_ = -1, raw_observation_ = -1;
+  // Eigenpairs of cov(o' given o), once they were asked for.
+  bool has_spectrum_ = false;
+  std::vector<double> spectrum_;
+  Matrix spectrum_vectors_;
+};
+
+}  // namespace exo

@@ -1,0 +1,37 @@
+// Covariances of an objective's stacks of blocks (core/objective.h) from those of the variables in them.
+#pragma once
+#include "core/estimates.h"
+#include "core/matrix.h"
+
+namespace exo {
+
+class StackMoments {
+ public:
+  StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted, const Matrix& covariance);
+
+  std::size_t width(const Stack& s) const;
+  Matrix covariance(const Stack& a, const Stack& b) const;
+  // Weights (rows, width of the stack) as maps of o and o': added, times sign, to c and d.
+  void add_maps(const Stack& stack, const Matrix& weights, double sign, Matrix& c, Matrix& d) const;
+  double coefficient(std::int32_t column) const {
+    return column < 0 ? 1.0 : fitted_.coefficients[static_cast<std::size_t>(column)];
+  }
+
+ private:
+  std::size_t width(const Block& b) const;
+  std::size_t inner(const Block& b) const;
+  std::size_t column(std::int32_t variable) const;
+  Matrix covariance(const Block& a, const Block& b) const;
+
+  const Kernels& k_;
+  const UnitLayout& layout_;
+  const Fitted& fitted_;
+  const Matrix& s_;
+  Matrix projection_;
+};
+
+bool same(const Stack& a, const Stack& b);
+// Whether it is this one variable as it is.
+bool is_plain(const Stack& s, Variable variable);
+
+}  // namespace exo

@@ -1,0 +1,371 @@
+import { describe, expect, it } from 'vitest';
+import { ESTIMATED } from '../../lib/backend/requests.js';
+import { foldsOf, groupsOf, unitsOf } from '../../lib/data/units.js';
+import { chooseStrength } from '../../lib/metrics/choose-strength.js';
+import {
+  type Estimates,
+  estimate,
+  fittedObjective,
+  type Prepared,
+  prepare,
+  ridgesOf,
+} from '../../lib/metrics/estimates.js';
+import { foldErrors } from '../../lib/metrics/fold-errors.js';
+import type { ErrorSums } from '../../lib/metrics/interval.js';
+import { type EstimatedData, unitMoments } from '../../lib/moments/of-units.js';
+import { normals } from '../../lib/random/philox.js';
+import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
+import { backends, native, reference } from '../support/backends.js';
+import { reordered, study } from '../support/study.js';
+
+const latentDims = [1, 3];
+const SUPERVISED: ObjectiveSpec = { kind: 'action-supervised', weight: 2 };
+const projection = Array.from({ length: 4 }, (_, i) => Array.from(normals(3, i, 0, 7)));
+const OBJECTIVES: ObjectiveSpec[] = [
+  { kind: 'reconstruction' },
+  { kind: 'reconstruction', decoder: 'identity' },
+  SUPERVISED,
+  { kind: 'action-supervised', weight: 20 },
+  { kind: 'representation', projection },
+  { kind: 'cross-exogenous' },
+  { kind: 'exogenous-robust', weight: 3 },
+  { kind: 'augmented', encoderNoise: 0.3, decoderNoise: 0.5 },
+  {
+    kind: 'composition',
+    parts: [
+      { kind: 'representation', projection },
+      { kind: 'action-supervised', weight: 1 },
+      { kind: 'exogenous-robust', weight: 2 },
+    ],
+  },
+];
+
+/** Every number of two tables of estimates, which must be near; the words must be the same. */
+function expectSame(found: Estimates, wanted: Estimates, tolerance: number): void {
+  expect(found.latent.map((l) => l.answer)).toEqual(wanted.latent.map((l) => l.answer));
+  wanted.latent.forEach((row, i) => {
+    for (const [metric, e] of Object.entries(row.metrics)) {
+      const own = found.latent[i].metrics[metric as (typeof ESTIMATED)[number]];
+      const what = `${metric} of ${row.latentDim}, ${row.objective.kind}`;
+      expect(own?.reason, what).toBe(e.reason);
+      for (const key of ['value', 'low', 'high', 'training', 'standardError'] as const) {
+        if (e[key] === null) expect(own?.[key], what).toBeNull();
+        else
+          expect(Math.abs((own?.[key] as number) - e[key]), `${what}: ${key}`).toBeLessThanOrEqual(
+            tolerance * Math.max(1, Math.abs(e[key])),
+          );
+      }
+    }
+  });
+}
+
+const multiplied = (values: Float64Array, factors: number[], add = 0) =>
+  values.map((v, i) => v * factors[i % factors.length] + add);
+
+describe('both backends', () => {
+  it('agree on every metric of every objective with a closed form', async () => {
+    const t = study({ episodes: 6, rows: 25, views: true });
+    const answers = await Promise.all(
+      [native, reference].map(async (backend) => {
+        const data = (await prepare(t, {}, backend)) as Prepared;
+        const objectives = OBJECTIVES.map((o) => fittedObjective(o, t, data.moments));
+        return foldErrors(data, { objectives, latentDims, ridges: ridgesOf(undefined, 6) }, backend);
+      }),
+    );
+    const [own, other] = answers;
+    expect(Array.from(own.ridges)).toEqual(Array.from(other.ridges));
+    OBJECTIVES.forEach((o, v) => {
+      latentDims.forEach((k, l) => {
+        for (const metric of ESTIMATED) {
+          const what = `${metric} of ${k}, ${o.kind}`;
+          const [a, b] = [own.sums(v, l, metric), other.sums(v, l, metric)];
+          if (!a || !b) throw new Error(`${what} is missing`);
+          const numbers = (s: typeof a) =>
+            [s.num, s.den, s.training, s.replicates].flatMap((list) => Array.from(list));
+          const wanted = numbers(b);
+          numbers(a).forEach((value, i) => {
+            expect(Math.abs(value - wanted[i]), what).toBeLessThanOrEqual(
+              1e-9 * Math.max(1, Math.abs(wanted[i])),
+            );
+          });
+        }
+      });
+    });
+  });
+
+  it.each(backends)('%s: a fold may fit an objective of its own', async (_, backend) => {
+    const t = study({ episodes: 5, rows: 20 });
+    const data = (await prepare(t, {}, backend)) as Prepared;
+    const objectives = [OBJECTIVES[0], SUPERVISED].map((o) => fittedObjective(o, t, data.moments));
+    const ask = (chosen?: number[]) =>
+      foldErrors(data, { objectives, chosen, latentDims, ridges: ridgesOf(1e-3, 5) }, backend);
+    const [all, mixed] = [await ask(), await ask([0, 1, 0, 1, 1])];
+    data.fold.forEach((f, u) => {
+      const from = all.sums([0, 1, 0, 1, 1][f], 1, 'futureLeakage');
+      expect(mixed.sums(0, 1, 'futureLeakage')?.num[u]).toBe(from?.num[u]);
+    });
+  });
+});
+
+describe('the same bits', () => {
+  it('for any number of threads', async () => {
+    const t = study({ episodes: 11, rows: 20, views: true });
+    const of = (threads: number) =>
+      estimate(t, { latentDims: [1, 2, 5], objectives: OBJECTIVES, backend: native }, { threads });
+    const one = await of(1);
+    for (const threads of [2, 7]) expect(await of(threads)).toEqual(one);
+  });
+});
+
+describe('what says nothing changes nothing', () => {
+  const t = study({ episodes: 8, rows: 40 });
+  const options = { latentDims, objectives: [OBJECTIVES[0], SUPERVISED], backend: native };
+  const plain = estimate(t, options);
+
+  it('units of measure and offsets, coordinate by coordinate', async () => {
+    const factors = (count: number, stream: number) =>
+      Array.from(normals(5, stream, 0, count), (v) => 10 ** (3 * Math.tanh(v)));
+    const [o, a, x] = [factors(7, 1), factors(2, 2), factors(2, 3)];
+    const scaled: EstimatedData = {
+      ...t,
+      observation: multiplied(t.observation, o, 5),
+      observationNext: multiplied(t.observationNext, o, 5),
+      action: multiplied(t.action as Float64Array, a, -3),
+      exogenous: multiplied(t.exogenous as Float64Array, x, 2),
+      exogenousNext: multiplied(t.exogenousNext as Float64Array, x, 2),
+    };
+    expectSame(await estimate(scaled, options), await plain, 1e-6);
+  });
+
+  it('coordinates that never move', async () => {
+    const withStill = (values: Float64Array) => {
+      const out = new Float64Array((values.length / 7) * 9);
+      for (let row = 0; row < values.length / 7; row++) {
+        out.set(values.subarray(row * 7, (row + 1) * 7), row * 9);
+        out[row * 9 + 7] = 3;
+        out[row * 9 + 8] = -1e6;
+      }
+      return out;
+    };
+    const wider = {
+      ...t,
+      observationDim: 9,
+      observation: withStill(t.observation),
+      observationNext: withStill(t.observationNext),
+    };
+    expectSame(await estimate(wider, options), await plain, 1e-6);
+  });
+
+  it('the order of rows within an episode', async () => {
+    const noise = normals(9, 1, 0, t.count);
+    const order = Array.from({ length: t.count }, (_, i) => i).sort(
+      (a, b) => t.episode[a] - t.episode[b] || noise[a] - noise[b],
+    );
+    expectSame(await estimate(reordered(t, order), options), await plain, 1e-6);
+  });
+
+  it('numbers of discrete actions', async () => {
+    const action = t.action as Float64Array;
+    const codes = Float64Array.from(
+      { length: t.count },
+      (_, i) => Number(action[2 * i] > 0) + 2 * Number(action[2 * i + 1] > 0),
+    );
+    const coded = (names: number[]) => ({ ...t, actionDim: 1, action: codes.map((c) => names[c]) });
+    const first = await estimate(coded([0, 1, 2, 3]), options);
+    expect(first.categories).toEqual([0, 1, 2, 3]);
+    const renumbered = await estimate(coded([40, 7, 19, 3]), options);
+    expect(renumbered.categories).toEqual([3, 7, 19, 40]);
+    expectSame(renumbered, first, 1e-6);
+    const numbers = await estimate(coded([0, 1, 2, 3]), { ...options, discreteActions: false });
+    expect(numbers.categories).toBeNull();
+    expect(numbers.latent[0].metrics.actionError?.value).not.toBe(first.latent[0].metrics.actionError?.value);
+  });
+
+  it('coordinates that move in one episode alone do not upset the others', async () => {
+    // In the fold that holds the episode out they stand still in training: they must be left out, not divided by rounding.
+    const moving = (values: Float64Array) => {
+      const out = values.slice();
+      for (let row = 0; row < t.count; row++)
+        if (t.episode[row] !== 2) for (let j = 0; j < 4; j++) out[row * 7 + j] = Math.SQRT1_2 + j / 3;
+      return out;
+    };
+    const odd = { ...t, observation: moving(t.observation), observationNext: moving(t.observationNext) };
+    for (const [, backend] of backends) {
+      const data = (await prepare(odd, {}, backend)) as Prepared;
+      const objectives = [fittedObjective({ kind: 'reconstruction' }, odd, data.moments)];
+      const errors = await foldErrors(
+        data,
+        { objectives, latentDims: [3], ridges: ridgesOf(undefined, 8) },
+        backend,
+      );
+      const { num, den, total } = errors.sums(0, 0, 'futureLeakage') as ErrorSums;
+      for (let u = 0; u < 8; u++) {
+        expect(num[u] / den[u]).toBeLessThan(1);
+        expect(den[u]).toBeLessThan((total as number) / 4);
+      }
+    }
+  });
+});
+
+describe('estimates mean what they say', () => {
+  it('of a world that leaks, and of one where there is nothing to find', async () => {
+    const t = study({ episodes: 12, rows: 60 });
+    const { latent, differences } = await estimate(t, {
+      latentDims: [2],
+      objectives: [{ kind: 'reconstruction' }, { kind: 'action-supervised', weight: 100 }],
+      backend: native,
+    });
+    expect(latent[0].answer).toBe('leaks');
+    expect(latent[1].answer).toBe('does-not-leak');
+    expect(differences[0].metrics.innovationLeakage?.high).toBeLessThan(0);
+    expect(differences[0].metrics.actionError?.high).toBeLessThan(0);
+    const unrelated = study({ episodes: 12, rows: 60, seed: 2 });
+    const mixed = { ...t, exogenous: unrelated.exogenous, exogenousNext: unrelated.exogenousNext };
+    const none = await estimate(mixed, { latentDims: [2], backend: native });
+    expect(none.latent[0].answer).not.toBe('leaks');
+  });
+
+  it('is plain data, not measurable as null with its reason', async () => {
+    const t = study({ episodes: 5, rows: 30 });
+    const known = { ...t, exogenousNext: multiplied(t.observation, [1]).slice(0, t.count * 2) };
+    for (let row = 0; row < t.count; row++)
+      known.exogenousNext.set([t.observation[row * 7], 2 * t.observation[row * 7 + 1]], row * 2);
+    const found = await estimate(known, { latentDims: [1], scale: 'given', backend: native });
+    expect(JSON.parse(JSON.stringify(found))).toEqual(found);
+    const { futureLeakage } = found.latent[0].metrics;
+    expect(futureLeakage).toMatchObject({
+      value: null,
+      low: null,
+      high: null,
+      reason: 'nothing is left to explain',
+    });
+  });
+
+  it('sums the units of a group where memory asks for it, and answers alike', async () => {
+    const t = study({ episodes: 47, rows: 12 });
+    const of = async (mostBytes?: number) => {
+      const data = (await prepare(t, {}, native, undefined, mostBytes)) as Prepared;
+      const objectives = [fittedObjective({ kind: 'reconstruction' }, t, data.moments)];
+      return foldErrors(data, { objectives, latentDims, ridges: ridgesOf(undefined, 5) }, native);
+    };
+    const [whole, bundled] = [await of(), await of(1)];
+    for (const metric of ['actionError', 'innovationLeakage', 'latentShare.exogenous'] as const) {
+      const [a, b] = [whole.sums(0, 1, metric), bundled.sums(0, 1, metric)];
+      expect(b?.num.length).toBe(20);
+      expect(b?.units).toBe(47);
+      Array.from(a?.replicates ?? []).forEach((r, g) => {
+        expect(b?.replicates[g]).toBeCloseTo(r, 10);
+      });
+    }
+  });
+
+  it('moments of units are those of their rows', async () => {
+    const t = study({ episodes: 4, rows: 9 });
+    const { unit, count } = unitsOf(t.episode);
+    const { moments, layout, width } = await unitMoments(
+      t,
+      unit,
+      count,
+      { scale: 'given', discreteActions: true },
+      native,
+    );
+    const at = (u: number, i: number, j: number) => moments[(u * width + i) * width + j];
+    const mean = (of: (row: number) => number) =>
+      Array.from({ length: t.count }, (_, row) => of(row)).reduce((s, v) => s + v, 0) / t.count;
+    const action = t.action as Float64Array;
+    const both = (row: number) => (t.observation[row * 7] + t.observationNext[row * 7]) / 2;
+    const [mo, ma] = [mean(both), mean((row) => action[row * 2 + 1])];
+    let sum = 0;
+    for (let row = 9; row < 18; row++) sum += (t.observation[row * 7] - mo) * (action[row * 2 + 1] - ma);
+    expect(at(1, 0, 0)).toBe(9);
+    expect(at(1, layout[0], layout[4] + 1)).toBeCloseTo(sum, 10);
+  });
+});
+
+describe('units, folds and groups', () => {
+  it('are episodes in order of appearance, or blocks of one long one', () => {
+    expect(Array.from(unitsOf([7, 7, 3, 7, 5]).unit)).toEqual([0, 0, 1, 0, 2]);
+    const { count, unit, blocks } = unitsOf(new Int32Array(2001));
+    expect([count, blocks, unit[0], unit[2000]]).toEqual([20, true, 0, 19]);
+    expect(Array.from(unit).every((u, i) => i === 0 || u >= unit[i - 1])).toBe(true);
+  });
+
+  it('folds are even, seeded, and contiguous for blocks', () => {
+    const folds = foldsOf(23, false, 4);
+    const sizes = Array.from({ length: 5 }, (_, f) => folds.filter((g) => g === f).length);
+    expect(sizes.sort()).toEqual([4, 4, 5, 5, 5]);
+    expect(foldsOf(23, false, 4)).toEqual(folds);
+    expect(foldsOf(23, false, 5)).not.toEqual(folds);
+    // The documented draw itself, so that a study stays repeatable.
+    expect(Array.from(foldsOf(12, false, 0)).join('')).toBe(FOLDS_OF_12);
+    expect(Array.from(foldsOf(10, true, 9))).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+    expect(new Set(foldsOf(6, false, 0)).size).toBe(6);
+  });
+
+  it('groups are units, then 20 nested in the folds, then the folds', () => {
+    const folds = foldsOf(50, false, 1);
+    const groups = groupsOf(folds, 20);
+    expect(new Set(groups).size).toBe(20);
+    groups.forEach((g, u) => {
+      expect(Math.floor(g / 4)).toBe(folds[u]);
+    });
+    expect(Array.from(groupsOf(folds, 501))).toEqual(Array.from(folds));
+  });
+});
+
+const FOLDS_OF_12 = '302140031214';
+
+describe('errors and control', () => {
+  const t = study({ episodes: 5, rows: 12 });
+  const plain = { latentDims: [1], backend: native };
+  it.each([
+    [{ folds: [0, 1, 2] }, 'folds: expected one number for each of 5 units but received 3 numbers'],
+    [{ folds: [0, 1, 1, 3, 0] }, 'folds: expected units in each of folds 0 to 3 but received none in fold 2'],
+    [{ folds: [0, 1, 1, 0, 0] }, 'folds: expected at least 3 folds but received 2'],
+    [{ folds: [0, 1, 0.5, 2, 0] }, 'folds: expected whole numbers from 0 but received 0.5 at place 2'],
+    [{ latentDims: [8] }, 'latentDim: expected at most observationDim (7) but received 8'],
+    [{ latentDims: [] }, 'latentDims: expected at least one latent dimension but received none'],
+    [{ level: 1 }, 'level: expected a number from 0 up to, not including, 1 but received 1'],
+    [{ ridges: [1, 2] }, 'ridges: expected one ridge for each of 5 folds but received 2'],
+    [{ ridges: -1 }, 'ridges: expected numbers of at least 0 but received -1'],
+    [{ objectives: [] }, 'objectives: expected at least one objective but received none'],
+    [
+      { objectives: [{ kind: 'cross-exogenous' }] },
+      'objective cross-exogenous: expected data with paired views, but this data has none',
+    ],
+  ] as [object, string][])('%o', async (wrong, message) => {
+    await expect(estimate(t, { ...plain, ...wrong })).rejects.toMatchObject({ kind: 'input', message });
+  });
+
+  it('a strength needs a metric that the data has, and folds to choose inside of', async () => {
+    const { exogenous: _, exogenousNext: __, ...rest } = t;
+    const candidates = [SUPERVISED];
+    await expect(
+      chooseStrength({ ...rest, exogenousDim: 0 }, { latentDim: 2, candidates, backend: native }),
+    ).rejects.toMatchObject({ kind: 'input' });
+    await expect(
+      chooseStrength(t, { latentDim: 2, candidates, folds: [0, 1, 2, 0, 1], backend: native }),
+    ).rejects.toMatchObject({
+      message: 'folds: expected at least 4 folds to choose inside of, but received 3',
+    });
+  });
+
+  it.each(backends)('%s: reports progress and ends when it is told to', async (name, backend) => {
+    const wide = study({ episodes: 8, rows: 30, observationDim: name === 'native' ? 250 : 60 });
+    const seen: number[] = [];
+    const stop = new AbortController();
+    const run = estimate(
+      wide,
+      { latentDims: [1, 2, 3], backend },
+      {
+        signal: stop.signal,
+        onProgress: (done, total) => {
+          seen.push(done / total);
+          if (done / total > 0.3) stop.abort();
+        },
+      },
+    );
+    await expect(run).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(seen.every((v, i) => i === 0 || v >= seen[i - 1])).toBe(true);
+  });
+});
