@@ -52,7 +52,7 @@ export interface ColumnOptions {
 /** The table in a file: CSV in its dialects, or Parquet. */
 export async function openTable(path: string, control: Control): Promise<Table> {
   if (/\.(csv|tsv|txt)(\.gz)?$/i.test(path)) return openCsv(path, control);
-  const file = await openParquet(path);
+  const file = await openParquet(path, control);
   return { names: file.columns, read: (groups) => readMatrices(file, groups) };
 }
 

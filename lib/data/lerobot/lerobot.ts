@@ -46,7 +46,7 @@ export async function readLeRobot(
   const exogenous = exogenousKey(folder, info, options.exogenous);
   const leftOut = new LeftOut(folder, options.strict ?? false);
 
-  const listed = await listEpisodes(folder, info, kind === 'video' ? key : undefined, notes);
+  const listed = await listEpisodes(folder, info, kind === 'video' ? key : undefined, control, notes);
   const exclude = options.exclude ?? [];
   if (exclude.length > 0) notes.push(excludeNote(folder, new Set(listed.map(({ index }) => index)), exclude));
   const wanted = listed.filter(({ index }) => !exclude.includes(index));

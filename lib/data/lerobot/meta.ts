@@ -1,6 +1,7 @@
 import { open, readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
 import { z } from 'zod';
+import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { openParquet, type ParquetFile } from '../formats/parquet.js';
 import { naturally, ranges } from '../names.js';
@@ -66,9 +67,12 @@ export async function listEpisodes(
   folder: string,
   info: Info,
   videoKey: string | undefined,
+  control: Control,
   notes: string[],
 ): Promise<EpisodeMeta[]> {
-  const list = isV3(info) ? await listV3(folder, info, videoKey) : await listV2(folder, info, videoKey);
+  const list = isV3(info)
+    ? await listV3(folder, info, videoKey, control)
+    : await listV2(folder, info, videoKey);
   if (list.length === 0) throw new ExolamError('data', `${folder}: the metadata lists no episodes`);
   return once(list, notes).sort((a, b) => a.index - b.index);
 }
@@ -131,10 +135,15 @@ async function listV2(folder: string, info: Info, videoKey: string | undefined):
   return episodes;
 }
 
-async function listV3(folder: string, info: Info, videoKey: string | undefined): Promise<EpisodeMeta[]> {
+async function listV3(
+  folder: string,
+  info: Info,
+  videoKey: string | undefined,
+  control: Control,
+): Promise<EpisodeMeta[]> {
   const episodes: EpisodeMeta[] = [];
   for (const path of await filesBelow(join(folder, 'meta', 'episodes'))) {
-    const file = await openParquet(path);
+    const file = await openParquet(path, control);
     const column = columnReader(file);
     const index = await column('episode_index');
     const length = await column('length');
