@@ -2,6 +2,12 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 
 const running = new Set<ChildProcess>();
 let watching = false;
+let tracked: (pid: number, running: boolean) => void = () => {};
+
+/** Tells `track` of every group that starts and ends, for an end of the process that JavaScript has no part in. */
+export function trackGroups(track: (pid: number, running: boolean) => void): void {
+  tracked = track;
+}
 
 /**
  * Starts a program in a process group of its own, so that ending it ends what it has started itself: a script around the
@@ -10,8 +16,13 @@ let watching = false;
 export function spawnGroup(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(command, args, { ...options, detached: process.platform !== 'win32' });
   running.add(child);
-  child.once('close', () => running.delete(child));
-  child.once('error', () => running.delete(child));
+  const { pid } = child;
+  if (pid !== undefined) tracked(pid, true);
+  const ended = () => {
+    if (running.delete(child) && pid !== undefined) tracked(pid, false);
+  };
+  child.once('close', ended);
+  child.once('error', ended);
   if (!watching) {
     watching = true;
     process.on('exit', killGroups);

@@ -9,6 +9,7 @@ import { printable } from './outputs.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
+import { onInterrupt } from './signals.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
@@ -195,13 +196,7 @@ function addToolCommands(root: Command, shell: Shell, outcome: { code: number })
 /** Runs one command line; returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
-  const onSignal = () => {
-    // A second signal does not wait for the work in flight.
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const quiet = onInterrupt(interrupt);
   const shell: Shell = {
     out: (text) => void process.stdout.write(printable(text)),
     note: (text) => void process.stderr.write(`${printable(text)}\n`),
@@ -235,8 +230,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     shell.note(line);
     return code;
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    quiet();
   }
 }
 

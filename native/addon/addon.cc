@@ -6,6 +6,7 @@
 
 #include "addon/arrays.h"
 #include "addon/objective.h"
+#include "addon/signals.h"
 #include "addon/task.h"
 #include "core/dispatch.h"
 #include "core/estimates.h"
@@ -476,6 +477,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
         for (Job* job : e->running) job->cancel();
       },
       environment);
+  exports.Set("guardSignals", Napi::Function::New(env, guard_signals));
+  exports.Set("trackGroup", Napi::Function::New(env, track_group));
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("solvePopulation", Napi::Function::New(env, solve_population_call));
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));

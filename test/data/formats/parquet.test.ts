@@ -72,8 +72,8 @@ describe('parquet', () => {
   });
 
   test('a run of values that never ends is given up, and the next file is read', async () => {
-    // Dictionary indices of no bits, whose run claims 2^31 groups: the count overflows and is never counted down to 0.
-    const data = Array.from({ length: ROWS }, () => 3);
+    // A run that claims 2^31 values, for a page that holds 40.
+    const data = Array.from({ length: ROWS }, (_, i) => i % 3);
     const whole = Buffer.from(
       parquetWriteBuffer({
         columnData: [{ name: 'obs_0', data, encoding: 'RLE_DICTIONARY' as never }],
@@ -83,13 +83,13 @@ describe('parquet', () => {
     let hung = 0;
     for (let at = 4; at < whole.length - 8 && hung === 0; at++) {
       const bytes = Buffer.from(whole);
-      Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f]).copy(bytes, at);
+      Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x0f]).copy(bytes, at);
       writeFileSync(file('h.parquet'), bytes);
       const { message } = await openData(file('h.parquet')).then(
         () => ({ message: '' }),
         (error: Error) => error,
       );
-      if (/gave no answer within/.test(message)) hung++;
+      if (/gave no answer within|would take more than/.test(message)) hung++;
     }
     expect(hung).toBe(1);
     expect((await openData(table({ obs_0: wave(1), obs_1: wave(2) }))).count).toBe(ROWS - 1);
