@@ -27,3 +27,15 @@ export const SHORT_DIRECTION = 1e-6;
 export const ORTHONORMAL_GAP = 1e-12;
 /** Zero among the couplings of a tridiagonal matrix whose entries are scaled to about 1. */
 export const NEGLIGIBLE_COUPLING = 1e-20;
+/** Variance over second moment of a column in training at which it stands still: what is there is rounding. */
+export const STANDS_STILL = 1e-13;
+/** Standard deviation over the largest magnitude of a column of data at which it never moves. */
+export const STILL_COLUMN = 1e-12;
+/** Variance over the largest among regressors that a ridge weighs alike, at which one is left out. */
+export const REGRESSOR_CUT = 1e-24;
+/** Share of the largest variance at which a direction of z, or of what z may be made of, is rounding. */
+export const NEGLIGIBLE_VARIANCE = 1e-12;
+/** Ridge of a regression on latents, which are at unit variance. */
+export const LATENT_RIDGE = 1e-9;
+/** Held-out squared error that is left without z, over the target's sum of squares, at which nothing is left to explain. */
+export const NOTHING_LEFT = 1e-8;

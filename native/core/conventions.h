@@ -21,6 +21,14 @@ constexpr double SMALL_TARGET = 1e-10;
 constexpr double EXACT_RELATION = 1e-9;
 // Entries of an eigenvector whose sizes differ by a smaller share are as large.
 constexpr double SIGN_TIE = 1e-9;
+// Variance over second moment of a column in training at which it stands still.
+constexpr double STANDS_STILL = 1e-13;
+// Variance over the largest among regressors that a ridge weighs alike, at which one is left out.
+constexpr double REGRESSOR_CUT = 1e-24;
+// Share of the largest variance at which a direction of z, or of what z may be made of, is rounding.
+constexpr double NEGLIGIBLE_VARIANCE = 1e-12;
+// Ridge of a regression on latents, which are at unit variance.
+constexpr double LATENT_RIDGE = 1e-9;
 // Zero in an eigenproblem whose entries are scaled to about 1.
 constexpr double EIGEN_ZERO = 1e-70;
 
