@@ -14,7 +14,7 @@ export default defineConfig([
   },
   {
     ...shared,
-    entry: { 'parquet-worker': 'lib/data/formats/parquet-worker.ts' },
+    entry: { 'file-worker': 'lib/data/formats/file-worker.ts' },
     format: 'esm',
     dts: false,
     clean: false,

@@ -10,7 +10,10 @@ import { checked } from './checks.js';
 import { withDistractor } from './distractor.js';
 import { withoutEpisodes, withoutRows } from './exclude.js';
 import { openTable, readColumns } from './formats/columns.js';
+import { readFolder, tablesIn } from './formats/folder.js';
+import { readHdf5 } from './formats/hdf5.js';
 import { readNpz } from './formats/npz.js';
+import { readNpy } from './formats/single.js';
 import { readLeRobot } from './lerobot/lerobot.js';
 import { type Episodes, type Transitions, toTransitions } from './transitions.js';
 
@@ -63,7 +66,12 @@ export const dataOptionsSchema = describes<DataOptions>()(
   }),
 );
 
-const ACCEPTED = 'a LeRobot dataset folder (with meta/info.json), or a .npz, .parquet or .csv file';
+const ACCEPTED =
+  'a LeRobot dataset folder (with meta/info.json), or a .npz, .npy, .hdf5, .parquet or .csv file';
+/** What to do with any other kind of data. */
+const CONVERT =
+  'Other data becomes an .npz in one line of Python: numpy.savez("data.npz", observations=o, actions=a, episode_ends=ends), ' +
+  'with o (T, d) and a (T, da) the rows of all episodes one below the other, and ends the row after each one';
 
 /** Reads a user's data as transitions, checked: finite, not constant, enough of them. */
 export function openData(
@@ -86,7 +94,16 @@ async function read(path: string, options: DataOptions, control: Control): Promi
   });
   if (found.isDirectory()) {
     const info = await stat(join(path, 'meta', 'info.json')).catch(() => undefined);
-    if (!info) throw new ExolamError('data', `${path} has no meta/info.json; expected ${ACCEPTED}`);
+    if (!info) {
+      const tables = await tablesIn(path);
+      if (tables.length === 0)
+        throw new ExolamError(
+          'data',
+          `${path} has no meta/info.json; expected ${ACCEPTED}, or a folder of such tables. ${CONVERT}`,
+        );
+      refuse(path, options, ['resize', 'color']);
+      return readFolder(path, tables, options, control);
+    }
     refuse(path, options, ['observationNext', 'episode']);
     return readLeRobot(path, options, control);
   }
@@ -95,13 +112,30 @@ async function read(path: string, options: DataOptions, control: Control): Promi
   switch (extname(path.replace(/\.gz$/i, '')).toLowerCase()) {
     case '.npz':
       return readNpz(path, options, control);
+    case '.npy':
+      refuse(path, options, [
+        'observation',
+        'action',
+        'exogenous',
+        'observationNext',
+        'exogenousNext',
+        'episode',
+      ]);
+      return readNpy(path, options);
+    case '.h5':
+    case '.hdf5':
+    case '.hdf':
+      return readHdf5(path, options, control);
     case '.parquet':
     case '.csv':
     case '.tsv':
       refuse(path, options, ['resize', 'color']);
       return readColumns(path, await openTable(path, control), options);
     default:
-      throw new ExolamError('input', `${path} is not a kind of file that can be read; expected ${ACCEPTED}`);
+      throw new ExolamError(
+        'input',
+        `${path} is not a kind of file that can be read; expected ${ACCEPTED}. ${CONVERT}`,
+      );
   }
 }
 
@@ -125,7 +159,7 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {
   const given = names.find((name) => options[name] !== undefined && options[name] !== false);
   if (given === undefined) return;
-  const flag = given === 'observationNext' ? 'observation-next' : given;
+  const flag = given.replace('Next', '-next');
   const why =
     given === 'resize' || given === 'color'
       ? 'is for images and videos'

@@ -145,7 +145,7 @@ async function requireRoom(file: ArrayFile, { over, ...names }: Names): Promise<
 }
 
 /** How the observation's dimensions are read, which every other array follows. */
-interface Layout {
+export interface Layout {
   /** Frames in each of equally long episodes, (E, T, ...); 0 where the first dimension counts rows. */
   readonly batch: number;
   readonly episodes: number;
@@ -180,7 +180,8 @@ interface PictureMatrix extends Matrix {
 }
 
 /** (rows, dim): pictures made small, equally long episodes one below the other. */
-function toMatrix(
+/** An array's rows, in the layout of the observation. */
+export function toMatrix(
   path: string,
   array: Named,
   layout: Layout,

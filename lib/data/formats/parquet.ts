@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { allocate } from '../../base/memory.js';
+import { ask } from './file-worker-client.js';
 import type { Column, Footer, ParquetRequest } from './parquet-read.js';
-import { ask } from './parquet-worker-client.js';
 
 /** A Parquet file opened: its footer read and checked against the file, no data yet. */
 export interface ParquetFile {

@@ -3,10 +3,10 @@ import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { boundsOf, episodeNumbers } from '../formats/arrays.js';
 import { openParquet, readMatrices } from '../formats/parquet.js';
+import type { LeftOut } from '../left-out.js';
 import { unknownName } from '../names.js';
 import { throwIfAborted } from '../progress.js';
 import { groupBy } from './group.js';
-import type { LeftOut } from './left-out.js';
 import { dataFiles, type EpisodeMeta, pointerOf } from './meta.js';
 
 /** Rows of an episode as its Parquet file has them. */

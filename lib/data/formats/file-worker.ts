@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { answerParquet, type ParquetRequest } from './parquet-read.js';
+import { answer, type FileRequest } from './file-request.js';
 
 /** What a worker answers: numbers and bytes are handed over, not copied. */
 export type WorkerAnswer =
@@ -26,10 +26,10 @@ function buffersOf(answer: unknown): ArrayBuffer[] {
 }
 
 const port = parentPort;
-port?.on('message', async (request: ParquetRequest) => {
+port?.on('message', async (request: FileRequest) => {
   try {
-    const answer = await answerParquet(request);
-    port.postMessage({ answer } satisfies WorkerAnswer, buffersOf(answer));
+    const found = await answer(request);
+    port.postMessage({ answer: found } satisfies WorkerAnswer, buffersOf(found));
   } catch (error) {
     const { kind, code, message } = error as { kind?: string; code?: string; message: string };
     port.postMessage({ error: { kind, code, message } } satisfies WorkerAnswer);

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type ErrorKind, ExolamError } from '../../base/errors.js';
 import { cancelled } from '../progress.js';
-import { answerParquet, type ParquetRequest } from './parquet-read.js';
-import type { WorkerAnswer } from './parquet-worker.js';
+import { answer, type FileRequest, formatOf } from './file-request.js';
+import type { WorkerAnswer } from './file-worker.js';
 
 /** Heap of the worker, in MB: what a row group of numbers as objects can take, and far from what a machine has. */
 const HEAP = 1536;
@@ -19,25 +19,21 @@ let running: Running | undefined;
 let before: Promise<unknown> = Promise.resolve();
 
 /** Asks the worker; gives it up where it takes longer than `seconds`, and where the caller no longer wants the answer. */
-export function ask<T>(
-  request: ParquetRequest,
-  seconds: number,
-  signal: AbortSignal | undefined,
-): Promise<T> {
+export function ask<T>(request: FileRequest, seconds: number, signal: AbortSignal | undefined): Promise<T> {
   const turn = before.then(() => answered(request, seconds, signal));
   before = turn.catch(() => {});
   return turn as Promise<T>;
 }
 
 async function answered(
-  request: ParquetRequest,
+  request: FileRequest,
   seconds: number,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   if (signal?.aborted) throw cancelled();
   running ??= start();
   // Without the worker's file (in someone's bundle) the answer is made here.
-  if (!running) return answerParquet(request);
+  if (!running) return answer(request);
   const { worker, ready } = running;
   worker.ref();
   let timer: NodeJS.Timeout | undefined;
@@ -50,7 +46,7 @@ async function answered(
       ready.then(() => {
         const late = new ExolamError(
           'data',
-          `${request.path} cannot be read as Parquet (damaged?): it gave no answer within ${Math.ceil(seconds)} s`,
+          `${request.path} cannot be read as ${formatOf(request)} (damaged?): it gave no answer within ${Math.ceil(seconds)} s`,
         );
         timer = setTimeout(() => giveUp(worker, late, reject), 1000 * seconds);
         worker.once('message', (message: WorkerAnswer) => {
@@ -78,21 +74,25 @@ function giveUp(worker: Worker, error: unknown, reject: (error: unknown) => void
 
 /** From source, TypeScript has to be made JavaScript first: a worker of its own does that. */
 const FROM_SOURCE = `const { workerData } = require('node:worker_threads');
+globalThis.importHdf5 = () => import('h5wasm/node');
 import('tsx/esm/api').then(({ tsImport }) => tsImport(workerData.url, workerData.url));`;
 
 function start(): Running | undefined {
   const own = import.meta.url;
   const source = own.endsWith('.ts');
-  const url = new URL(source ? './parquet-worker.ts' : './parquet-worker.mjs', own);
+  const url = new URL(source ? './file-worker.ts' : './file-worker.mjs', own);
   if (!existsSync(fileURLToPath(url))) return undefined;
-  const resourceLimits = { maxOldGenerationSizeMb: HEAP };
+  // What the libraries print is not for the user: errors are thrown.
+  const settings = { resourceLimits: { maxOldGenerationSizeMb: HEAP }, stdout: true, stderr: true };
   const worker = source
     ? new Worker(FROM_SOURCE, {
         eval: true,
         workerData: { url: url.href },
-        resourceLimits,
+        ...settings,
       })
-    : new Worker(url, { resourceLimits });
+    : new Worker(url, settings);
+  worker.stdout.resume();
+  worker.stderr.resume();
   const ready = new Promise<void>((resolve, reject) => {
     worker.once('message', () => resolve());
     worker.once('error', reject);
@@ -101,11 +101,11 @@ function start(): Running | undefined {
   return { worker, ready };
 }
 
-function failure({ path }: ParquetRequest, error: unknown): unknown {
+function failure(request: FileRequest, error: unknown): unknown {
   if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') return error;
   return new ExolamError(
     'data',
-    `${path} cannot be read as Parquet (damaged?): it would take more than ${HEAP} MB`,
+    `${request.path} cannot be read as ${formatOf(request)} (damaged?): it would take more than ${HEAP} MB`,
     { cause: error },
   );
 }

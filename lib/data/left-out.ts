@@ -1,5 +1,5 @@
-import { ExolamError } from '../../base/errors.js';
-import { ranges } from '../names.js';
+import { ExolamError } from '../base/errors.js';
+import { ranges } from './names.js';
 
 /** Notes beyond these say how many more there are. */
 const MOST_NOTES = 5;
