@@ -82,8 +82,7 @@ function start(): Running | undefined {
   const source = own.endsWith('.ts');
   const url = new URL(source ? './file-worker.ts' : './file-worker.mjs', own);
   if (!existsSync(fileURLToPath(url))) return undefined;
-  // What the libraries print is not for the user: errors are thrown.
-  const settings = { resourceLimits: { maxOldGenerationSizeMb: HEAP }, stdout: true, stderr: true };
+  const settings = { resourceLimits: { maxOldGenerationSizeMb: HEAP } };
   const worker = source
     ? new Worker(FROM_SOURCE, {
         eval: true,
@@ -91,8 +90,6 @@ function start(): Running | undefined {
         ...settings,
       })
     : new Worker(url, settings);
-  worker.stdout.resume();
-  worker.stderr.resume();
   const ready = new Promise<void>((resolve, reject) => {
     worker.once('message', () => resolve());
     worker.once('error', reject);

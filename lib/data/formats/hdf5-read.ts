@@ -63,12 +63,16 @@ async function load(): Promise<Library> {
       { cause },
     );
   }
-  await library.ready;
+  const module = await library.ready;
+  // Errors are thrown, where the library would print them.
+  module.activate_throwing_error_handler();
   return library;
 }
 
 function damaged(path: string, cause: unknown): ExolamError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  // The library tells the whole way down; the last step is what is wrong.
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const reason = [...text.matchAll(/ in \w+\(\): (.*)/g)].at(-1)?.[1] ?? text;
   return new ExolamError(
     'data',
     `${path} cannot be read as HDF5 (truncated or damaged?): ${reason.replace(/\s+/g, ' ').slice(0, 200)}`,
