@@ -13,6 +13,13 @@ export default defineConfig([
     banner: { js: '#!/usr/bin/env node' },
   },
   {
+    ...shared,
+    entry: { 'file-worker': 'lib/data/formats/file-worker.ts' },
+    format: 'esm',
+    dts: false,
+    clean: false,
+  },
+  {
     entry: { browser: 'lib/browser.ts' },
     platform: 'browser',
     target: 'es2022',

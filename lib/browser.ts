@@ -5,7 +5,7 @@
 
 export { referenceBackend } from './backend/reference/index.js';
 export type { Backend, BackendInfo, Control } from './backend/requests.js';
-export { defaultBackend } from './backend/select.js';
+export { guardedBackend as defaultBackend } from './backend/select.js';
 export { type ErrorKind, ExolamError } from './base/errors.js';
 export { version } from './base/version.js';
 export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';

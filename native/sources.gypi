@@ -26,7 +26,8 @@
       "native/core/wishart.cc"
     ],
     "addon_sources": [
-      "native/addon/addon.cc"
+      "native/addon/addon.cc",
+      "native/addon/signals.cc"
     ],
     "test_sources": [
       "test/native/core_test.cc",

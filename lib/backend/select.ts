@@ -1,4 +1,5 @@
 import { chooseBackend } from '#choose-backend';
+import { guarded } from './guarded.js';
 import type { Backend } from './requests.js';
 
 let chosen: Backend | undefined;
@@ -10,4 +11,12 @@ let chosen: Backend | undefined;
 export function defaultBackend(): Backend {
   chosen ??= chooseBackend();
   return chosen;
+}
+
+let guardedChoice: Backend | undefined;
+
+/** The same for callers outside of exolam: it works on copies of their arrays. */
+export function guardedBackend(): Backend {
+  guardedChoice ??= guarded(defaultBackend());
+  return guardedChoice;
 }

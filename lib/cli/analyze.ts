@@ -1,5 +1,6 @@
 import { ExolamError } from '../base/errors.js';
 import { parseOptions } from '../base/validate.js';
+import { parseExclude } from '../data/exclude.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
@@ -8,12 +9,19 @@ import type { ObjectiveSpec } from '../solve/objectives.js';
 import { analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
 import { render } from './analysis-table.js';
 import { readJson, toJson } from './json.js';
+import { checkOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
 
 export interface AnalyzeFlags {
   readonly observation?: string;
+  readonly observationNext?: string;
   readonly action?: string;
+  readonly exogenous?: string;
+  readonly exogenousNext?: string;
+  readonly episode?: string;
+  readonly exclude?: string;
+  readonly strict?: boolean;
   readonly resize?: string;
   readonly color?: boolean;
   readonly stride?: number;
@@ -105,6 +113,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const objectives = flags.objective?.map(objective);
   const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
+  checkOutput(flags.save, [path], shell);
   const progress = new Progress(shell);
   const { observation, action, color, stride, distractor } = flags;
   const { scale, seed, ridge, level, remedies, whiten, threads } = flags;
@@ -114,7 +123,20 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const options = { latentDims: wanted, objectives, ...about };
   // Before what may take minutes to read is read.
   parseOptions(analyzeOptionsSchema, options);
-  const reading = { observation, action, resize, color, stride, distractor };
+  const reading = {
+    observation,
+    observationNext: flags.observationNext,
+    action,
+    exogenous: flags.exogenous,
+    exogenousNext: flags.exogenousNext,
+    episode: flags.episode,
+    exclude: flags.exclude === undefined ? undefined : parseExclude(flags.exclude),
+    strict: flags.strict,
+    resize,
+    color,
+    stride,
+    distractor,
+  };
   const data = await openData(path, reading, {
     signal: shell.signal,
     onProgress: progress.of('reading'),

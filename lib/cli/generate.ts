@@ -1,6 +1,7 @@
 import { writeSamples } from '../data/write/samples.js';
 import type { WorldSpec } from '../world/world.js';
 import { readJson } from './json.js';
+import { checkOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
 
@@ -14,6 +15,7 @@ export interface GenerateFlags {
 
 /** `exolam generate WORLD.json --samples n --out DATA`: sampled transitions as .npz or .parquet. */
 export async function generateCommand(file: string, flags: GenerateFlags, shell: Shell): Promise<void> {
+  checkOutput(flags.out, [file], shell);
   const read = await readJson(file);
   // A case file holds its world under "world".
   const inner = (read as { world?: unknown } | null)?.world;

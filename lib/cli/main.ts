@@ -5,9 +5,11 @@ import { type BenchFlags, benchCommand } from './bench.js';
 import { inFlags } from './flags.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
+import { printable } from './outputs.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
+import { onInterrupt } from './signals.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
@@ -70,12 +72,18 @@ function addDataCommands(root: Command, shell: Shell): void {
   root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
-    .argument('<data>', 'a LeRobot folder, .npz, .parquet or .csv')
+    .argument('<data>', 'a LeRobot folder, or a file such as .npz, .parquet or .csv')
     .option(
       '--observation <key>',
-      'a feature (observation.state, observation.images.front) or columns (obs_*)',
+      'a feature (observation.state, observation.images.front), columns (obs_*) or an array',
     )
-    .option('--action <key>', 'the action feature or columns (default: action, where there is one)')
+    .option('--observation-next <key>', "columns or array of o', where rows are transitions")
+    .option('--action <key>', 'the action feature, columns or array (default: action, where there is one)')
+    .option('--exogenous <key>', 'the feature, columns or array of the exogenous state x of each row')
+    .option('--exogenous-next <key>', "columns or array of x' (of frames: x of the next one)")
+    .option('--episode <key>', "column or array of the number of each row's episode")
+    .option('--exclude <episodes>', 'episodes to leave out, such as 3,7-9')
+    .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
     .option('--resize <WxH>', 'size of video frames')
     .option('--color', 'video in colour (default: grey)')
     .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(numeric))
@@ -197,16 +205,10 @@ function addToolCommands(root: Command, shell: Shell, outcome: { code: number })
 /** Runs one command line; returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
-  const onSignal = () => {
-    // A second signal does not wait for the work in flight.
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const quiet = onInterrupt(interrupt);
   const shell: Shell = {
-    out: (text) => void process.stdout.write(text),
-    note: (text) => void process.stderr.write(`${text}\n`),
+    out: (text) => void process.stdout.write(printable(text)),
+    note: (text) => void process.stderr.write(`${printable(text)}\n`),
     signal: interrupt.signal,
     interactive: process.stderr.isTTY ?? false,
   };
@@ -237,15 +239,17 @@ export async function main(argv: readonly string[]): Promise<number> {
     shell.note(line);
     return code;
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    quiet();
   }
 }
 
 // A reader that stops early (head) is no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.done);
-  throw error;
+  const why = error.code === 'ENOSPC' ? 'the disk is full' : error.message;
+  process.stderr.write(`exolam: standard output cannot be written: ${why}\n`, () =>
+    process.exit(EXIT.output),
+  );
 });
 
 process.exitCode = await main(process.argv.slice(2));

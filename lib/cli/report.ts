@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ExolamError } from '../base/errors.js';
-import { analysisPage, isAnalysis, readAnalysis } from '../report/analysis.js';
+import { requireOutput, writeWhole } from '../base/files.js';
+import { analysisPage } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
-import { isReproduction, readReproduction, reproductionPage, writeWhole } from '../reproduce/index.js';
+import { isAnalysis, readAnalysis } from '../report/read.js';
+import { isReproduction, readReproduction, reproductionPage } from '../reproduce/index.js';
 import { readJson } from './json.js';
+import { checkOutput } from './outputs.js';
 import type { Shell } from './run.js';
 
 export interface ReportFlags {
@@ -19,9 +22,11 @@ export async function reportCommand(path: string, flags: ReportFlags, shell: She
   await requireEngines();
   const isFolder = await isDirectory(path);
   const source = isFolder ? await resultsIn(path) : path;
+  const own = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
+  const out = flags.out ?? join(isFolder ? path : dirname(path), own);
+  if (flags.out === undefined) requireOutput(out, [source]);
+  else checkOutput(out, [source], shell);
   const html = await pageOf(await readJson(source), source);
-  const page = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
-  const out = flags.out ?? join(isFolder ? path : dirname(path), page);
   await writeWhole(dirname(out), { [basename(out)]: html });
   shell.out(`${out}\n`);
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
+import { requireFolder } from '../base/files.js';
 import { parseOptions } from '../base/validate.js';
 import { requireEngines } from '../report/figure.js';
 import {
   allHold,
   reproduce,
   reproduceOptionsSchema,
-  requireFolder,
   resultsJson,
   writeReproduction,
 } from '../reproduce/index.js';

@@ -1,7 +1,7 @@
 import { ExolamError } from '../base/errors.js';
 
 /** Exit codes of the public contract. */
-export const EXIT = { done: 0, failed: 1, badInput: 2, internal: 70, interrupted: 130 } as const;
+export const EXIT = { done: 0, failed: 1, badInput: 2, internal: 70, output: 74, interrupted: 130 } as const;
 
 /** What every command gets: its streams and the signal of ctrl-C. */
 export interface Shell {

@@ -1,13 +1,14 @@
 import { basename, dirname } from 'node:path';
 import { ExolamError } from '../base/errors.js';
+import { writeWhole } from '../base/files.js';
 import { version } from '../base/version.js';
 import { fitLinearLam } from '../lam/fit.js';
 import { toRows } from '../linalg/matrix.js';
-import { writeWhole } from '../reproduce/index.js';
 import { type Case, type Failure, type MultiCase, type Solution, solveBatch } from '../solve/population.js';
 import { type NamedCase, readCases } from './cases.js';
 import { flatten, toCsv, toParquet } from './flat.js';
 import { toJson } from './json.js';
+import { checkOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import { EXIT, type Shell } from './run.js';
 
@@ -74,6 +75,8 @@ export async function solveCommand(
 ): Promise<number> {
   const cases = await readCases(files);
   checkFlags(cases, flags);
+  checkOutput(flags.save, files, shell);
+  checkOutput(flags.out, files, shell);
   const progress = new Progress(shell);
   const options = {
     encoder: flags.encoder,

@@ -11,7 +11,7 @@ export function requireFinite(
   what: string,
   rowOf: (row: number) => string = (row) => `row ${row}`,
 ): void {
-  if (values instanceof Uint8Array) return;
+  if (values instanceof Uint8Array || values instanceof Uint16Array) return;
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))
       throw new ExolamError(
@@ -36,6 +36,21 @@ function constantCoordinates(values: Float64Array, dim: number): number {
   return constant;
 }
 
+/** A fourth power above this is none in f64, and products of two covariances are what the solution is made of. */
+const LARGEST = 1e75;
+
+/** Throws at the first number whose covariances would have no finite product. */
+function requireScale(values: Float64Array | undefined, dim: number, what: string): void {
+  if (!values) return;
+  for (let i = 0; i < values.length; i++) {
+    if (Math.abs(values[i]) <= LARGEST) continue;
+    throw new ExolamError(
+      'data',
+      `${what}: row ${Math.floor(i / dim)}, column ${i % dim} is ${values[i]}; magnitudes of at most ${LARGEST} can be used: rescale the data, or leave that episode out`,
+    );
+  }
+}
+
 /** What no analysis can use is an error here; what a reader of the answer should know becomes a note. */
 export function checked(t: Transitions): Transitions {
   if (t.count < MINIMUM_TRANSITIONS)
@@ -43,6 +58,16 @@ export function checked(t: Transitions): Transitions {
       'data',
       `there ${t.count === 1 ? 'is 1 transition' : `are ${t.count} transitions`}; at least ${MINIMUM_TRANSITIONS} are needed`,
     );
+  for (const [values, dim, what] of [
+    [t.observation, t.observationDim, 'observation'],
+    [t.observationNext, t.observationDim, 'observation_next'],
+    [t.action, t.actionDim, 'actions'],
+    [t.exogenous, t.exogenousDim, 'exogenous'],
+    [t.exogenousNext, t.exogenousDim, 'exogenous_next'],
+    [t.pairObservation, t.observationDim, 'observation_pair'],
+    [t.pairObservationNext, t.observationDim, 'observation_pair_next'],
+  ] as const)
+    requireScale(values, dim, what);
   const notes = [...t.notes];
   const d = t.observationDim;
   const clean = t.endogenousNext && constantCoordinates(t.endogenousNext, d);

@@ -8,8 +8,12 @@ import { ExolamError } from '../base/errors.js';
 import { describes, integer, numberThat, parse, parseOptions, pathField } from '../base/validate.js';
 import { checked } from './checks.js';
 import { withDistractor } from './distractor.js';
-import { readColumns } from './formats/columns.js';
+import { withoutEpisodes, withoutRows } from './exclude.js';
+import { openTable, readColumns } from './formats/columns.js';
+import { readFolder, tablesIn } from './formats/folder.js';
+import { readHdf5 } from './formats/hdf5.js';
 import { readNpz } from './formats/npz.js';
+import { readNpy } from './formats/single.js';
 import { readLeRobot } from './lerobot/lerobot.js';
 import { type Episodes, type Transitions, toTransitions } from './transitions.js';
 
@@ -19,6 +23,18 @@ export interface DataOptions {
   readonly observation?: string | undefined;
   /** What is the action: likewise. Default: the feature `action`, or the columns `act_*`, where there are any. */
   readonly action?: string | undefined;
+  /** Array or columns of o', where rows are transitions. Default: those of its usual names. */
+  readonly observationNext?: string | undefined;
+  /** Array, columns or feature of x, the exogenous state of each row. Default: the array `exogenous`, where there is one. */
+  readonly exogenous?: string | undefined;
+  /** Array or columns of x'. Default: that of its usual names, where there is one; of frames, x of the next frame. */
+  readonly exogenousNext?: string | undefined;
+  /** Array or column of the number of each row's episode. Default: that of its usual names. */
+  readonly episode?: string | undefined;
+  /** Numbers of episodes that are left out. Default: none. */
+  readonly exclude?: readonly number[] | undefined;
+  /** An episode that cannot be read is an error, where otherwise it is left out and a note says why. Default false. */
+  readonly strict?: boolean | undefined;
   /** Frames between o and o', from 1. Default 1. Not for rows that are transitions already. */
   readonly stride?: number | undefined;
   /** Size of decoded frames in pixels, each side 1 to 4096. Default: the longer side 32. Of images and videos alone. */
@@ -37,6 +53,12 @@ export const dataOptionsSchema = describes<DataOptions>()(
   z.strictObject({
     observation: name.optional(),
     action: name.optional(),
+    observationNext: name.optional(),
+    exogenous: name.optional(),
+    exogenousNext: name.optional(),
+    episode: name.optional(),
+    exclude: z.array(integer(0)).optional(),
+    strict: z.boolean().optional(),
     stride: integer(1).optional(),
     resize: z.strictObject({ width: side, height: side }).optional(),
     color: z.boolean().optional(),
@@ -44,7 +66,12 @@ export const dataOptionsSchema = describes<DataOptions>()(
   }),
 );
 
-const ACCEPTED = 'a LeRobot dataset folder (with meta/info.json), or a .npz, .parquet or .csv file';
+const ACCEPTED =
+  'a LeRobot dataset folder (with meta/info.json), or a .npz, .npy, .hdf5, .parquet or .csv file';
+/** What to do with any other kind of data. */
+const CONVERT =
+  'Other data becomes an .npz in one line of Python: numpy.savez("data.npz", observations=o, actions=a, episode_ends=ends), ' +
+  'with o (T, d) and a (T, da) the rows of all episodes one below the other, and ends the row after each one';
 
 /** Reads a user's data as transitions, checked: finite, not constant, enough of them. */
 export function openData(
@@ -67,30 +94,58 @@ async function read(path: string, options: DataOptions, control: Control): Promi
   });
   if (found.isDirectory()) {
     const info = await stat(join(path, 'meta', 'info.json')).catch(() => undefined);
-    if (!info) throw new ExolamError('data', `${path} has no meta/info.json; expected ${ACCEPTED}`);
+    if (!info) {
+      const tables = await tablesIn(path);
+      if (tables.length === 0)
+        throw new ExolamError(
+          'data',
+          `${path} has no meta/info.json; expected ${ACCEPTED}, or a folder of such tables. ${CONVERT}`,
+        );
+      refuse(path, options, ['resize', 'color']);
+      return readFolder(path, tables, options, control);
+    }
+    refuse(path, options, ['observationNext', 'episode']);
     return readLeRobot(path, options, control);
   }
   if (!found.isFile())
     throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
-  refuse(path, options, ['resize', 'color']);
-  switch (extname(path).toLowerCase()) {
+  switch (extname(path.replace(/\.gz$/i, '')).toLowerCase()) {
     case '.npz':
-      refuse(path, options, ['observation', 'action']);
-      return readNpz(path, control);
+      return readNpz(path, options, control);
+    case '.npy':
+      refuse(path, options, [
+        'observation',
+        'action',
+        'exogenous',
+        'observationNext',
+        'exogenousNext',
+        'episode',
+      ]);
+      return readNpy(path, options);
+    case '.h5':
+    case '.hdf5':
+    case '.hdf':
+      return readHdf5(path, options, control);
     case '.parquet':
     case '.csv':
-      return readColumns(path, options, control);
+    case '.tsv':
+      refuse(path, options, ['resize', 'color']);
+      return readColumns(path, await openTable(path, control), options);
     default:
-      throw new ExolamError('input', `${path} is not a kind of file that can be read; expected ${ACCEPTED}`);
+      throw new ExolamError(
+        'input',
+        `${path} is not a kind of file that can be read; expected ${ACCEPTED}. ${CONVERT}`,
+      );
   }
 }
 
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
-  const { stride = 1, distractor } = options;
-  if ('list' in recorded)
-    return distractor === undefined
-      ? toTransitions(recorded, stride)
-      : withDistractor(recorded, stride, distractor);
+  const { stride = 1, distractor, exclude = [] } = options;
+  if ('list' in recorded) {
+    const kept =
+      exclude.length > 0 && !recorded.excluded ? withoutEpisodes(path, recorded, exclude) : recorded;
+    return distractor === undefined ? toTransitions(kept, stride) : withDistractor(kept, stride, distractor);
+  }
   const given =
     stride !== 1 ? `--stride ${stride}` : distractor !== undefined ? `--distractor ${distractor}` : undefined;
   if (given)
@@ -98,15 +153,16 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
       'input',
       `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
     );
-  return recorded;
+  return exclude.length > 0 ? withoutRows(path, recorded, exclude) : recorded;
 }
 
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {
   const given = names.find((name) => options[name] !== undefined && options[name] !== false);
   if (given === undefined) return;
+  const flag = given.replace('Next', '-next');
   const why =
     given === 'resize' || given === 'color'
-      ? 'is for the images and videos of a LeRobot dataset'
-      : 'does not apply to .npz files, whose arrays have fixed names';
-  throw new ExolamError('input', `--${given} ${why}, and DATA is ${path}`);
+      ? 'is for images and videos'
+      : 'is for tables and arrays; a LeRobot dataset says it itself';
+  throw new ExolamError('input', `--${flag} ${why}, and DATA is ${path}`);
 }

@@ -2,7 +2,7 @@ import { ExolamError } from '../base/errors.js';
 import { allocate } from '../base/memory.js';
 
 /** Numbers as a file holds them; `Episodes.scale` turns a stored number into an observation's. */
-export type Values = Float64Array | Float32Array | Uint8Array;
+export type Values = Float64Array | Float32Array | Uint16Array | Uint8Array;
 
 /**
  * What every reader ends in and everything after it starts from: N pairs (o, o') as rows, and beside them whatever else
@@ -56,13 +56,15 @@ export interface Episode {
   readonly length: number;
   /** (T, d) */
   readonly observation: Values;
-  /** (T, da): row t is the action between frames t and t + 1. */
+  /** Frames, ascending, that do not follow the one before them: no transition leads across. Default none. */
+  readonly breaks?: readonly number[] | undefined;
+  /** (T, da) or (T - 1, da): row t is the action between frames t and t + 1; a last row is not looked at. */
   readonly action?: Values | undefined;
   /** (T, dx): row t is x of frame t. */
   readonly exogenous?: Values | undefined;
-  /** (T, dx): row t is x' of frame t, that is the exogenous state at t + 1. Default: that of `exogenous`. */
+  /** (T, dx) or (T - 1, dx): row t is x' of frame t, that is the exogenous state at t + 1. Default: that of `exogenous`. */
   readonly exogenousNext?: Values | undefined;
-  /** (T, d) each: the paired view of frames t and t + 1. */
+  /** Likewise with d: the paired view of frames t and t + 1. */
   readonly pairObservation?: Values | undefined;
   readonly pairObservationNext?: Values | undefined;
 }
@@ -80,6 +82,8 @@ export interface Episodes {
   readonly listed: number;
   readonly absent: readonly number[];
   readonly notes: readonly string[];
+  /** The reader has already left out the episodes that the user excludes. */
+  readonly excluded?: boolean | undefined;
 }
 
 /** Calls `visit(row, e, t)` for each transition, frame t to t + stride of episode e, in order: never across an episode. */
@@ -90,14 +94,20 @@ export function forEachTransition(
 ): void {
   let row = 0;
   episodes.list.forEach((episode, e) => {
-    for (let t = 0; t + stride < episode.length; t++) visit(row++, episode, e, t);
+    const breaks = episode.breaks ?? [];
+    let b = 0;
+    for (let t = 0; t + stride < episode.length; t++) {
+      while (b < breaks.length && breaks[b] <= t) b++;
+      if (b < breaks.length && breaks[b] <= t + stride) continue;
+      visit(row++, episode, e, t);
+    }
   });
 }
 
 /** How many transitions there are at a stride; none is an error. */
 export function countTransitions(episodes: Episodes, stride: number): number {
   let count = 0;
-  for (const { length } of episodes.list) count += Math.max(0, length - stride);
+  forEachTransition(episodes, stride, () => count++);
   if (count === 0) throw noTransition(episodes.list, stride);
   return count;
 }

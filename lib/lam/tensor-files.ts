@@ -1,20 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { ExolamError } from '../base/errors.js';
-import { cannotWrite } from '../base/files.js';
+import { writeInPlace } from '../base/files.js';
 import { gigabytes, requireMemory } from '../base/memory.js';
 import { decodeTensors, encodeTensors, type TensorFile } from './safetensors.js';
 
 /** Writes the file beside its place and moves it there when it is whole. */
 export async function writeTensors(path: string, file: TensorFile): Promise<void> {
-  const partial = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.partial`;
-  try {
-    await writeFile(partial, encodeTensors(file));
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw cannotWrite(path, error);
-  }
+  await writeInPlace(path, (partial) => writeFile(partial, encodeTensors(file)));
 }
 
 /** Reads a whole file, of at most `limit` bytes: more cannot be one of exolam's. */

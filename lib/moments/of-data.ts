@@ -1,4 +1,5 @@
 import type { Backend, Control, MomentLayout } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
 import type { Transitions } from '../data/transitions.js';
 
 /** Rows assembled at a time: bounds what is held beside the data itself. */
@@ -84,6 +85,11 @@ export async function secondMoments(
     control.onProgress?.(Math.min(first + CHUNK, rows.length), rows.length);
   }
   total ??= new Float64Array(variables.width * variables.width);
-  for (let i = 0; i < total.length; i++) total[i] /= rows.length;
+  for (let i = 0; i < total.length; i++) total[i] = total[i] / rows.length;
+  if (!total.every(Number.isFinite))
+    throw new ExolamError(
+      'numerical',
+      'the covariances of the data are not finite although its numbers are: they are too large for f64; rescale them',
+    );
   return total;
 }

@@ -1,6 +1,4 @@
-import { z } from 'zod';
 import type { EstimatedMetric } from '../backend/requests.js';
-import { ExolamError } from '../base/errors.js';
 import type { Estimate } from '../metrics/estimates.js';
 import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis, LatentRow } from '../verdict/analysis.js';
@@ -19,75 +17,6 @@ const MODES = 40;
 
 /** What z is made of: the first figure of a page. */
 const MADE_OF: readonly EstimatedMetric[] = ['latentShare.exogenous', 'latentShare.action'];
-
-/** Is this JSON what `exolam analyze --json` prints? */
-export function isAnalysis(value: unknown): boolean {
-  const a = value as Partial<Analysis> | null;
-  return typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.verdict === 'object';
-}
-
-const estimateSchema = z.object({
-  value: z.number().nullable(),
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-  training: z.number().nullable(),
-  standardError: z.number().nullable(),
-  degreesOfFreedom: z.number().nullable(),
-  rough: z.boolean(),
-  reason: z.string().nullable(),
-});
-const metricsSchema = z.record(z.string(), estimateSchema);
-const kindSchema = z.looseObject({ kind: z.string() });
-
-/** As far as a page relies on it. */
-const analysisSchema = z.looseObject({
-  source: z.looseObject({ options: z.record(z.string(), z.unknown()) }),
-  transitions: z.number(),
-  observationDim: z.number(),
-  actionDim: z.number(),
-  episodes: z.number(),
-  units: z.number(),
-  unit: z.enum(['episode', 'block']),
-  folds: z.array(z.number()),
-  ridges: z.array(z.number()),
-  spectrum: z.array(z.number()),
-  level: z.number(),
-  latent: z.array(
-    z.looseObject({ latentDim: z.number(), objective: kindSchema, loss: z.number(), metrics: metricsSchema }),
-  ),
-  remedies: z.array(
-    z.looseObject({
-      remedy: z.string(),
-      parameter: z.string().nullable(),
-      latentDim: z.number(),
-      reached: z.enum(['yes', 'no', 'cannot-tell']),
-      strength: z.number().nullable(),
-      strengths: z.array(z.number()),
-      before: metricsSchema,
-      after: metricsSchema,
-      note: z.string().optional(),
-    }),
-  ),
-  notes: z.array(z.string()),
-  verdict: z.looseObject({
-    answer: z.string(),
-    latentDim: z.number(),
-    because: z.string(),
-    sentence: z.string(),
-    evidence: z.array(z.string()),
-  }),
-});
-
-/** A parsed analysis, checked as far as drawing relies on it. What a file says is data. */
-export function readAnalysis(value: unknown, what: string): Analysis {
-  const checked = analysisSchema.safeParse(value);
-  if (checked.success) return checked.data as unknown as Analysis;
-  const field = checked.error.issues[0].path.join('.');
-  throw new ExolamError(
-    'data',
-    `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind`,
-  );
-}
 
 interface Objective {
   readonly name: string;

@@ -2,4 +2,4 @@ export { present, reproductionPage } from './page.js';
 export { isReproduction, readReproduction } from './read.js';
 export { type ReproduceOptions, type Reproduction, reproduce, reproduceOptionsSchema } from './reproduce.js';
 export { allHold } from './statements.js';
-export { requireFolder, resultsJson, writeReproduction, writeWhole } from './write.js';
+export { resultsJson, writeReproduction } from './write.js';

@@ -1,51 +1,11 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { onProgressField } from '../backend/control.js';
 import { boundary } from '../base/boundary.js';
-import { ExolamError } from '../base/errors.js';
+import { writeWhole } from '../base/files.js';
 import { parse, pathField } from '../base/validate.js';
 import { reproductionPage } from './page.js';
 import { readReproduction } from './read.js';
 import type { Reproduction } from './reproduce.js';
 import { csv } from './table.js';
-
-/** Makes the folder where there is none; throws where there cannot be one. */
-export async function requireFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw unwritable(folder, error);
-  }
-}
-
-function unwritable(folder: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof ExolamError || code === undefined) return error;
-  const message = `${folder}: expected a folder that can be written to, but writing failed (${code})`;
-  return new ExolamError('input', message, { cause: error });
-}
-
-/** Files by path below `folder`: all are written beside their places first, then renamed, so that none is ever half there. */
-export async function writeWhole(
-  folder: string,
-  files: Readonly<Record<string, string | Uint8Array>>,
-): Promise<void> {
-  const stage = join(folder, `.partial-${process.pid}`);
-  try {
-    for (const [path, content] of Object.entries(files)) {
-      await mkdir(dirname(join(stage, path)), { recursive: true });
-      await writeFile(join(stage, path), content);
-    }
-    for (const path of Object.keys(files)) {
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await rename(join(stage, path), join(folder, path));
-    }
-  } catch (error) {
-    throw unwritable(folder, error);
-  } finally {
-    await rm(stage, { recursive: true, force: true }).catch(() => {});
-  }
-}
 
 /** results.json, tables/*.csv, figures/*.svg and index.html, in that order; returns their paths below `folder`. */
 export function writeReproduction(

@@ -193,6 +193,12 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
   const latentDims = [...new Set(asked)].sort((a, b) => a - b);
   const latentDim = latentDims[latentDims.length - 1];
   const reduced = reduce(world, objective.projection);
+  // P M = 0: h = P o is 0 in every state of the world.
+  if (reduced.projection?.rows === 0)
+    throw new ExolamError(
+      'numerical',
+      `${what ? `${what}: ` : ''}nothing is left to encode: the projection is 0 on all that the observation holds`,
+    );
   requireMemory(
     LEAST_SCRATCH * 8 * reduced.mixing.rows ** 2,
     `${named('world')}: a problem of ${reduced.mixing.rows} coordinates`,

@@ -6,6 +6,7 @@
 
 #include "addon/arrays.h"
 #include "addon/objective.h"
+#include "addon/signals.h"
 #include "addon/task.h"
 #include "core/dispatch.h"
 #include "core/estimates.h"
@@ -31,6 +32,21 @@ std::size_t columns_of(Request& request, const char* name, std::size_t count) {
 
 void check(Request& request, bool holds, const char* what) {
   if (!holds) throw Napi::RangeError::New(request.env(), what);
+}
+
+// A block that is seen through a projection is as wide as the projection has rows: with none there is no
+// problem.
+void require_projection(Request& request, const Objective& o, std::size_t projected) {
+  const auto through = [](const Stack& s) {
+    for (std::int32_t b = 0; b < s.count; ++b)
+      if (s.blocks[b].projected) return true;
+    return false;
+  };
+  bool needed = through(o.y) || through(o.f) || through(o.e);
+  for (std::int32_t i = 0; i < o.penalty_count; ++i)
+    needed = needed || through(o.penalties[i].of) || through(o.penalties[i].given);
+  check(request, !needed || projected > 0,
+        "projectionDim: the objective sees observations through a projection without rows");
 }
 
 Napi::Value info(const Napi::CallbackInfo& call) {
@@ -63,31 +79,32 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   for (std::size_t i = 1; i < b.latent_count; ++i)
     check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
-  b.parameters = r.array<double>("parameters", PARAMETER_COUNT * b.count);
+  require_projection(r, b.objective, b.projected);
+  b.parameters = r.array<double>("parameters", times({PARAMETER_COUNT, b.count}));
   b.coefficients = r.array<double>("coefficients").first;
   b.matrix_index = r.array<std::int32_t>("matrixIndex", b.count);
   const std::size_t q = b.basis, ds = b.endogenous, dx = b.exogenous, da = b.action;
   check(r, q > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
-  const std::size_t m = columns_of(r, "mixing", q * (ds + dx));
+  const std::size_t m = columns_of(r, "mixing", times({q, ds + dx}));
   for (std::size_t i = 0; i < b.count; ++i)
     check(r, b.matrix_index[i] >= 0 && static_cast<std::size_t>(b.matrix_index[i]) < m,
           "matrixIndex: out of range");
-  b.mixing = r.array<double>("mixing", m * q * (ds + dx));
-  b.action_effect = r.array<double>("actionEffect", m * ds * da);
-  b.state_feedback = r.array<double>("stateFeedback", m * da * ds);
-  b.exogenous_feedback = r.array<double>("exogenousFeedback", m * da * dx);
-  b.projection = r.array<double>("projection", m * b.projected * q);
+  b.mixing = r.array<double>("mixing", times({m, q, ds + dx}));
+  b.action_effect = r.array<double>("actionEffect", times({m, ds, da}));
+  b.state_feedback = r.array<double>("stateFeedback", times({m, da, ds}));
+  b.exogenous_feedback = r.array<double>("exogenousFeedback", times({m, da, dx}));
+  b.projection = r.array<double>("projection", times({m, b.projected, q}));
   b.tolerance = r.number("relativeTolerance");
   b.encoder = r.flag("encoder");
-  const std::size_t k = b.max_latent(), encoder = b.encoder ? b.count * k * q : 0;
-  b.loss = r.array<double>("loss", b.count * b.latent_count);
-  b.spectrum = r.array<double>("spectrum", b.count * k);
+  const std::size_t k = b.max_latent(), encoder = b.encoder ? times({b.count, k, q}) : 0;
+  b.loss = r.array<double>("loss", times({b.count, b.latent_count}));
+  b.spectrum = r.array<double>("spectrum", times({b.count, k}));
   b.rank = r.array<std::int32_t>("rank", b.count);
-  b.metrics = r.array<double>("metrics", POPULATION_METRIC_COUNT * b.count * b.latent_count);
+  b.metrics = r.array<double>("metrics", times({POPULATION_METRIC_COUNT, b.count, b.latent_count}));
   b.encoder_c = r.array<double>("encoderC", encoder);
   b.encoder_d = r.array<double>("encoderD", encoder);
-  b.complement = r.array<std::uint8_t>("complement", b.count * k);
-  b.complement_encoder = r.array<double>("complementEncoder", 2 * b.count);
+  b.complement = r.array<std::uint8_t>("complement", times({b.count, k}));
+  b.complement_encoder = r.array<double>("complementEncoder", times({2, b.count}));
   b.status = r.array<std::uint8_t>("status", b.count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_population(kernels, b, job); });
 }
@@ -105,9 +122,10 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   b.latent = r.size("latentDim");
   check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0 && b.latent > 0,
         "dimensions: expected at least one");
-  b.moments = r.array<double>("moments", b.count * b.width * b.width);
+  b.moments = r.array<double>("moments", times({b.count, b.width, b.width}));
   const std::int32_t* columns = r.array<std::int32_t>("columns", VARIABLE_COUNT);
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
+  require_projection(r, b.objective, b.projected);
   b.coefficients = r.array<double>("coefficients").first;
   const auto present = [&](const Block& block) {
     for (std::int32_t t = 0; t < block.count; ++t) {
@@ -127,14 +145,14 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
     all_present(b.objective.penalties[i].given);
   }
   std::copy(columns, columns + VARIABLE_COUNT, b.column);
-  b.projection = r.array<double>("projection", b.projected * b.observation_dim);
+  b.projection = r.array<double>("projection", times({b.projected, b.observation_dim}));
   b.ridge = r.number("ridge");
   b.tolerance = r.number("relativeTolerance");
   b.trace = r.array<double>("trace", b.count);
-  b.spectrum = r.array<double>("spectrum", b.count * moments_bottleneck_width(b));
+  b.spectrum = r.array<double>("spectrum", times({b.count, moments_bottleneck_width(b)}));
   b.rank = r.array<std::int32_t>("rank", b.count);
-  b.encoder_c = r.array<double>("encoderC", b.count * b.latent * b.observation_dim);
-  b.encoder_d = r.array<double>("encoderD", b.count * b.latent * b.observation_dim);
+  b.encoder_c = r.array<double>("encoderC", times({b.count, b.latent, b.observation_dim}));
+  b.encoder_d = r.array<double>("encoderD", times({b.count, b.latent, b.observation_dim}));
   b.status = r.array<std::uint8_t>("status", b.count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_moments(kernels, b, job); });
 }
@@ -144,19 +162,21 @@ Napi::Value probe_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   ProbeBatch b{};
   b.width = r.size("width");
-  b.train = r.array<double>("train", b.width * b.width);
-  b.held_out = r.array<double>("heldOut", b.width * b.width);
+  check(r, b.width > 0, "width: expected at least one");
+  b.train = r.array<double>("train", times({b.width, b.width}));
+  b.held_out = r.array<double>("heldOut", times({b.width, b.width}));
   b.observation = r.size("observation");
   b.observation_next = r.size("observationNext");
   b.observation_dim = r.size("observationDim");
+  check(r, b.observation_dim > 0, "observationDim: expected at least one");
   const auto inside = [&](std::size_t begin, std::size_t width) {
     check(r, begin <= b.width && width <= b.width - begin, "columns: beyond the moments");
   };
   inside(b.observation, b.observation_dim);
   inside(b.observation_next, b.observation_dim);
   b.rows = r.size("rows");
-  b.encoder_c = r.array<double>("encoderC", b.rows * b.observation_dim);
-  b.encoder_d = r.array<double>("encoderD", b.rows * b.observation_dim);
+  b.encoder_c = r.array<double>("encoderC", times({b.rows, b.observation_dim}));
+  b.encoder_d = r.array<double>("encoderD", times({b.rows, b.observation_dim}));
   const auto latents = r.array<std::int32_t>("latentDims");
   b.latents = latents.first;
   b.latent_count = latents.second;
@@ -178,10 +198,10 @@ Napi::Value probe_call(const Napi::CallbackInfo& call) {
   };
   b.pair_observation = pair_column("pairObservation");
   b.pair_observation_next = pair_column("pairObservationNext");
-  b.information = r.array<double>("information", b.latent_count * b.target_count);
+  b.information = r.array<double>("information", times({b.latent_count, b.target_count}));
   b.consistency = r.array<double>("consistency", b.latent_count);
-  b.conditional = r.array<double>("conditional", b.latent_count * b.target_count);
-  b.raw = r.array<double>("raw", b.latent_count * b.target_count);
+  b.conditional = r.array<double>("conditional", times({b.latent_count, b.target_count}));
+  b.raw = r.array<double>("raw", times({b.latent_count, b.target_count}));
   b.remaining = r.array<double>("remaining", b.target_count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { probe(kernels, b, job); });
 }
@@ -301,9 +321,10 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
 Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const std::size_t rows = r.size("rows"), width = r.size("width");
-  const double* data = r.array<double>("data", rows * width);
+  check(r, width > 0, "width: expected at least one");
+  const double* data = r.array<double>("data", times({rows, width}));
   const double* mean = r.array<double>("mean", width);
-  double* out = r.array<double>("moments", width * width);
+  double* out = r.array<double>("moments", times({width, width}));
   return Task::start(
       r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
 }
@@ -322,20 +343,21 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   b.action_dim = r.size("actionDim");
   b.pair = r.flag("pair");
   const std::size_t d = b.observation_dim, ds = b.endogenous_dim, dx = b.exogenous_dim, da = b.action_dim;
+  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
   b.parameters = r.array<double>("parameters", PARAMETER_COUNT);
-  b.mixing = r.array<double>("mixing", d * (ds + dx));
-  b.action_effect = r.array<double>("actionEffect", ds * da);
-  b.state_feedback = r.array<double>("stateFeedback", da * ds);
-  b.exogenous_feedback = r.array<double>("exogenousFeedback", da * dx);
-  b.observation = r.array<T>("observation", b.count * d);
-  b.observation_next = r.array<T>("observationNext", b.count * d);
-  b.pair_observation = r.array<T>("pairObservation", b.pair ? b.count * d : 0);
-  b.pair_observation_next = r.array<T>("pairObservationNext", b.pair ? b.count * d : 0);
-  b.action = r.array<double>("action", b.count * da);
-  b.exogenous = r.array<double>("exogenous", b.count * dx);
-  b.exogenous_next = r.array<double>("exogenousNext", b.count * dx);
-  b.endogenous = r.array<double>("endogenous", b.count * ds);
-  b.endogenous_next = r.array<double>("endogenousNext", b.count * ds);
+  b.mixing = r.array<double>("mixing", times({d, ds + dx}));
+  b.action_effect = r.array<double>("actionEffect", times({ds, da}));
+  b.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
+  b.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
+  b.observation = r.array<T>("observation", times({b.count, d}));
+  b.observation_next = r.array<T>("observationNext", times({b.count, d}));
+  b.pair_observation = r.array<T>("pairObservation", b.pair ? times({b.count, d}) : 0);
+  b.pair_observation_next = r.array<T>("pairObservationNext", b.pair ? times({b.count, d}) : 0);
+  b.action = r.array<double>("action", times({b.count, da}));
+  b.exogenous = r.array<double>("exogenous", times({b.count, dx}));
+  b.exogenous_next = r.array<double>("exogenousNext", times({b.count, dx}));
+  b.endogenous = r.array<double>("endogenous", times({b.count, ds}));
+  b.endogenous_next = r.array<double>("endogenousNext", times({b.count, ds}));
   return Task::start(r, [b](const Kernels& kernels, Job& job) { sample<T>(kernels, b, job); });
 }
 
@@ -350,8 +372,8 @@ Napi::Value wishart_call(const Napi::CallbackInfo& call) {
   b.width = r.size("width");
   b.sources = r.size("sources");
   check(r, b.degrees > 0 && b.width > 0 && b.sources > 0, "degrees, width, sources: expected at least one");
-  b.loadings = r.array<double>("loadings", b.width * b.sources);
-  b.moments = r.array<double>("moments", b.count * b.width * b.width);
+  b.loadings = r.array<double>("loadings", times({b.width, b.sources}));
+  b.moments = r.array<double>("moments", times({b.count, b.width, b.width}));
   return Task::start(r, [b](const Kernels& kernels, Job& job) { wishart(kernels, b, job); });
 }
 
@@ -376,9 +398,10 @@ Napi::Value normals_call(const Napi::CallbackInfo& call) {
 Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const std::size_t n = r.size("n"), count = r.size("count");
-  const double* matrices = r.array<double>("matrices", count * n * n);
-  double* values = r.array<double>("values", count * n);
-  double* vectors = r.array<double>("vectors", count * n * n);
+  check(r, n > 0, "n: expected at least one");
+  const double* matrices = r.array<double>("matrices", times({count, n, n}));
+  double* values = r.array<double>("values", times({count, n}));
+  double* vectors = r.array<double>("vectors", times({count, n, n}));
   return Task::start(r, [=](const Kernels& kernels, Job& job) {
     symmetric_eigen(kernels, matrices, n, count, values, vectors, job);
   });
@@ -388,10 +411,11 @@ Napi::Value symmetric_eigen_call(const Napi::CallbackInfo& call) {
 Napi::Value multiply_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const std::size_t rows = r.size("rows"), inner = r.size("inner"), cols = r.size("cols");
+  check(r, rows > 0 && inner > 0 && cols > 0, "rows, inner, cols: expected at least one");
   const bool transpose_a = r.size("transposeA") != 0, transpose_b = r.size("transposeB") != 0;
-  const double* a = r.array<double>("a", rows * inner);
-  const double* b = r.array<double>("b", inner * cols);
-  double* product = r.array<double>("product", rows * cols);
+  const double* a = r.array<double>("a", times({rows, inner}));
+  const double* b = r.array<double>("b", times({inner, cols}));
+  double* product = r.array<double>("product", times({rows, cols}));
   return Task::start(r, [=](const Kernels& kernels, Job& job) {
     multiply(kernels, transpose_a, transpose_b, rows, cols, inner, a, b, product, job);
   });
@@ -401,9 +425,10 @@ Napi::Value multiply_call(const Napi::CallbackInfo& call) {
 Napi::Value cholesky_solve_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   const std::size_t n = r.size("n"), m = r.size("m"), count = r.size("count");
-  const double* matrices = r.array<double>("matrices", count * n * n);
-  const double* right_sides = r.array<double>("rightSides", count * n * m);
-  double* solutions = r.array<double>("solutions", count * n * m);
+  check(r, n > 0 && m > 0, "n, m: expected at least one");
+  const double* matrices = r.array<double>("matrices", times({count, n, n}));
+  const double* right_sides = r.array<double>("rightSides", times({count, n, m}));
+  double* solutions = r.array<double>("solutions", times({count, n, m}));
   return Task::start(r, [=](const Kernels& kernels, Job& job) {
     cholesky_solve(kernels, matrices, right_sides, n, m, count, solutions, job);
   });
@@ -422,9 +447,9 @@ Napi::Value fma_peak_call(const Napi::CallbackInfo& call) {
 template <class T, class Gemm>
 void multiply(Request& r, Gemm gemm) {
   const std::size_t n = r.size("n");
-  const T* a = r.array<T>("a", n * n);
-  const T* b = r.array<T>("b", n * n);
-  T* c = r.array<T>("c", n * n);
+  const T* a = r.array<T>("a", times({n, n}));
+  const T* b = r.array<T>("b", times({n, n}));
+  T* c = r.array<T>("c", times({n, n}));
   for (std::size_t rounds = r.size("rounds"); rounds > 0; --rounds)
     gemm(false, false, n, n, n, T(1), a, n, b, n, T(0), c, n);
 }
@@ -452,6 +477,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
         for (Job* job : e->running) job->cancel();
       },
       environment);
+  exports.Set("guardSignals", Napi::Function::New(env, guard_signals));
+  exports.Set("trackGroup", Napi::Function::New(env, track_group));
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("solvePopulation", Napi::Function::New(env, solve_population_call));
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));

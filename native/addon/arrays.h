@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,19 @@ constexpr napi_typedarray_type array_kind<std::int32_t>() {
 template <>
 constexpr napi_typedarray_type array_kind<std::uint8_t>() {
   return napi_uint8_array;
+}
+
+// Numbers in an array of these dimensions; the largest size there is where that has no size, which no array
+// is as long as.
+inline std::size_t times(std::initializer_list<std::size_t> dimensions) {
+  std::size_t product = 1;
+  bool over = false;
+  for (const std::size_t n : dimensions) {
+    if (n == 0) return 0;
+    over = over || product > SIZE_MAX / n;
+    product *= n;
+  }
+  return over ? SIZE_MAX : product;
 }
 
 // Reads the fields of one request object and remembers every array whose memory it hands out.

@@ -7,9 +7,11 @@
 #pragma once
 #include <napi.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "addon/arrays.h"
@@ -33,8 +35,11 @@ class Task {
     const KernelChoice& choice = chosen_kernels();
     if (!choice.table) throw Napi::Error::New(request.env(), choice.error);
     std::int32_t* control = request.array<std::int32_t>("control", 3);
+    // More threads than a machine can run only cost memory: each may have scratch of its own.
+    const std::size_t most = std::max<std::size_t>(256, std::thread::hardware_concurrency());
+    const std::size_t threads = std::min(request.size("threads"), most);
     const Napi::Env env = request.env();
-    auto* task = new Task(*choice.table, Job(control, request.size("threads")), std::move(stage));
+    auto* task = new Task(*choice.table, Job(control, threads), std::move(stage));
     task->environment_ = env.GetInstanceData<Environment>();
     task->environment_->running.insert(&task->job_);
     for (const Napi::Object& array : request.arrays()) {

@@ -1,7 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { checked } from '../../lib/data/checks.js';
 import { pingPong, withDistractor } from '../../lib/data/distractor.js';
+import { openData } from '../../lib/data/open.js';
 import { type Episodes, toTransitions } from '../../lib/data/transitions.js';
+import { failure, scratch } from './files.js';
+
+const scratchFile = scratch();
 
 /** Episodes of the given lengths; frame t of episode e is (100 e + t, 50 - t, 7), its action 10 e + t. */
 function episodes(lengths: readonly number[], more: Partial<Episodes> = {}): Episodes {
@@ -124,5 +129,20 @@ describe('distractor', () => {
     expect(() => withDistractor(episodes([9]), 1, 1)).toThrow(
       /there is only 1 episode here; at least 2 are needed/,
     );
+  });
+});
+
+describe('numbers too large for covariances', () => {
+  test.each([1e76, -1e200, 1e300])('%d is named and refused', async (value) => {
+    const rows = Array.from({ length: 12 }, (_, i) => [
+      Math.floor(i / 4),
+      Math.sin(i * i),
+      i === 5 ? value : Math.cos(i),
+    ]);
+    const path = scratchFile(`large${value}.csv`);
+    writeFileSync(path, `episode,obs_0,obs_1\n${rows.map((row) => row.join(',')).join('\n')}\n`);
+    const { kind, message } = await failure(openData(path));
+    expect(kind).toBe('data');
+    expect(message).toMatch(/observation: row \d, column 1 is .*magnitudes of at most 1e\+75/);
   });
 });

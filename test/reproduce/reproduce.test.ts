@@ -16,7 +16,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { defaultBackend } from '../../lib/backend/select.js';
 import { openData } from '../../lib/data/open.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
-import { analysisPage, readAnalysis } from '../../lib/report/analysis.js';
+import { analysisPage } from '../../lib/report/analysis.js';
+import { readAnalysis } from '../../lib/report/read.js';
 import {
   readReproduction,
   reproductionPage,

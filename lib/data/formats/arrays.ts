@@ -1,6 +1,5 @@
 import { ExolamError } from '../../base/errors.js';
 import { allocate } from '../../base/memory.js';
-import { requireFinite } from '../checks.js';
 import type { Episode, Episodes, Transitions, Values } from '../transitions.js';
 
 /** A named (rows, dim) matrix of a file. */
@@ -9,6 +8,8 @@ export interface Matrix {
   readonly values: Values;
   readonly rows: number;
   readonly dim: number;
+  /** Where a number stands, in the words of the file: `column obs_1, line 5`. Default: array, row and column. */
+  readonly place?: ((row: number, column: number) => string) | undefined;
 }
 
 /**
@@ -19,10 +20,13 @@ export interface Arrays {
   readonly observation: Matrix;
   readonly observationNext?: Matrix | undefined;
   readonly action?: Matrix | undefined;
+  /** x of each row; of frames, that of the later frame of a transition is its x'. */
   readonly exogenous?: Matrix | undefined;
   readonly exogenousNext?: Matrix | undefined;
   readonly pairObservation?: Matrix | undefined;
   readonly pairObservationNext?: Matrix | undefined;
+  /** Set where an observation is a picture of bytes. */
+  readonly image?: Episodes['image'];
 }
 
 /** Where episodes end (exclusive, ascending, the last one at the number of rows), and their numbers. */
@@ -31,16 +35,17 @@ export interface Bounds {
   readonly numbers: readonly number[];
 }
 
-/** Shapes that fit each other, and finite numbers only. `file` names the source in messages. */
-export function checkArrays(file: string, arrays: Arrays): void {
+/** Shapes that fit each other. `file` names the source in messages; `episodes` is how many there are, of frames. */
+export function checkArrays(file: string, arrays: Arrays, episodes = 0): void {
   const { observation, observationNext, action, exogenous, exogenousNext } = arrays;
   const { pairObservation, pairObservationNext } = arrays;
-  const pair = [pairObservation, pairObservationNext];
-  const all = [observation, observationNext, action, exogenous, exogenousNext, ...pair];
-  for (const matrix of all) {
+  const steps = [action, exogenousNext, pairObservation, pairObservationNext];
+  for (const matrix of [observation, observationNext, exogenous, ...steps]) {
     if (!matrix) continue;
     const shape = `(${matrix.rows}, ${matrix.dim})`;
-    if (matrix.rows !== observation.rows)
+    // An episode of T frames has T - 1 steps: arrays of steps may leave out the last row of each.
+    const short = steps.includes(matrix) && episodes > 0 && matrix.rows === observation.rows - episodes;
+    if (matrix.rows !== observation.rows && !short)
       throw new ExolamError(
         'data',
         `${file}: ${matrix.name} has shape ${shape}; its ${matrix.rows} rows should be ${observation.rows}, as in ${observation.name}`,
@@ -54,7 +59,6 @@ export function checkArrays(file: string, arrays: Arrays): void {
             ? `${observation.dim} columns are expected, as in ${observation.name}`
             : 'it needs at least one column'),
       );
-    requireFinite(matrix.values, matrix.dim, `${file}: ${matrix.name}`);
   }
   if (exogenous && exogenousNext && exogenous.dim !== exogenousNext.dim)
     throw new ExolamError(
@@ -68,30 +72,59 @@ export function checkArrays(file: string, arrays: Arrays): void {
     );
 }
 
-/** Frames of episodes. */
-export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly string[]): Episodes {
+/** Throws at the first NaN or infinity in rows begin .. end, in the file's own words for the place. */
+function requireFiniteRows(
+  file: string,
+  { name, values, dim, place }: Matrix,
+  begin: number,
+  end: number,
+): void {
+  if (values instanceof Uint8Array || values instanceof Uint16Array) return;
+  for (let i = begin * dim; i < end * dim; i++) {
+    if (Number.isFinite(values[i])) continue;
+    const row = Math.floor(i / dim);
+    const column = i % dim;
+    const where = place?.(row, column) ?? `${name}: row ${row}, column ${column}`;
+    throw new ExolamError('data', `${file}: ${where} is ${values[i]}; every number must be finite`);
+  }
+}
+
+/** Frames of episodes. What belongs to the step after a frame is not read of the last frame of an episode, which has none. */
+export function toEpisodes(file: string, arrays: Arrays, bounds: Bounds, notes: readonly string[]): Episodes {
+  const { observation, action, exogenous, exogenousNext, pairObservation, pairObservationNext } = arrays;
+  const frames = observation.rows;
   let begin = 0;
   const list: Episode[] = bounds.ends.map((end, e) => {
-    const part = (matrix: Matrix | undefined) =>
-      matrix?.values.subarray(begin * matrix.dim, end * matrix.dim);
-    const episode: Episode = {
-      number: bounds.numbers[e],
-      length: end - begin,
-      observation: part(arrays.observation) as Values,
-      action: part(arrays.action),
-      exogenous: part(arrays.exogenous),
-      exogenousNext: part(arrays.exogenousNext),
-      pairObservation: part(arrays.pairObservation),
-      pairObservationNext: part(arrays.pairObservationNext),
-    };
+    const first = begin;
     begin = end;
-    return episode;
+    const ofFrames = (matrix: Matrix) => {
+      requireFiniteRows(file, matrix, first, end);
+      return matrix.values.subarray(first * matrix.dim, end * matrix.dim);
+    };
+    const ofSteps = (matrix: Matrix | undefined) => {
+      if (!matrix) return undefined;
+      const skipped = matrix.rows < frames ? e : 0;
+      const [from, to] = [first - skipped, end - 1 - skipped];
+      requireFiniteRows(file, matrix, from, to);
+      return matrix.values.subarray(from * matrix.dim, to * matrix.dim);
+    };
+    return {
+      number: bounds.numbers[e],
+      length: end - first,
+      observation: ofFrames(observation),
+      action: ofSteps(action),
+      exogenous: exogenous && ofFrames(exogenous),
+      exogenousNext: ofSteps(exogenousNext),
+      pairObservation: ofSteps(pairObservation),
+      pairObservationNext: ofSteps(pairObservationNext),
+    };
   });
   return {
-    observationDim: arrays.observation.dim,
-    actionDim: arrays.action?.dim ?? 0,
-    exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
-    scale: 1,
+    observationDim: observation.dim,
+    actionDim: action?.dim ?? 0,
+    exogenousDim: (exogenousNext ?? exogenous)?.dim ?? 0,
+    scale: arrays.image ? 1 / 255 : 1,
+    image: arrays.image,
     list,
     listed: list.length,
     absent: [],
@@ -101,15 +134,20 @@ export function toEpisodes(arrays: Arrays, bounds: Bounds, notes: readonly strin
 
 /** Rows that are transitions already: of the given episodes, or each of its own. */
 export function fromRows(
+  file: string,
   arrays: Arrays,
   episode: Int32Array | undefined,
   notes: readonly string[],
 ): Transitions {
   const count = arrays.observation.rows;
-  const doubles = (matrix: Matrix | undefined): Float64Array | undefined => {
-    if (!matrix || matrix.values instanceof Float64Array) return matrix?.values as Float64Array | undefined;
+  // Pictures count from 0 to 1, as those of frames and videos do.
+  const scale = arrays.image ? 1 / 255 : 1;
+  const doubles = (matrix: Matrix | undefined, scale = 1): Float64Array | undefined => {
+    if (!matrix) return undefined;
+    requireFiniteRows(file, matrix, 0, matrix.rows);
+    if (matrix.values instanceof Float64Array) return matrix.values;
     const values = allocate(matrix.rows, matrix.dim, matrix.name);
-    values.set(matrix.values);
+    for (let i = 0; i < values.length; i++) values[i] = matrix.values[i] * scale;
     return values;
   };
   const used = episode ? new Set(episode).size : count;
@@ -119,13 +157,13 @@ export function fromRows(
     actionDim: arrays.action?.dim ?? 0,
     exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
     stride: 1,
-    observation: doubles(arrays.observation) as Float64Array,
-    observationNext: doubles(arrays.observationNext) as Float64Array,
+    observation: doubles(arrays.observation, scale) as Float64Array,
+    observationNext: doubles(arrays.observationNext, scale) as Float64Array,
     action: doubles(arrays.action),
     exogenous: doubles(arrays.exogenous),
     exogenousNext: doubles(arrays.exogenousNext),
-    pairObservation: doubles(arrays.pairObservation),
-    pairObservationNext: doubles(arrays.pairObservationNext),
+    pairObservation: doubles(arrays.pairObservation, scale),
+    pairObservationNext: doubles(arrays.pairObservationNext, scale),
     episode: episode ?? Int32Array.from({ length: count }, (_, row) => row),
     episodes: { used, listed: used, absent: [] },
     notes: episode

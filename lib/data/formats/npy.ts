@@ -1,4 +1,7 @@
 import { ExolamError } from '../../base/errors.js';
+import { gigabytes } from '../../base/memory.js';
+import type { Values } from '../transitions.js';
+import type { NdArray } from './named.js';
 
 /** What the header of a .npy array says. */
 export interface NpyHeader {
@@ -9,7 +12,7 @@ export interface NpyHeader {
   readonly begin: number;
 }
 
-interface Dtype {
+export interface Dtype {
   readonly name: string;
   readonly size: number;
   readonly bigEndian: boolean;
@@ -78,6 +81,62 @@ function parseDtype(descr: string, what: string): Dtype {
     );
   }
   return { name: descr, size, bigEndian: order === '>', kind };
+}
+
+/** Bytes of a number as it is held: what is exact in fewer is not widened. */
+export function bytesInMemory({ kind, size }: Dtype): number {
+  if (kind === 'f' && size === 4) return 4;
+  return (kind === 'u' || kind === 'b') && size === 1 ? 1 : 8;
+}
+
+/** How many numbers a shape has; `bytes` is what the file holds for them. */
+export function countOf(shape: readonly number[], dtype: Dtype, what: string, bytes: number): number {
+  const count = shape.reduce((product, n) => product * n, 1);
+  const claimed = count * dtype.size;
+  if (!Number.isSafeInteger(claimed) || claimed !== bytes)
+    throw new ExolamError(
+      'data',
+      `${what} claims shape (${shape.join(', ')}${shape.length === 1 ? ',' : ''}) of ${dtype.name}, ${gigabytes(claimed)}, and the file holds ${gigabytes(bytes)} for it`,
+    );
+  return count;
+}
+
+/** The array that a header announces, and what takes its bytes as they come. `size` is that of header and numbers. */
+export function npyTarget(
+  header: Buffer,
+  what: string,
+  size: number,
+): { array: NdArray; sink: (chunk: Buffer) => void } {
+  const { shape, fortran, dtype, begin } = parseNpyHeader(header, what);
+  const count = countOf(shape, dtype, what, size - begin);
+  const held = bytesInMemory(dtype);
+  const stored =
+    held === 4 ? new Float32Array(count) : held === 1 ? new Uint8Array(count) : new Float64Array(count);
+  let at = 0;
+  let rest = Buffer.alloc(0);
+  const turn = fortran && shape.filter((n) => n > 1).length > 1;
+  const values = turn ? stored.slice() : stored;
+  const sink = (chunk: Buffer): void => {
+    // A chunk may end inside a number: its first bytes wait for the next one.
+    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    const whole = bytes.length - (bytes.length % dtype.size);
+    at += decode(bytes.subarray(0, whole), dtype, stored, at);
+    rest = whole < bytes.length ? Buffer.from(bytes.subarray(whole)) : Buffer.alloc(0);
+    if (turn && at === count) rowMajor(stored, shape, values);
+  };
+  return { array: { shape, values }, sink };
+}
+
+/** Column-major to row-major, for any number of dimensions. */
+function rowMajor(from: Values, shape: readonly number[], into: Values): void {
+  const index = new Array<number>(shape.length).fill(0);
+  const strides = shape.map((_, d) => shape.slice(0, d).reduce((product, n) => product * n, 1));
+  for (let to = 0; to < into.length; to++) {
+    let at = 0;
+    for (let d = 0; d < shape.length; d++) at += index[d] * strides[d];
+    into[to] = from[at];
+    for (let d = shape.length - 1; d >= 0 && ++index[d] === shape[d]; d--) index[d] = 0;
+  }
 }
 
 /** Writes numbers from[0 ..] of the dtype into `into` from index `at`; returns how many. Whole numbers of bytes only. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { crc32, createInflateRaw } from 'node:zlib';
+import { constants, crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { ExolamError } from '../../base/errors.js';
 import { gigabytes } from '../../base/memory.js';
 import { cancelled } from '../progress.js';
@@ -8,8 +8,16 @@ import { cancelled } from '../progress.js';
 /** Deflate cannot expand a byte into more than this: a larger claim is false whatever the bytes are. */
 const DEFLATE_LIMIT = 1032;
 /** Arrays of measurements do not shrink to a hundredth; what does, and is large, was made to fill a machine. */
-const SUSPECT_RATIO = 100;
-const SUSPECT_BYTES = 1 << 30;
+export const SUSPECT_RATIO = 100;
+export const SUSPECT_BYTES = 1 << 28;
+
+export function bomb(what: string, compressed: number, size: number): ExolamError {
+  return new ExolamError(
+    'data',
+    `${what} would unpack ${gigabytes(compressed)} to ${gigabytes(size)}, more than ${SUSPECT_RATIO} times as much; ` +
+      'this looks like a zip bomb: write it with numpy.savez if it is not',
+  );
+}
 
 const STORED = 0;
 const DEFLATED = 8;
@@ -68,23 +76,40 @@ export class ZipReader {
         'data',
         `${where} claims ${gigabytes(size)}, more than its ${compressed} bytes in the file can unpack to`,
       );
-    if (size > SUSPECT_BYTES && size > SUSPECT_RATIO * compressed)
+    if (size > SUSPECT_BYTES && size > SUSPECT_RATIO * compressed) throw bomb(where, compressed, size);
+  }
+
+  /** The first bytes of an entry, fewer where it has fewer. */
+  async head(entry: ZipEntry, length: number): Promise<Buffer> {
+    const start = await this.startOf(entry);
+    // Stored bytes are there as they are; deflated ones never need more than these, and a little for the tables.
+    const take = Math.min(entry.compressed, length + 4096);
+    const packed = await readExactly(this.file, start, take, this.path);
+    if (entry.method === STORED) return packed.subarray(0, length);
+    try {
+      return inflateRawSync(packed, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, length);
+    } catch (cause) {
+      throw damaged(this.path, `${entry.name}: ${(cause as Error).message}`, cause);
+    }
+  }
+
+  /** Where the packed bytes of an entry begin. */
+  private async startOf(entry: ZipEntry): Promise<number> {
+    const header = await readExactly(this.file, entry.offset, 30, this.path);
+    if (header.readUInt32LE(0) !== 0x04034b50) throw damaged(this.path, `no entry at byte ${entry.offset}`);
+    const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+    if (start + entry.compressed > this.fileSize)
       throw new ExolamError(
         'data',
-        `${where} would unpack ${gigabytes(compressed)} to ${gigabytes(size)}, more than ${SUSPECT_RATIO} times as much; ` +
-          'this looks like a zip bomb: write it with numpy.savez if it is not',
+        `${this.path}: ${entry.name} ends beyond the end of the file: it is truncated`,
       );
+    return start;
   }
 
   /** Hands the entry's unpacked bytes to `write`, in order; checks their number and their checksum. */
   async read(entry: ZipEntry, write: (chunk: Buffer) => void, signal?: AbortSignal): Promise<void> {
     this.requirePlausible(entry);
-    const where = `${this.path}: ${entry.name}`;
-    const header = await readExactly(this.file, entry.offset, 30, this.path);
-    if (header.readUInt32LE(0) !== 0x04034b50) throw damaged(this.path, `no entry at byte ${entry.offset}`);
-    const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-    if (start + entry.compressed > this.fileSize)
-      throw new ExolamError('data', `${where} ends beyond the end of the file: it is truncated`);
+    const start = await this.startOf(entry);
     if (entry.size === 0) return;
     let crc = 0;
     let total = 0;

@@ -1,13 +1,18 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, normalize } from 'node:path';
 import { z } from 'zod';
+import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { openParquet, type ParquetFile } from '../formats/parquet.js';
-import { naturally } from '../names.js';
+import { naturally, ranges } from '../names.js';
 
 export const SUPPORTED_VERSIONS = ['v2.0', 'v2.1', 'v3.0'] as const;
 
-const featureSchema = z.looseObject({ dtype: z.string(), shape: z.array(z.int().min(0)) });
+const featureSchema = z.looseObject({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  info: z.record(z.string(), z.unknown()).nullish(),
+});
 
 const infoSchema = z.looseObject({
   codebase_version: z.string(),
@@ -30,13 +35,15 @@ export interface EpisodeMeta {
   /** File of the video feature that was asked for, and the second at which the episode begins in it. */
   readonly videoFile?: string | undefined;
   readonly videoFrom: number;
+  /** Why the episode cannot be read, where the metadata already tells. */
+  readonly problem?: string | undefined;
 }
 
 export async function readInfo(folder: string): Promise<Info> {
   const path = join(folder, 'meta', 'info.json');
   let content: unknown;
   try {
-    content = JSON.parse(await readFile(path, 'utf8'));
+    content = parseJson(await readFile(path, 'utf8'));
   } catch (cause) {
     throw new ExolamError('data', `${path} is not readable JSON: ${(cause as Error).message}`, { cause });
   }
@@ -60,12 +67,36 @@ export async function listEpisodes(
   folder: string,
   info: Info,
   videoKey: string | undefined,
+  control: Control,
+  notes: string[],
 ): Promise<EpisodeMeta[]> {
-  const list = info.codebase_version.startsWith('v3.')
-    ? await listV3(folder, info, videoKey)
+  const list = isV3(info)
+    ? await listV3(folder, info, videoKey, control)
     : await listV2(folder, info, videoKey);
   if (list.length === 0) throw new ExolamError('data', `${folder}: the metadata lists no episodes`);
-  return list.sort((a, b) => a.index - b.index);
+  return once(list, notes).sort((a, b) => a.index - b.index);
+}
+
+/** Each episode once: a line that was written twice, or a stale file beside its successor, does not count again. */
+function once(list: readonly EpisodeMeta[], notes: string[]): EpisodeMeta[] {
+  const byIndex = new Map<number, EpisodeMeta>();
+  const twice = new Set<number>();
+  for (const meta of list) {
+    if (byIndex.has(meta.index)) twice.add(meta.index);
+    else byIndex.set(meta.index, meta);
+  }
+  if (twice.size > 0) {
+    const which = ranges([...twice].sort((a, b) => a - b));
+    notes.push(
+      `the metadata lists ${twice.size === 1 ? 'episode' : 'episodes'} ${which} more than once; each counts once`,
+    );
+  }
+  return [...byIndex.values()];
+}
+
+/** Several episodes in a file, found by their index. */
+export function isV3(info: Info): boolean {
+  return info.codebase_version.startsWith('v3.');
 }
 
 const lineSchema = z.looseObject({ episode_index: z.int().min(0).max(0x7fffffff), length: z.int().min(0) });
@@ -104,43 +135,56 @@ async function listV2(folder: string, info: Info, videoKey: string | undefined):
   return episodes;
 }
 
-async function listV3(folder: string, info: Info, videoKey: string | undefined): Promise<EpisodeMeta[]> {
+async function listV3(
+  folder: string,
+  info: Info,
+  videoKey: string | undefined,
+  control: Control,
+): Promise<EpisodeMeta[]> {
   const episodes: EpisodeMeta[] = [];
   for (const path of await filesBelow(join(folder, 'meta', 'episodes'))) {
-    const file = await openParquet(path);
+    const file = await openParquet(path, control);
     const column = columnReader(file);
     const index = await column('episode_index');
     const length = await column('length');
     const dataChunk = await column('data/chunk_index');
     const dataIndex = await column('data/file_index');
     const video = videoKey === undefined ? undefined : `videos/${videoKey}`;
-    const videoChunk = video && (await column(`${video}/chunk_index`));
-    const videoIndex = video && (await column(`${video}/file_index`));
-    const from = video && (await column(`${video}/from_timestamp`));
+    // An episode without this camera has no place in its videos.
+    const videoChunk = video && (await column(`${video}/chunk_index`, true));
+    const videoIndex = video && (await column(`${video}/file_index`, true));
+    const from = video && (await column(`${video}/from_timestamp`, true));
     for (let row = 0; row < file.rows; row++) {
       const place = { chunk_index: dataChunk[row], file_index: dataIndex[row] };
+      const seen = Number.isFinite(videoChunk?.[row] ?? 0) && Number.isFinite(videoIndex?.[row] ?? 0);
       episodes.push({
         index: wholeNumber(path, 'episode_index', index[row]),
         length: wholeNumber(path, 'length', length[row]),
         dataFile: fillTemplate('data_path', info.data_path, place),
         videoFile:
-          videoKey === undefined || !videoChunk || !videoIndex
+          videoKey === undefined || !videoChunk || !videoIndex || !seen
             ? undefined
             : videoFile(info, {
                 video_key: videoKey,
                 chunk_index: videoChunk[row],
                 file_index: videoIndex[row],
               }),
-        videoFrom: from ? from[row] : 0,
+        videoFrom: from && seen ? from[row] : 0,
+        problem: seen ? undefined : `the metadata has no video of ${videoKey} for it`,
       });
     }
   }
   return episodes;
 }
 
-function columnReader(file: ParquetFile): (name: string) => Promise<Float64Array> {
-  return async (name) => {
+/** A column of numbers; a missing one is NaN where `optional`, else an error. */
+function columnReader(file: ParquetFile): (name: string, optional?: boolean) => Promise<Float64Array> {
+  return async (name, optional = false) => {
     if (!file.columns.includes(name)) throw new ExolamError('data', `${file.path} has no column ${name}`);
+    if (optional)
+      return Float64Array.from(await file.readRaw(name), (cell) =>
+        cell === null || cell === undefined ? Number.NaN : Number(cell),
+      );
     const values = new Float64Array(file.rows);
     await file.read([name], (columns, firstRow) => {
       if (columns[0]) values.set(columns[0].values, firstRow);
@@ -155,11 +199,38 @@ function wholeNumber(path: string, name: string, value: number | undefined): num
   return value;
 }
 
-/** Parquet files of a folder and of the chunks in it. */
-async function filesBelow(folder: string): Promise<string[]> {
-  let names: string[];
+/** Parquet files of a folder and of those in it; what a system keeps under names with a dot in front is none. */
+async function parquetBelow(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => name.endsWith('.parquet') && !/(^|[\\/])\./.test(name)).sort(naturally);
+}
+
+/** Every file of rows, relative to the data set's folder: those below the first folder of the template. */
+export async function dataFiles(folder: string, example: string): Promise<string[]> {
+  const top = example.split(/[\\/]/)[0] as string;
+  const names = await parquetBelow(join(folder, top)).catch(() => []);
+  return names.map((name) => join(top, name));
+}
+
+/** What to say of a file that Git LFS has not fetched; undefined for any other. */
+export async function pointerOf(path: string): Promise<string | undefined> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (!file) return undefined;
   try {
-    names = await readdir(folder, { recursive: true });
+    const head = Buffer.alloc(40);
+    const { bytesRead } = await file.read(head, 0, 40, 0);
+    return head.toString('latin1', 0, bytesRead).startsWith('version https://git-lfs')
+      ? `${path} is a Git LFS pointer, not the file itself: run "git lfs pull" in the data set's folder`
+      : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  let files: string[];
+  try {
+    files = await parquetBelow(folder);
   } catch (cause) {
     throw new ExolamError(
       'data',
@@ -167,7 +238,6 @@ async function filesBelow(folder: string): Promise<string[]> {
       { cause },
     );
   }
-  const files = names.filter((name) => name.endsWith('.parquet')).sort(naturally);
   if (files.length === 0)
     throw new ExolamError('data', `${folder} has no Parquet file; it should list the episodes`);
   return files.map((name) => join(folder, name));
@@ -209,9 +279,23 @@ export function fillTemplate(
   return normalize(path);
 }
 
-function jsonOrUndefined(text: string): unknown {
+/** JSON, also as Python writes it: NaN and infinities, which JSON does not know, are null. */
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
+  } catch (error) {
+    const strict = text.replace(
+      /("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g,
+      (_, quoted) => quoted ?? 'null',
+    );
+    if (strict === text) throw error;
+    return JSON.parse(strict);
+  }
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,16 +1,18 @@
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Control } from '../../backend/requests.js';
+import { killGroup, spawnGroup } from '../../base/children.js';
 import { ExolamError } from '../../base/errors.js';
 import { cancelled } from '../progress.js';
 
-/** Frames as bytes, (count, height, width, channels). */
+/** Frames as numbers, (count, height, width, channels). */
 export interface FrameSize {
   readonly width: number;
   readonly height: number;
   readonly channels: number;
+  /** Bytes of a number: 1, or 2 (little-endian) where pictures have more than 256 levels. */
+  readonly bytes: 1 | 2;
 }
 
 /** `count` consecutive frames of a file, from frame `start` on, written to `into`. */
@@ -20,36 +22,45 @@ export interface Segment {
   readonly into: Uint8Array;
 }
 
-export interface VideoSource {
-  /** Named in messages; also what is decoded, unless `images` is given. */
-  readonly path: string;
-  /** Encoded images (PNG, JPEG), one per frame, instead of a file. */
-  readonly images?: Iterable<Uint8Array> | undefined;
-  /** Frames per second, as the metadata has it. */
-  readonly fps: number;
-  /** Ascending, not overlapping. */
-  readonly segments: readonly Segment[];
+/** Encoded pictures, one per frame, all in one format. */
+export interface Pictures {
+  readonly format: PictureFormat;
+  readonly list: readonly Uint8Array[];
+}
+
+export type PictureFormat = 'png' | 'mjpeg' | 'tiff' | 'bmp' | 'webp';
+
+/** What is decoded: a file, or pictures. */
+export type Source = { readonly path: string } | Pictures;
+
+export interface Decoded {
+  /** Frames that arrived; a damaged source has fewer than it should. */
+  readonly frames: number;
+  /** ffmpeg's complaint, if it ended in one. */
+  readonly complaint: string;
 }
 
 /**
  * Decodes with ffmpeg, as one stream of small frames from its standard output: nothing but the frames asked for is held.
- * Progress counts these frames. Returns how many frames the source has.
+ * Frames are counted, never timed: the n-th one that the source has is frame n, whatever its time stamp says.
  */
 export async function decodeFrames(
-  source: VideoSource,
+  source: Source,
+  segments: readonly Segment[],
   size: FrameSize,
   control: Control,
   onFrames: (frames: number) => void,
-): Promise<number> {
-  const frameBytes = size.width * size.height * size.channels;
-  const total = source.segments.reduce((sum, { count }) => sum + count, 0);
-  const place = placer(source.segments, frameBytes);
-  const ffmpeg = spawn(ffmpegPath(), ffmpegArguments(source, size, control.threads), {
-    stdio: [source.images ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+): Promise<Decoded> {
+  const frameBytes = size.width * size.height * size.channels * size.bytes;
+  const place = placer(segments, frameBytes);
+  const pictures = 'list' in source ? source : undefined;
+  if (control.signal?.aborted) throw cancelled();
+  const ffmpeg = spawnGroup(ffmpegPath(), ffmpegArguments(source, size, control.threads), {
+    stdio: [pictures ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     windowsHide: true,
-    signal: control.signal,
-    killSignal: 'SIGKILL',
   });
+  const stop = () => killGroup(ffmpeg);
+  control.signal?.addEventListener('abort', stop, { once: true });
   let complaint = '';
   ffmpeg.stderr?.setEncoding('utf8').on('data', (text: string) => {
     if (complaint.length < 4000) complaint += text;
@@ -57,10 +68,12 @@ export async function decodeFrames(
   const exit = new Promise<{ code: number | null; error?: Error }>((done) => {
     ffmpeg.on('error', (error) => done({ code: null, error }));
     ffmpeg.on('close', (code) => done({ code }));
+    // A child of ffmpeg's own wrapper may hold the pipes open after it has been ended.
+    control.signal?.addEventListener('abort', () => done({ code: null }), { once: true });
   });
-  if (source.images && ffmpeg.stdin) {
-    // ffmpeg closes its end at the first image it cannot read: the exit code below tells, not the broken pipe.
-    pipeline(Readable.from(source.images), ffmpeg.stdin).catch(() => {});
+  if (pictures && ffmpeg.stdin) {
+    // ffmpeg closes its end at the first picture it cannot read: the frames that arrive tell, not the broken pipe.
+    pipeline(Readable.from(padded(pictures)), ffmpeg.stdin).catch(() => {});
   }
   let bytes = 0;
   let done = 0;
@@ -68,7 +81,7 @@ export async function decodeFrames(
     for await (const chunk of ffmpeg.stdout as AsyncIterable<Buffer>) {
       place(chunk, bytes);
       bytes += chunk.length;
-      const now = Math.min(total, Math.floor(bytes / frameBytes));
+      const now = Math.floor(bytes / frameBytes);
       if (now > done) onFrames(now - done);
       done = Math.max(done, now);
     }
@@ -77,18 +90,10 @@ export async function decodeFrames(
     if (!control.signal?.aborted) throw error;
   }
   const { code, error } = await exit;
+  control.signal?.removeEventListener('abort', stop);
   if (control.signal?.aborted) throw cancelled();
   if (error) throw cannotStart(error);
-
-  const frames = Math.floor(bytes / frameBytes);
-  const last = source.segments[source.segments.length - 1];
-  const expected = last ? last.start + last.count : 0;
-  if (code !== 0 || frames < expected)
-    throw new ExolamError(
-      'data',
-      `${source.path} is truncated or damaged: ${frames} of ${expected} frames could be decoded${reasonOf(complaint)}`,
-    );
-  return frames;
+  return { frames: Math.floor(bytes / frameBytes), complaint: code === 0 ? '' : reasonOf(complaint) };
 }
 
 /** Copies the bytes of a stream, `position` being the first one's place in it, to the segments they belong to. */
@@ -110,31 +115,75 @@ function placer(
   };
 }
 
+/** The format of an encoded picture, by its first bytes. */
+export function formatOf(bytes: Uint8Array): PictureFormat | undefined {
+  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  if (head.startsWith('\x89PNG')) return 'png';
+  if (head.startsWith('\xff\xd8')) return 'mjpeg';
+  if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'tiff';
+  if (head.startsWith('BM')) return 'bmp';
+  return head.startsWith('RIFF') && head.endsWith('WEBP') ? 'webp' : undefined;
+}
+
+/** Has a picture more than 256 levels? A PNG says so in its header; a TIFF may, and two bytes hold one of 256 as well. */
+export function isDeep(bytes: Uint8Array): boolean {
+  const format = formatOf(bytes);
+  return format === 'tiff' || (format === 'png' && bytes[24] === 16);
+}
+
+/**
+ * Nothing tells ffmpeg where a TIFF in a stream ends, so all are made as long as the longest and come in packets of that
+ * size; pictures of the other formats end where they say.
+ */
+const isPadded = ({ format }: Pictures) => format === 'tiff';
+
+function* padded(pictures: Pictures): Generator<Uint8Array> {
+  const length = longest(pictures);
+  for (const bytes of pictures.list) {
+    yield bytes;
+    if (isPadded(pictures) && bytes.length < length) yield new Uint8Array(length - bytes.length);
+  }
+}
+
+function longest({ list }: Pictures): number {
+  return list.reduce((most, { length }) => Math.max(most, length), 0);
+}
+
 function ffmpegPath(): string {
   return process.env['EXOLAM_FFMPEG'] || 'ffmpeg';
 }
 
-function ffmpegArguments(
-  { path, images, fps }: VideoSource,
-  size: FrameSize,
-  threads: number | undefined,
-): string[] {
-  const pixels = size.channels === 3 ? 'rgb24' : 'gray';
+/** Containers and streams that hold their frames themselves; a playlist would make ffmpeg open other files. */
+const CONTAINERS =
+  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,av1,obu,ivf,flv,ogg,nut,gif,apng,yuv4mpegpipe,m4v,rawvideo,dv';
+
+function ffmpegArguments(source: Source, size: FrameSize, threads: number | undefined): string[] {
+  const deep = size.bytes === 2;
+  const pixels = size.channels === 3 ? (deep ? 'rgb48le' : 'rgb24') : deep ? 'gray16le' : 'gray';
   const filter = [
     // Area averaging keeps small frames free of aliasing; the exact flags make them the same on every machine.
     `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
     `format=${pixels}`,
-    // Every decoded frame is one output frame, whatever its time stamp says: none is dropped, none doubled.
-    `setpts=N/${fps}/TB`,
+    // Every decoded frame is one output frame: its number is its time, in the output's own unit, so none is dropped or doubled.
+    'settb=1/25,setpts=N',
   ].join(',');
+  const input =
+    'list' in source
+      ? [
+          // Named, because ffmpeg cannot guess it from a picture of fewer than some 2,000 bytes.
+          ...['-f', 'image2pipe', '-c:v', source.format],
+          ...(isPadded(source) ? ['-frame_size', String(longest(source))] : []),
+          ...['-i', 'pipe:0'],
+        ]
+      : [
+          ...['-protocol_whitelist', 'file,pipe', '-format_whitelist', CONTAINERS],
+          ...['-i', `file:${resolve(source.path)}`],
+        ];
   return [
     ...['-nostdin', '-hide_banner', '-loglevel', 'error'],
     ...(threads ? ['-threads', String(threads)] : []),
-    // A file must not make ffmpeg open network addresses.
-    ...(images
-      ? ['-f', 'image2pipe', '-i', 'pipe:0']
-      : ['-protocol_whitelist', 'file,pipe', '-i', `file:${resolve(path)}`]),
-    ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filter, '-r', String(fps)],
+    ...input,
+    ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filter, '-r', '25'],
     ...['-f', 'rawvideo', '-pix_fmt', pixels, 'pipe:1'],
   ];
 }

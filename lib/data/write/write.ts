@@ -1,8 +1,7 @@
-import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
-import { cannotWrite } from '../../base/files.js';
+import { writeInPlace } from '../../base/files.js';
 import { type ArraySpec, rowsOf, type TransitionBatch, type TransitionDims } from './batch.js';
 import { writeNpz } from './npz.js';
 import { writeParquet } from './parquet.js';
@@ -34,14 +33,9 @@ export async function writeTransitions(
       { key: 'pairObservationNext', dim: pair ? d : 0, bytes },
     ] satisfies ArraySpec[]
   ).filter(({ dim }) => dim > 0);
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    await write(partial, count, arrays, counted(count, arrays, batches, control));
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw cannotWrite(path, error);
-  }
+  await writeInPlace(path, (partial) =>
+    write(partial, count, arrays, counted(count, arrays, batches, control)),
+  );
 }
 
 /** The writer that a file's name asks for; for a check before any work is done. */

@@ -200,7 +200,7 @@ describe('npz', () => {
       /--distractor 1 needs episodes/,
     );
     expect((await failure(openData(path, { observation: 'x' }))).message).toMatch(
-      /--observation does not apply/,
+      /--observation "x" is not in/,
     );
     expect((await failure(openData(path, { distractor: -1 }))).message).toMatch(
       /^distractor: expected a weight of at least 0 but received -1$/,

@@ -1,156 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, describe, expect, test } from 'vitest';
 import { fillTemplate } from '../../../lib/data/lerobot/meta.js';
 import { type DataOptions, openData } from '../../../lib/data/open.js';
-import { failure, hasSo101, hasUnitree, scratch, so101, unitree } from '../files.js';
-
-const file = scratch();
-const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;
-const WIDTH = 64;
-const HEIGHT = 32;
+import { failure, hasSo101, hasUnitree, so101, unitree } from '../files.js';
+import { dataset, file, HEIGHT, hasFfmpeg, movie, nested, parquet, state, WIDTH } from './make.js';
 
 afterEach(() => {
   delete process.env['EXOLAM_FFMPEG'];
 });
-
-interface Made {
-  readonly version?: string;
-  readonly lengths?: readonly number[];
-  readonly info?: Record<string, unknown>;
-  readonly video?: boolean;
-}
-
-const nested = (width: number, rows: number, value: (row: number, j: number) => number) =>
-  Array.from({ length: rows }, (_, row) => Array.from({ length: width }, (_, j) => value(row, j)));
-
-function parquet(path: string, columns: Record<string, unknown[]>): void {
-  mkdirSync(join(path, '..'), { recursive: true });
-  const columnData = Object.entries(columns).map(([name, data]) => ({ name, data }));
-  const lists = columnData.filter(({ data }) => Array.isArray(data[0])).map(({ name }) => name);
-  const schema: SchemaElement[] = [
-    { name: 'schema', num_children: columnData.length },
-    ...columnData.flatMap(({ name, data }): SchemaElement[] =>
-      lists.includes(name)
-        ? [
-            { name, repetition_type: 'OPTIONAL' as const, num_children: 1, converted_type: 'LIST' as const },
-            { name: 'list', repetition_type: 'REPEATED' as const, num_children: 1 },
-            { name: 'element', repetition_type: 'OPTIONAL' as const, type: 'DOUBLE' as const },
-          ]
-        : [
-            {
-              name,
-              repetition_type: 'OPTIONAL' as const,
-              type: typeof data[0] === 'bigint' ? ('INT64' as const) : ('DOUBLE' as const),
-            },
-          ],
-    ),
-  ];
-  writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData, schema })));
-}
-
-/** A bar of 8 pixels that moves to the right, two pixels a frame, from `first` on; lossless, grey levels 0 and 255. */
-function movie(path: string, frames: number, first = 0): void {
-  mkdirSync(join(path, '..'), { recursive: true });
-  const raw = Buffer.alloc(frames * WIDTH * HEIGHT);
-  for (let t = 0; t < frames; t++)
-    for (let y = 0; y < HEIGHT; y++)
-      for (let x = 0; x < 8; x++) raw[(t * HEIGHT + y) * WIDTH + ((2 * (first + t) + x) % WIDTH)] = 255;
-  const input = [
-    '-f',
-    'rawvideo',
-    '-pix_fmt',
-    'gray',
-    '-s',
-    `${WIDTH}x${HEIGHT}`,
-    '-r',
-    '10',
-    '-i',
-    'pipe:0',
-  ];
-  const made = spawnSync(
-    'ffmpeg',
-    ['-v', 'error', '-y', ...input, '-c:v', 'mpeg4', '-q:v', '1', '-g', '4', path],
-    { input: raw },
-  );
-  if (made.status !== 0) throw new Error(String(made.stderr));
-}
-
-const state = (episode: number, row: number, j: number) => Math.sin(episode * 10 + row * 0.3 + j);
-
-/** A small data set of our own in the layout of a version. */
-function dataset(
-  name: string,
-  { version = 'v2.1', lengths = [6, 7, 8], info = {}, video = false }: Made = {},
-): string {
-  const folder = file(name);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, 'meta'), { recursive: true });
-  const v3 = version === 'v3.0';
-  const content = {
-    codebase_version: version,
-    fps: 10,
-    chunks_size: 1000,
-    data_path: v3
-      ? 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'
-      : 'data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet',
-    video_path: v3
-      ? 'videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4'
-      : 'videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4',
-    features: {
-      'observation.state': { dtype: 'float32', shape: [3] },
-      action: { dtype: 'float32', shape: [2] },
-      'observation.images.top': { dtype: 'video', shape: [HEIGHT, WIDTH, 3] },
-      task: { dtype: 'string', shape: [1] },
-    },
-    ...info,
-  };
-  writeFileSync(join(folder, 'meta', 'info.json'), JSON.stringify(content));
-  const rows = (e: number) => ({
-    'observation.state': nested(3, lengths[e]!, (row, j) => state(e, row, j)),
-    action: nested(2, lengths[e]!, (row, j) => row + j),
-    episode_index: Array.from({ length: lengths[e]! }, () => BigInt(e)),
-    frame_index: Array.from({ length: lengths[e]! }, (_, t) => BigInt(t)),
-  });
-  if (!v3) {
-    const lines = lengths.map((length, episode_index) =>
-      JSON.stringify({ episode_index, tasks: [], length }),
-    );
-    writeFileSync(join(folder, 'meta', 'episodes.jsonl'), `${lines.join('\n')}\n`);
-    lengths.forEach((length, e) => {
-      parquet(join(folder, `data/chunk-000/episode_00000${e}.parquet`), rows(e));
-      if (video)
-        movie(join(folder, `videos/chunk-000/observation.images.top/episode_00000${e}.mp4`), length, 5 * e);
-    });
-    return folder;
-  }
-  const all = lengths.map((_, e) => rows(e));
-  const join3 = (key: keyof ReturnType<typeof rows>) => all.flatMap((part) => part[key] as unknown[]);
-  parquet(join(folder, 'data/chunk-000/file-000.parquet'), {
-    'observation.state': join3('observation.state'),
-    action: join3('action'),
-    episode_index: join3('episode_index'),
-    frame_index: join3('frame_index'),
-  });
-  const from = lengths.map((_, e) => lengths.slice(0, e).reduce((sum, n) => sum + n, 0) / 10);
-  const key = 'videos/observation.images.top';
-  parquet(join(folder, 'meta/episodes/chunk-000/file-000.parquet'), {
-    episode_index: lengths.map((_, e) => BigInt(e)),
-    length: lengths.map(BigInt),
-    'data/chunk_index': lengths.map(() => 0n),
-    'data/file_index': lengths.map(() => 0n),
-    [`${key}/chunk_index`]: lengths.map(() => 0n),
-    [`${key}/file_index`]: lengths.map(() => 0n),
-    [`${key}/from_timestamp`]: from,
-    [`${key}/to_timestamp`]: lengths.map((n, e) => from[e]! + n / 10),
-  });
-  const total = lengths.reduce((sum, n) => sum + n, 0);
-  if (video) movie(join(folder, 'videos/observation.images.top/chunk-000/file-000.mp4'), total);
-  return folder;
-}
 
 const top: DataOptions = { observation: 'observation.images.top', resize: { width: 16, height: 8 } };
 const firstVideo = (folder: string) =>
@@ -251,11 +111,15 @@ describe('what is broken', () => {
     async (share) => {
       const folder = dataset('cut', { video: true });
       truncateSync(firstVideo(folder), Math.floor(readFileSync(firstVideo(folder)).length * share));
-      const { kind, message } = await failure(openData(folder, top));
-      expect(kind).toBe('data');
-      expect(message).toMatch(
-        /episode_000000\.mp4 is truncated or damaged: \d+ of 6 frames could be decoded/,
+      const t = await openData(folder, top);
+      expect([...new Set(t.episode)]).toEqual([1, 2]);
+      expect(t.notes.join('\n')).toMatch(
+        /episode 0 is left out: .*episode_000000\.mp4 is truncated or damaged: \d+ of 6 frames could be decoded/,
       );
+      const { kind, message } = await failure(openData(folder, { ...top, strict: true }));
+      expect(kind).toBe('data');
+      expect(message).toMatch(/episode 0 cannot be read, and --strict asks for all: .*truncated or damaged/);
+      expect((await openData(folder, { ...top, strict: true, exclude: [0] })).count).toBe(t.count);
     },
   );
 
@@ -264,7 +128,9 @@ describe('what is broken', () => {
     async () => {
       const folder = dataset('frames', { video: true });
       movie(firstVideo(folder), 4);
-      expect((await failure(openData(folder, top))).message).toMatch(/4 of 6 frames could be decoded/);
+      expect((await openData(folder, top)).notes.join('\n')).toMatch(
+        /episode 0 is left out: .*4 of 6 frames could be decoded/,
+      );
       movie(firstVideo(folder), 9);
       expect((await openData(folder, top)).notes.join('\n')).toMatch(
         /has 9 frames; the 6 that episode 0 has rows for/,
@@ -282,9 +148,12 @@ describe('what is broken', () => {
   test('a cut Parquet file', async () => {
     const folder = dataset('parquet');
     truncateSync(join(folder, 'data/chunk-000/episode_000001.parquet'), 200);
-    const { kind, message } = await failure(openData(folder));
-    expect(kind).toBe('data');
-    expect(message).toMatch(/episode_000001.parquet cannot be read as Parquet \(truncated or damaged\?\)/);
+    const t = await openData(folder);
+    expect([...new Set(t.episode)]).toEqual([0, 2]);
+    expect(t.notes.join('\n')).toMatch(
+      /episode 1 is left out: .*episode_000001.parquet cannot be read as Parquet \(truncated or damaged\?\)/,
+    );
+    expect((await failure(openData(folder, { strict: true }))).message).toMatch(/--strict asks for all/);
   });
 
   test('a frame left out, a NaN, a width that is not the shape', async () => {
@@ -296,12 +165,26 @@ describe('what is broken', () => {
       episode_index: [1n, 1n, 1n, 1n],
       frame_index: frames,
     });
+    const noted = async () => {
+      const t = await openData(folder);
+      return { rows: t.episode.filter((e) => e === 1).length, notes: t.notes.join('\n') };
+    };
     parquet(path, rows([0n, 1n, 3n, 4n], 5));
-    expect((await failure(openData(folder))).message).toMatch(
-      /frame_index goes from 1 to 3 within episode 1/,
-    );
+    const gap = await noted();
+    expect(gap.rows).toBe(2);
+    expect(gap.notes).toMatch(/frame_index goes from 1 to 3 in episode 1: no transition is made across/);
+    // Over two frames: 0 to 3 and 1 to 4 lead across the gap, and nothing else is there.
+    expect((await openData(folder, { stride: 2 })).episode).not.toContain(1);
+    parquet(path, rows([0n, 1n, 1n, 2n], 5));
+    expect(await noted()).toEqual({
+      rows: 0,
+      notes: expect.stringMatching(/episode 1 is left out: .*frame_index goes from 1 to 1/),
+    });
     parquet(path, rows([0n, 1n, 2n, 3n], Number.NaN));
-    expect((await failure(openData(folder))).message).toMatch(/observation.state: row 2, column 1 is NaN/);
+    expect(await noted()).toEqual({
+      rows: 0,
+      notes: expect.stringMatching(/episode 1 is left out: .*observation.state: row 2, column 1 is NaN/),
+    });
     parquet(path, rows([0n, 1n, 2n, 3n], 5, 4));
     expect((await failure(openData(folder))).message).toMatch(
       /has 4 numbers per row, and 3 in other episodes/,

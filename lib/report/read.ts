@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { ExolamError } from '../base/errors.js';
+import { quote } from '../base/validate.js';
+import type { Analysis } from '../verdict/analysis.js';
+
+const finite = z.number('a number');
+const text = z.string('text');
+const list = <T extends z.ZodType>(of: T) => z.array(of, 'a list');
+
+const estimate = z.object(
+  {
+    value: finite.nullable(),
+    low: finite.nullable(),
+    high: finite.nullable(),
+    training: finite.nullable(),
+    standardError: finite.nullable(),
+    degreesOfFreedom: finite.nullable(),
+    rough: z.boolean('true or false'),
+    reason: text.nullable(),
+  },
+  'an estimate',
+);
+const metrics = z.record(z.string(), estimate, 'an object of estimates');
+
+const remedy = z.looseObject(
+  {
+    remedy: text,
+    parameter: z.union([z.literal('weight'), z.null()], 'a parameter'),
+    latentDim: finite,
+    reached: z.enum(['yes', 'no', 'cannot-tell'], 'yes, no or cannot-tell'),
+    strength: finite.nullable(),
+    strengths: list(finite),
+    before: metrics,
+    after: metrics,
+    note: text.optional(),
+  },
+  'an object',
+);
+
+const verdict = z.looseObject(
+  { answer: text, latentDim: finite, because: text, sentence: text, evidence: list(text) },
+  'an object',
+);
+
+const row = z.looseObject(
+  { latentDim: finite, objective: z.looseObject({ kind: text }, 'an object'), loss: finite, metrics },
+  'an object',
+);
+
+/** What drawing relies on; the rest is shown as it is. */
+const analysis = z.looseObject(
+  {
+    source: z.looseObject({ options: z.record(z.string(), z.unknown(), 'an object') }, 'an object'),
+    transitions: finite,
+    observationDim: finite,
+    actionDim: finite,
+    episodes: finite,
+    units: finite,
+    unit: z.enum(['episode', 'block'], 'episode or block'),
+    folds: list(finite),
+    ridges: list(finite),
+    spectrum: list(finite),
+    level: finite,
+    latent: list(row),
+    remedies: list(remedy),
+    notes: list(text),
+    verdict,
+  },
+  'an object',
+);
+
+/** Is this JSON what `exolam analyze --json` prints? */
+export function isAnalysis(value: unknown): boolean {
+  const a = value as Partial<Analysis> | null;
+  return typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.verdict === 'object';
+}
+
+/** A parsed analysis, checked as far as drawing relies on it. */
+export function readAnalysis(value: unknown, what: string): Analysis {
+  const parsed = analysis.safeParse(value);
+  if (parsed.success) return parsed.data as unknown as Analysis;
+  const [issue] = parsed.error.issues;
+  const path = issue?.path ?? [];
+  const field = path.reduce<string>(
+    (name, key) =>
+      typeof key === 'number' ? `${name}[${key}]` : name ? `${name}.${String(key)}` : String(key),
+    '',
+  );
+  const found = path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+  throw new ExolamError(
+    'data',
+    `${what}: expected the JSON of exolam analyze, but its ${field} is missing or not of its kind: expected ${issue?.message} but received ${quote(found)}`,
+  );
+}
