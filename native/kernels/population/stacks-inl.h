@@ -13,17 +13,7 @@ struct Rows {
   double* noise;  // (blocks, NOISE_GROUPS)
 };
 
-struct Coefficients {
-  const PopulationBatch& batch;
-  std::size_t first, count;
-  vec operator()(std::int32_t column) const {
-    if (column < 0) return splat(1);
-    const double* c = batch.coefficients + static_cast<std::size_t>(column) * batch.count;
-    return gather(first, count, [&](std::size_t i) { return c[i]; });
-  }
-};
-
-static Rows compose(const World& w, const Stack& stack, const Coefficients& coefficient, Arena& arena) {
+static Rows compose(const World& w, const Stack& stack, const Group& group, Arena& arena) {
   const WorldShape& s = w.shape;
   Rows r;
   r.rows = stack_rows(s, stack);
@@ -61,7 +51,7 @@ static Rows compose(const World& w, const Stack& stack, const Coefficients& coef
     if (!alone) clear_lanes(sum, inner * r.cols);
     for (std::int32_t t = 0; t < block.count; ++t) {
       const Term& term = block.terms[t];
-      const vec c = coefficient(term.coefficient) * splat(term.sign);
+      const vec c = group.coefficient(term.coefficient) * splat(term.sign);
       const std::int32_t v = term.variable;
       if (v != ACTION) {
         const std::size_t group = is_observation(v)

@@ -91,24 +91,36 @@ static std::size_t stack_rows(const WorldShape& s, const Stack& stack) {
   return rows;
 }
 
-// Gathers one value per lane; lanes beyond the count repeat the last problem.
-template <class F>
-inline vec gather(std::size_t first, std::size_t count, F value) {
-  double v[LANES];
-  for (std::size_t l = 0; l < LANES; ++l) v[l] = value(first + (l < count ? l : count - 1));
-  return load(v);
-}
+// The problems in the lanes of one vector: `count` of the batch from `first` on; lanes beyond them repeat the
+// last.
+struct Group {
+  const PopulationBatch& batch;
+  std::size_t first, count;
+  std::size_t problem(std::size_t lane) const { return first + (lane < count ? lane : count - 1); }
+  vec column(const double* values) const {
+    double v[LANES];
+    for (std::size_t l = 0; l < LANES; ++l) v[l] = values[problem(l)];
+    return load(v);
+  }
+  vec parameter(Parameter p) const {
+    return column(batch.parameters + static_cast<std::size_t>(p) * batch.count);
+  }
+  vec coefficient(std::int32_t index) const {
+    if (index < 0) return splat(1);
+    return column(batch.coefficients + static_cast<std::size_t>(index) * batch.count);
+  }
+};
 
 // (rows, cols) of a stack of matrices that each problem picks by matrix_index; rows beyond `rows` of the
 // target are zero.
-static double* gather_matrix(const PopulationBatch& batch, std::size_t first, std::size_t count,
-                             const double* stack, std::size_t rows, std::size_t cols, std::size_t padded_rows,
-                             std::size_t padded_cols, Arena& arena) {
+static double* gather_matrix(const Group& group, const double* stack, std::size_t rows, std::size_t cols,
+                             std::size_t padded_rows, std::size_t padded_cols, Arena& arena) {
+  const std::int32_t* picks = group.batch.matrix_index + group.first;
   double* out = arena.take(padded_rows, padded_cols);
   if (padded_rows != rows || padded_cols != cols) clear_lanes(out, padded_rows * padded_cols);
-  const std::int32_t common = batch.matrix_index[first];
+  const std::int32_t common = picks[0];
   bool shared = true;
-  for (std::size_t l = 1; l < count; ++l) shared &= batch.matrix_index[first + l] == common;
+  for (std::size_t l = 1; l < group.count; ++l) shared &= picks[l] == common;
   if (shared) {
     const double* from = stack + static_cast<std::size_t>(common) * rows * cols;
     for (std::size_t i = 0; i < rows; ++i)
@@ -116,68 +128,53 @@ static double* gather_matrix(const PopulationBatch& batch, std::size_t first, st
     return out;
   }
   for (std::size_t l = 0; l < LANES; ++l) {
-    const std::size_t problem = first + (l < count ? l : count - 1);
-    const double* from = stack + static_cast<std::size_t>(batch.matrix_index[problem]) * rows * cols;
+    const std::int32_t pick = picks[l < group.count ? l : group.count - 1];
+    const double* from = stack + static_cast<std::size_t>(pick) * rows * cols;
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < cols; ++j) out[(i * padded_cols + j) * LANES + l] = from[i * cols + j];
   }
   return out;
 }
 
-// Dense loadings of every variable that the objective or the metrics need: theory.md section 1.
-static World build_world(const PopulationBatch& batch, std::size_t first, std::size_t count,
-                         const WorldShape& s, Arena& arena) {
-  World w;
-  w.shape = s;
-  const auto parameter = [&](Parameter p) {
-    const double* column = batch.parameters + static_cast<std::size_t>(p) * batch.count;
-    return gather(first, count, [&](std::size_t i) { return column[i]; });
-  };
-  const vec rho_s = parameter(ENDOGENOUS_DECAY), rho_x = parameter(EXOGENOUS_DECAY);
-  const vec action_scale = parameter(ACTION_SCALE), exogenous_scale = parameter(EXOGENOUS_SCALE);
-  const vec policy = parameter(POLICY_NOISE), process = parameter(PROCESS_NOISE);
-  const vec feedback_s = parameter(STATE_FEEDBACK), feedback_x = parameter(EXOGENOUS_FEEDBACK);
-  const vec share = parameter(ACTION_EXOGENOUS_CORRELATION);
-  w.sensor = parameter(SENSOR_NOISE);
-  w.one = splat(1);
-
-  const std::size_t qs = s.ds + s.dx;
-  const double* mixing = gather_matrix(batch, first, count, batch.mixing, s.q, qs, s.qe, qs, arena);
-  const double* effect =
-      gather_matrix(batch, first, count, batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
-  const double* gain_s =
-      gather_matrix(batch, first, count, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
-  const double* gain_x =
-      gather_matrix(batch, first, count, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
-  w.projection = s.projected ? gather_matrix(batch, first, count, batch.projection, s.projected, s.q,
-                                             s.projected, s.qe, arena)
-                             : nullptr;
-  w.projection_gram = nullptr;
-  if (s.projected) {
-    w.projection_gram = arena.take(s.projected, s.projected);
-    gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
-  }
-
-  const std::size_t acts = s.at_wx;  // columns that a reaches
-  double* a = arena.take(s.da, acts);
-  clear_lanes(a, s.da * acts);
+// a = feedback_s K_s s + feedback_x K_x x + policyNoise u, (da, at_wx).
+static double* action_rows(const Group& group, const WorldShape& s, Arena& arena) {
+  const PopulationBatch& batch = group.batch;
+  const vec feedback_s = group.parameter(STATE_FEEDBACK), feedback_x = group.parameter(EXOGENOUS_FEEDBACK);
+  const vec policy = group.parameter(POLICY_NOISE);
+  const double* gain_s = gather_matrix(group, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
+  const double* gain_x = gather_matrix(group, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
+  const std::size_t cols = s.at_wx;
+  double* a = arena.take(s.da, cols);
+  clear_lanes(a, s.da * cols);
   for (std::size_t i = 0; i < s.da; ++i) {
-    for (std::size_t j = 0; j < s.ds; ++j) put(a, i * acts + j, feedback_s * at(gain_s, i * s.ds + j));
-    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * acts + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
-    put(a, i * acts + s.at_u + i, policy);
+    for (std::size_t j = 0; j < s.ds; ++j) put(a, i * cols + j, feedback_s * at(gain_s, i * s.ds + j));
+    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * cols + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
+    put(a, i * cols + s.at_u + i, policy);
   }
+  return a;
+}
 
-  // x' = rho_x x + exogenousScale w_x; coordinate i < da of w_x shares part of u_i and keeps unit variance.
+// x' = rho_x x + exogenousScale w_x, (dx, at_ws); coordinate i < da of w_x shares part of u_i and keeps unit
+// variance.
+static double* exogenous_next_loadings(const Group& group, const WorldShape& s, Arena& arena) {
+  const vec rho_x = group.parameter(EXOGENOUS_DECAY), scale = group.parameter(EXOGENOUS_SCALE);
+  const vec share = group.parameter(ACTION_EXOGENOUS_CORRELATION);
   double* x_next = arena.take(s.dx, s.at_ws);
   clear_lanes(x_next, s.dx * s.at_ws);
   for (std::size_t i = 0; i < s.dx; ++i) {
     const vec shared = i < s.da ? share : splat(0);
     put(x_next, i * s.at_ws + s.ds + i, rho_x);
-    if (i < s.da) put(x_next, i * s.at_ws + s.at_u + i, exogenous_scale * shared);
-    put(x_next, i * s.at_ws + s.at_wx + i, exogenous_scale * sqrt(splat(1) - shared * shared));
+    if (i < s.da) put(x_next, i * s.at_ws + s.at_u + i, scale * shared);
+    put(x_next, i * s.at_ws + s.at_wx + i, scale * sqrt(splat(1) - shared * shared));
   }
+  return x_next;
+}
 
-  // How an action shows in o', (qe,da).
+// How an action shows in o', (qe, da): actionScale E_s B for mixing [E_s E_x].
+static double* shown_actions(const Group& group, const WorldShape& s, const double* mixing, Arena& arena) {
+  const std::size_t qs = s.ds + s.dx;
+  const vec action_scale = group.parameter(ACTION_SCALE);
+  const double* effect = gather_matrix(group, group.batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
   double* shows = arena.take(s.qe, s.da);
   for (std::size_t i = 0; i < s.qe; ++i)
     for (std::size_t j = 0; j < s.da; ++j) {
@@ -185,39 +182,83 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
       for (std::size_t k = 0; k < s.ds; ++k) v = fma(at(mixing, i * qs + k), at(effect, k * s.da + j), v);
       put(shows, i * s.da + j, action_scale * v);
     }
-  // o' of the transition, or of its pair: the same s', a fresh x'.
-  const auto observe_next = [&](bool pair) {
-    const std::size_t cols = pair ? s.pd : s.at_x2;
-    double* o = arena.take(s.qe, cols);
-    clear_lanes(o, s.qe * cols);
-    for (std::size_t i = 0; i < s.qe; ++i) {
-      double* row = o + i * cols * LANES;
-      if (s.feedback)
-        for (std::size_t j = 0; j < qs; ++j) {
-          vec v = splat(0);
-          for (std::size_t k = 0; k < s.da; ++k) v = fma(at(shows, i * s.da + k), at(a, k * acts + j), v);
-          put(row, j, v);
-        }
-      for (std::size_t j = 0; j < s.da; ++j) put(row, s.at_u + j, policy * at(shows, i * s.da + j));
-      for (std::size_t j = 0; j < s.ds; ++j) {
-        const vec m = at(mixing, i * qs + j);
-        put(row, j, fma(rho_s, m, at(row, j)));
-        if (s.process) put(row, s.at_ws + j, process * m);
+  return shows;
+}
+
+// What o' is made of.
+struct NextParts {
+  const double *mixing, *shows, *action, *exogenous_next;
+};
+
+// o' of the transition, or of its pair: the same s', a fresh x'.
+static double* next_observation(const Group& group, const WorldShape& s, const NextParts& parts, bool pair,
+                                Arena& arena) {
+  const vec rho_s = group.parameter(ENDOGENOUS_DECAY), rho_x = group.parameter(EXOGENOUS_DECAY);
+  const vec scale = group.parameter(EXOGENOUS_SCALE), policy = group.parameter(POLICY_NOISE);
+  const vec process = group.parameter(PROCESS_NOISE);
+  const double *mixing = parts.mixing, *shows = parts.shows, *x_next = parts.exogenous_next;
+  const std::size_t qs = s.ds + s.dx, cols = pair ? s.pd : s.at_x2;
+  double* o = arena.take(s.qe, cols);
+  clear_lanes(o, s.qe * cols);
+  for (std::size_t i = 0; i < s.qe; ++i) {
+    double* row = o + i * cols * LANES;
+    if (s.feedback)
+      for (std::size_t j = 0; j < qs; ++j) {
+        vec v = splat(0);
+        for (std::size_t k = 0; k < s.da; ++k)
+          v = fma(at(shows, i * s.da + k), at(parts.action, k * s.at_wx + j), v);
+        put(row, j, v);
       }
-      for (std::size_t j = 0; j < s.dx; ++j) {
-        const vec m = at(mixing, i * qs + s.ds + j);
-        if (pair) {
-          put(row, s.at_x2 + j, rho_x * m);
-          put(row, s.at_w2 + j, exogenous_scale * m);
-          continue;
-        }
-        put(row, s.ds + j, fma(rho_x, m, at(row, s.ds + j)));
-        if (j < s.da) put(row, s.at_u + j, fma(at(x_next, j * s.at_ws + s.at_u + j), m, at(row, s.at_u + j)));
-        put(row, s.at_wx + j, at(x_next, j * s.at_ws + s.at_wx + j) * m);
-      }
+    for (std::size_t j = 0; j < s.da; ++j) put(row, s.at_u + j, policy * at(shows, i * s.da + j));
+    for (std::size_t j = 0; j < s.ds; ++j) {
+      const vec m = at(mixing, i * qs + j);
+      put(row, j, fma(rho_s, m, at(row, j)));
+      if (s.process) put(row, s.at_ws + j, process * m);
     }
-    return o;
-  };
+    for (std::size_t j = 0; j < s.dx; ++j) {
+      const vec m = at(mixing, i * qs + s.ds + j);
+      if (pair) {
+        put(row, s.at_x2 + j, rho_x * m);
+        put(row, s.at_w2 + j, scale * m);
+        continue;
+      }
+      put(row, s.ds + j, fma(rho_x, m, at(row, s.ds + j)));
+      if (j < s.da) put(row, s.at_u + j, fma(at(x_next, j * s.at_ws + s.at_u + j), m, at(row, s.at_u + j)));
+      put(row, s.at_wx + j, at(x_next, j * s.at_ws + s.at_wx + j) * m);
+    }
+  }
+  return o;
+}
+
+// o of the pair, (qe, at_x2 + dx): the same s, a fresh x.
+static double* pair_observation(const WorldShape& s, const double* mixing, Arena& arena) {
+  const std::size_t qs = s.ds + s.dx, cols = s.at_x2 + s.dx;
+  double* o = arena.take(s.qe, cols);
+  clear_lanes(o, s.qe * cols);
+  for (std::size_t i = 0; i < s.qe; ++i) {
+    for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
+    for (std::size_t j = 0; j < s.dx; ++j) put(o, i * cols + s.at_x2 + j, at(mixing, i * qs + s.ds + j));
+  }
+  return o;
+}
+
+// Dense loadings of every variable that the objective or the metrics need: theory.md section 1.
+static World build_world(const Group& group, const WorldShape& s, Arena& arena) {
+  World w;
+  w.shape = s;
+  w.sensor = group.parameter(SENSOR_NOISE);
+  w.one = splat(1);
+  const std::size_t qs = s.ds + s.dx;
+  double* mixing = gather_matrix(group, group.batch.mixing, s.q, qs, s.qe, qs, arena);
+  w.projection = nullptr;
+  w.projection_gram = nullptr;
+  if (s.projected) {
+    w.projection = gather_matrix(group, group.batch.projection, s.projected, s.q, s.projected, s.qe, arena);
+    w.projection_gram = arena.take(s.projected, s.projected);
+    gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
+  }
+  w.exogenous_next = exogenous_next_loadings(group, s, arena);
+
   for (double*& v : w.variable) v = nullptr;
   for (std::size_t& c : w.cols) c = 0;
   for (std::size_t& c : w.from) c = 0;
@@ -225,21 +266,15 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
     w.variable[v] = loadings;
     w.cols[v] = cols;
   };
-  w.exogenous_next = x_next;
-  have(OBSERVATION, const_cast<double*>(mixing), qs);
-  have(OBSERVATION_NEXT, observe_next(false), s.at_x2);
-  have(ACTION, a, acts);
+  double* a = action_rows(group, s, arena);
+  const NextParts parts{mixing, shown_actions(group, s, mixing, arena), a, w.exogenous_next};
+  have(OBSERVATION, mixing, qs);
+  have(OBSERVATION_NEXT, next_observation(group, s, parts, false, arena), s.at_x2);
+  have(ACTION, a, s.at_wx);
   w.from[ACTION] = s.feedback ? 0 : s.at_u;
   if (s.pair) {
-    const std::size_t cols = s.at_x2 + s.dx;
-    double* o = arena.take(s.qe, cols);
-    clear_lanes(o, s.qe * cols);
-    for (std::size_t i = 0; i < s.qe; ++i) {
-      for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
-      for (std::size_t j = 0; j < s.dx; ++j) put(o, i * cols + s.at_x2 + j, at(mixing, i * qs + s.ds + j));
-    }
-    have(PAIR_OBSERVATION, o, cols);
-    have(PAIR_OBSERVATION_NEXT, observe_next(true), s.pd);
+    have(PAIR_OBSERVATION, pair_observation(s, mixing, arena), s.at_x2 + s.dx);
+    have(PAIR_OBSERVATION_NEXT, next_observation(group, s, parts, true, arena), s.pd);
   }
   w.exogenous_mixing = arena.take(s.qe, s.dx);
   for (std::size_t i = 0; i < s.qe; ++i)

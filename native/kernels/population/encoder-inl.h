@@ -1,0 +1,73 @@
+// The encoder z = C o + D o' in the reduced basis.
+#pragma once
+#include "kernels/population/spectrum-inl.h"
+
+struct Encoder {
+  std::size_t rows;
+  double *c, *d;                   // (rows, qe); rows that are no latents of the reduced basis are zero
+  vec complement_c, complement_d;  // z = c n_o + d n_o' on a coordinate of the complement
+};
+
+// Adds sign times weights (rows, stack.rows) on the observations of one block.
+static void add_block(Encoder& encoder, const World& w, const Group& group, const Rows& stack,
+                      const Block& block, std::int32_t b, const double* weights, vec sign, Arena local) {
+  const WorldShape& s = w.shape;
+  const std::size_t rows = encoder.rows;
+  double* part = local.take(rows, s.qe);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < s.qe; ++j) {
+      vec v = splat(0);
+      if (!stack.through[b])
+        v = at(weights, i * stack.rows + stack.begin[b] + j);
+      else
+        for (std::size_t m = 0; m < s.projected; ++m)
+          v = fma(at(weights, i * stack.rows + stack.begin[b] + m), at(w.projection, m * s.qe + j), v);
+      put(part, i * s.qe + j, v);
+    }
+  for (std::int32_t t = 0; t < block.count; ++t) {
+    const Term& term = block.terms[t];
+    if (term.variable > OBSERVATION_NEXT) continue;
+    double* target = term.variable == OBSERVATION ? encoder.c : encoder.d;
+    const vec factor = sign * group.coefficient(term.coefficient) * splat(term.sign);
+    for (std::size_t i = 0; i < rows * s.qe; ++i) put(target, i, fma(factor, at(part, i), at(target, i)));
+  }
+}
+
+// The complement's weights go apart, and rows that are no latents become zero.
+static void part_complement(Encoder& encoder, const WorldShape& s, const Spectrum& spectrum) {
+  double *c = encoder.c, *d = encoder.d;
+  for (std::size_t i = 0; i < encoder.rows; ++i) {
+    if (s.noise) {
+      const mask complement = (mask)(at(spectrum.complement, i) > splat(0.5));
+      encoder.complement_c = select(complement, at(c, i * s.qe + s.q), encoder.complement_c);
+      encoder.complement_d = select(complement, at(d, i * s.qe + s.q), encoder.complement_d);
+    }
+    const mask in = (mask)(at(spectrum.kept, i) > splat(0.5));
+    for (std::size_t j = 0; j < s.qe; ++j) {
+      const bool reduced = j < s.q;
+      put(c, i * s.qe + j, reduced ? select(in, at(c, i * s.qe + j), splat(0)) : splat(0));
+      put(d, i * s.qe + j, reduced ? select(in, at(d, i * s.qe + j), splat(0)) : splat(0));
+    }
+  }
+}
+
+static Encoder encoder_of(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
+                          Arena& arena) {
+  const WorldShape& s = w.shape;
+  const Objective& objective = group.batch.objective;
+  const std::size_t rows = spectrum.rows;
+  Encoder encoder{rows, arena.take(rows, s.qe), arena.take(rows, s.qe), splat(0), splat(0)};
+  clear_lanes(encoder.c, rows * s.qe);
+  clear_lanes(encoder.d, rows * s.qe);
+  for (std::int32_t b = 0; b < p.e.blocks; ++b)
+    add_block(encoder, w, group, p.e, objective.e.blocks[b], b, spectrum.g, splat(1), arena);
+  if (objective.innovation && p.f.rows) {
+    Arena local = arena;
+    double* regression = local.take(rows, p.f.rows);
+    gemm_nt_lanes(regression, spectrum.g, p.re.gamma, rows, p.f.rows, p.e.rows, false);
+    for (std::int32_t b = 0; b < p.f.blocks; ++b)
+      add_block(encoder, w, group, p.f, objective.f.blocks[b], b, regression, splat(-1), local);
+  }
+  part_complement(encoder, s, spectrum);
+  return encoder;
+}
