@@ -1,5 +1,6 @@
 // The symmetric eigenproblem of the *dense* family of kernels.h.
 #pragma once
+#include "kernels/arena-inl.h"
 #include "kernels/dense/gemm-inl.h"
 #include "kernels/lanes/eigen-inl.h"
 
@@ -22,16 +23,11 @@ inline std::size_t eigen_stride(std::size_t n) { return padded(n, PANEL) + 8; }
 
 struct EigenWork {
   double *t, *d, *e, *tau, *w, *u, *c, *s;
-  std::size_t ld, size;
+  std::size_t ld;
 };
-inline EigenWork eigen_layout(double* work, std::size_t n) {
+inline EigenWork eigen_layout(Arena& arena, std::size_t n) {
   EigenWork o{};
-  std::size_t used = 0;
-  const auto take = [&](std::size_t count) {
-    double* p = work + used;
-    used += padded(count, 8);
-    return p;
-  };
+  const auto take = [&](std::size_t count) { return arena.doubles(count); };
   o.ld = eigen_stride(n);
   o.t = take(padded(n, LANES) * o.ld);
   o.d = take(n);
@@ -41,10 +37,13 @@ inline EigenWork eigen_layout(double* work, std::size_t n) {
   o.u = take(2 * REFLECTIONS * n);
   o.c = take(SWEEPS * n);
   o.s = take(SWEEPS * n);
-  o.size = used;
   return o;
 }
-inline std::size_t eigen_work(std::size_t n) { return eigen_layout(nullptr, n).size + 8; }
+inline std::size_t eigen_aligned_work(std::size_t n) {
+  return scratch_of([&](Arena arena) { eigen_layout(arena, n); });
+}
+// Callers' memory may begin anywhere: up to a cache line is left out.
+inline std::size_t eigen_work(std::size_t n) { return eigen_aligned_work(n) + 8; }
 
 inline double sum_of(vec v) {
   double sum = v[0];
@@ -340,7 +339,8 @@ inline bool eigen(double* a, std::size_t n, double* w, double* work) {
   const double largest = largest_of(a, n * n);
   if (!(largest < __builtin_inf())) return false;
   const std::size_t to_line = (64 - (std::uintptr_t)work % 64) % 64 / sizeof(double);
-  const EigenWork o = eigen_layout(work + to_line, n);
+  Arena arena = arena_over(work + to_line, [&] { return eigen_aligned_work(n); });
+  const EigenWork o = eigen_layout(arena, n);
 
   const double power = power_below(largest), down = 1 / power;
   for (std::size_t i = 0; i < padded(n, LANES); ++i) {

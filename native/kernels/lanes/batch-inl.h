@@ -74,12 +74,16 @@ inline void eigen_output_lanes(const EigenLanes& x, std::size_t n, std::size_t p
 
 template <int GROUPS>
 inline void eigen_groups_lanes(const double* matrices, std::size_t n, std::size_t count, double* values,
-                               double* vectors, double* work) {
+                               double* vectors, Arena arena) {
   EigenLanes x[GROUPS];
-  const std::size_t nn = n * n, share = nn * LANES + eigen_lanes_work(n);
+  const std::size_t nn = n * n;
+  for (int g = 0; g < GROUPS; ++g) {
+    double* a = arena.take(n, n);
+    x[g] = eigen_arrays_lanes(a, n, arena);
+  }
+  if (arena.counts()) return;
   for (int g = 0; g < GROUPS; ++g) {
     const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
-    x[g] = eigen_arrays_lanes(work + g * share, n, work + g * share + nn * LANES);
     interleave_lower_lanes(ProblemLanes(matrices + first * nn, nn, present), n, x[g].a);
     eigen_reduce_lanes(x[g], n);
   }
@@ -93,28 +97,45 @@ inline void eigen_groups_lanes(const double* matrices, std::size_t n, std::size_
 
 // See kernels.h. Two vectors of problems side by side while both fit into the nearest cache.
 constexpr std::size_t EIGEN_PAIRED = 24;
+inline std::size_t eigen_batch_work(std::size_t n) {
+  return scratch_of([&](const Arena& arena) {
+    if (n <= EIGEN_PAIRED)
+      eigen_groups_lanes<2>(nullptr, n, 0, nullptr, nullptr, arena);
+    else
+      eigen_groups_lanes<1>(nullptr, n, 0, nullptr, nullptr, arena);
+  });
+}
 inline void eigen_batch(const double* matrices, std::size_t n, std::size_t count, double* values,
                         double* vectors, double* work) {
+  const Arena arena = arena_over(work, [&] { return eigen_batch_work(n); });
   while (count > 0) {
     const std::size_t most = n <= EIGEN_PAIRED ? 2 * LANES : LANES, present = count < most ? count : most;
     if (present > LANES)
-      eigen_groups_lanes<2>(matrices, n, present, values, vectors, work);
+      eigen_groups_lanes<2>(matrices, n, present, values, vectors, arena);
     else
-      eigen_groups_lanes<1>(matrices, n, present, values, vectors, work);
+      eigen_groups_lanes<1>(matrices, n, present, values, vectors, arena);
     matrices += present * n * n;
     values += present * n;
     vectors += present * n * n;
     count -= present;
   }
 }
-inline std::size_t eigen_batch_work(std::size_t n) {
-  return (n <= EIGEN_PAIRED ? 2 : 1) * (n * n * LANES + eigen_lanes_work(n));
+
+struct CholeskyArrays {
+  double *a, *x, *pivot;
+};
+inline CholeskyArrays cholesky_arrays(std::size_t n, std::size_t m, Arena& arena) {
+  return {arena.take(n, n), arena.take(n, m), arena.take(1, 1)};
+}
+inline std::size_t cholesky_batch_work(std::size_t n, std::size_t m) {
+  return scratch_of([&](Arena arena) { cholesky_arrays(n, m, arena); });
 }
 
 // See kernels.h.
 inline void cholesky_solve_batch(const double* matrices, const double* right_sides, std::size_t n,
                                  std::size_t m, std::size_t count, double* solutions, double* work) {
-  double *a = work, *x = a + n * n * LANES, *pivot = x + n * m * LANES;
+  Arena arena = arena_over(work, [&] { return cholesky_batch_work(n, m); });
+  const auto [a, x, pivot] = cholesky_arrays(n, m, arena);
   for (std::size_t first = 0; first < count; first += LANES) {
     const std::size_t present = count - first < LANES ? count - first : LANES;
     interleave_lower_lanes(ProblemLanes(matrices + first * n * n, n * n, present), n, a);
@@ -127,4 +148,3 @@ inline void cholesky_solve_batch(const double* matrices, const double* right_sid
     deinterleave_lanes(x, n * m, present, solutions + first * n * m);
   }
 }
-inline std::size_t cholesky_batch_work(std::size_t n, std::size_t m) { return (n * n + n * m + 1) * LANES; }

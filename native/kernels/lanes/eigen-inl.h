@@ -1,5 +1,6 @@
 // The symmetric eigenproblem of the *lanes* family of kernels.h.
 #pragma once
+#include "kernels/arena-inl.h"
 #include "kernels/lanes/cholesky-inl.h"
 
 // A = Q T Q^T by Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T.
@@ -21,9 +22,6 @@ constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its squ
 // Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
 // apart: rows a power of two apart would fall into the same cache sets.
 inline std::size_t eigen_stride_lanes(std::size_t n) { return ((n + 1) & ~std::size_t{3}) + 2; }
-inline std::size_t eigen_lanes_work(std::size_t n) {
-  return (n * eigen_stride_lanes(n) + (6 + 4 * EIGEN_DELAY) * n) * LANES + EIGEN_DELAY * n;
-}
 
 // Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k]
 // its factor: H = 1 - t v v^T. The update A -= v p^T + p v^T of a step is applied in the next one, in the
@@ -477,28 +475,25 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
 }
 
 // The arrays of one vector of problems, a (n,n,L) apart.
-inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, double* work) {
-  const std::size_t row = n * LANES;
+inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, Arena& arena) {
   EigenLanes x{};
-  const auto take = [&](std::size_t count) {
-    double* array = work;
-    work += count;
-    return array;
-  };
   x.a = a;
-  x.z = take(n * eigen_stride_lanes(n) * LANES);
-  x.d = take(row);
-  x.f = take(row);
-  x.g = take(row);
-  x.t = take(row);
-  x.p = take(row);
-  x.q = take(row);
-  x.rotations.u = take(EIGEN_DELAY * row);
-  x.rotations.v = take(EIGEN_DELAY * row);
-  x.rotations.fx = take(EIGEN_DELAY * row);
-  x.rotations.fy = take(EIGEN_DELAY * row);
-  x.rotations.swaps = take(EIGEN_DELAY * n);
+  x.z = arena.take(n, eigen_stride_lanes(n));
+  x.d = arena.take(n, 1);
+  x.f = arena.take(n, 1);
+  x.g = arena.take(n, 1);
+  x.t = arena.take(n, 1);
+  x.p = arena.take(n, 1);
+  x.q = arena.take(n, 1);
+  x.rotations.u = arena.take(EIGEN_DELAY, n);
+  x.rotations.v = arena.take(EIGEN_DELAY, n);
+  x.rotations.fx = arena.take(EIGEN_DELAY, n);
+  x.rotations.fy = arena.take(EIGEN_DELAY, n);
+  x.rotations.swaps = arena.doubles(EIGEN_DELAY * n);
   return x;
+}
+inline std::size_t eigen_lanes_work(std::size_t n) {
+  return scratch_of([&](Arena arena) { eigen_arrays_lanes(nullptr, n, arena); });
 }
 
 // From a to d, f = e and z.
@@ -546,12 +541,13 @@ inline void eigen_rank_lanes(EigenLanes& x, std::size_t n) {
   }
 }
 
-// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read. Not
+// a (n,n,L), w (n,L): see kernels.h. Only the lower triangle of a is read. Not
 // sorted, eigenvectors stay where their coordinates are: coordinates at the end that are coupled to each
 // other alone keep the last rows.
-inline void eigen_lanes(double* a, double* w, std::size_t n, double* work, bool sorted) {
+inline void eigen_lanes(double* a, double* w, std::size_t n, Arena arena, bool sorted) {
   const std::size_t ld = eigen_stride_lanes(n);
-  EigenLanes x = eigen_arrays_lanes(a, n, work);
+  EigenLanes x = eigen_arrays_lanes(a, n, arena);
+  if (arena.counts()) return;
   eigen_reduce_lanes(x, n);
   implicit_ql_lanes<1>(&x, ld, n);
   eigen_rank_lanes(x, n);
@@ -591,5 +587,5 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work, bool 
 
 // In descending order: see kernels.h.
 inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
-  eigen_lanes(a, w, n, work, true);
+  eigen_lanes(a, w, n, arena_over(work, [&] { return eigen_lanes_work(n); }), true);
 }

@@ -38,7 +38,8 @@ static mask semidefinite_factor(double* a, std::size_t n) {
 // of the largest, in the order of eigen_lanes without sorting.
 static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
   double* w = arena.take(n, 1);
-  eigen_lanes(a, w, n, arena.next, false);
+  eigen_lanes(a, w, n, arena, false);
+  if (arena.counts()) return;
   vec largest = splat(0);
   for (std::size_t j = 0; j < n; ++j) largest = max(at(w, j), largest);
   const vec cut = tolerance * largest;
@@ -76,10 +77,17 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
   g.factor = covariance(w, f, f, arena);
   if (w.shape.noise) {
     g.noise = arena.take(f.rows, f.rows);
-    clear_lanes(g.noise, f.rows * f.rows);
-    add_noise_covariance(w, f, f, g.noise);
+    if (!arena.counts()) {
+      clear_lanes(g.noise, f.rows * f.rows);
+      add_noise_covariance(w, f, f, g.noise);
+    }
   }
   double* whole = arena.take(f.rows, f.rows);
+  if (arena.counts()) {
+    g.whitening = whole;
+    whitening_rows(g.whitening, f.rows, tolerance, arena);
+    return g;
+  }
   memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
   double pivot[LANES];
   cholesky_lanes(g.factor, f.rows, pivot);
@@ -108,6 +116,13 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
   if (g.whitening) {
     careful = arena.take(nf, n);
     seen = arena.take(nf, n);
+  }
+  double* dense = arena.take(n, cols);
+  r.dense = dense;
+  Arena local = arena;
+  double* predicted = local.take(n, f_cols);
+  if (arena.counts()) return r;
+  if (careful) {
     gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
     gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
   }
@@ -115,17 +130,12 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
   if (careful)
     for (std::size_t i = 0; i < nf * n; ++i)
       put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
-  Arena local = arena;
-  double* dense = local.take(v.rows, cols);
-  arena = local;
-  double* predicted = local.take(v.rows, f_cols);
   gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
   for (std::size_t i = 0; i < v.rows; ++i)
     for (std::size_t j = 0; j < cols; ++j) {
       const vec own = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
       put(dense, i * cols + j, j < f_cols ? own - at(predicted, i * f_cols + j) : own);
     }
-  r.dense = dense;
   return r;
 }
 
@@ -135,19 +145,22 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
                                    Arena& arena) {
   const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
   double* out = arena.take(na, nb);
-  loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb, later(a.from, b.from));
+  const bool works = !arena.counts();
+  if (works) loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb, later(a.from, b.from));
   if (!w.shape.noise) return out;
-  add_noise_covariance(w, *a.v, *b.v, out);
+  if (works) add_noise_covariance(w, *a.v, *b.v, out);
   if (nf == 0) return out;
   Arena local = arena;
   // out -= left^T right for the noise that f shares with one of the two.
   const auto subtract = [&](const double* left, const double* right) {
     double* product = local.take(na, nb);
+    if (!works) return;
     gemm_tn_lanes(product, left, right, na, nb, nf, false);
     for (std::size_t i = 0; i < na * nb; ++i) put(out, i, at(out, i) - at(product, i));
   };
   const auto shared = [&](const Rows& v) {
     double* with_f = local.take(nf, v.rows);
+    if (!works) return with_f;
     clear_lanes(with_f, nf * v.rows);
     add_noise_covariance(w, *g.f, v, with_f);
     return with_f;
@@ -156,6 +169,7 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
   if (b.gamma && a.v->noisy) subtract(shared(*a.v), b.gamma);
   if (a.gamma && b.gamma) {
     double* weighted = local.take(nf, nb);
+    if (!works) return out;
     gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
     gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
   }

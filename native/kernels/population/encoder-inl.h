@@ -14,6 +14,7 @@ static void add_block(Encoder& encoder, const World& w, const Group& group, cons
   const WorldShape& s = w.shape;
   const std::size_t rows = encoder.rows;
   double* part = local.take(rows, s.qe);
+  if (local.counts()) return;
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < s.qe; ++j) {
       vec v = splat(0);
@@ -57,17 +58,20 @@ static Encoder encoder_of(const World& w, const Group& group, const Problem& p, 
   const Objective& objective = group.batch.objective;
   const std::size_t rows = spectrum.rows;
   Encoder encoder{rows, arena.take(rows, s.qe), arena.take(rows, s.qe), splat(0), splat(0)};
-  clear_lanes(encoder.c, rows * s.qe);
-  clear_lanes(encoder.d, rows * s.qe);
+  const bool works = !arena.counts();
+  if (works) {
+    clear_lanes(encoder.c, rows * s.qe);
+    clear_lanes(encoder.d, rows * s.qe);
+  }
   for (std::int32_t b = 0; b < p.e.blocks; ++b)
     add_block(encoder, w, group, p.e, objective.e.blocks[b], b, spectrum.g, splat(1), arena);
   if (objective.innovation && p.f.rows) {
     Arena local = arena;
     double* regression = local.take(rows, p.f.rows);
-    gemm_nt_lanes(regression, spectrum.g, p.re.gamma, rows, p.f.rows, p.e.rows, false);
+    if (works) gemm_nt_lanes(regression, spectrum.g, p.re.gamma, rows, p.f.rows, p.e.rows, false);
     for (std::int32_t b = 0; b < p.f.blocks; ++b)
       add_block(encoder, w, group, p.f, objective.f.blocks[b], b, regression, splat(-1), local);
   }
-  part_complement(encoder, s, spectrum);
+  if (works) part_complement(encoder, s, spectrum);
   return encoder;
 }

@@ -55,13 +55,14 @@ static LatentMoments moments_given_o(const World& w, const Group& group, const P
   const double* s_ra = residual_covariance(w, seen.given, seen.r_next, seen.r_a, arena);
   const double* s_rx = residual_covariance(w, seen.given, seen.r_next, seen.r_x, arena);
   const LatentMoments z{arena.take(rows, rows), arena.take(rows, s.da), arena.take(rows, s.dx), nullptr};
+  double* dr = arena.take(rows, s.qe);
+  if (arena.counts()) return z;
   if (p.reconstructs && seen.problem_has_next && group.batch.objective.innovation && !s.noise) {
     // Latents that are principal components of the innovation.
     clear_lanes(z.zz, rows * rows);
     for (std::size_t i = 0; i < rows; ++i)
       put(z.zz, i * rows + i, at(spectrum.kept, i) * at(spectrum.lambda, i));
   } else {
-    double* dr = arena.take(rows, s.qe);
     gemm_nn_lanes(dr, encoder.d, s_rr, rows, s.qe, s.qe, false);
     gemm_nt_lanes(z.zz, dr, encoder.d, rows, rows, s.qe, false);
   }
@@ -77,18 +78,21 @@ static LatentMoments moments_raw(const World& w, const Encoder& encoder, const O
   const std::size_t rows = encoder.rows;
   const auto copy = [&](const double* from, std::size_t cols) {
     double* to = arena.take(rows, cols);
-    memcpy(to, from, rows * cols * LANES * sizeof(double));
+    if (!arena.counts()) memcpy(to, from, rows * cols * LANES * sizeof(double));
     return to;
   };
   double* h = arena.take(rows, s.qe);
+  const double* s_oo = covariance(w, seen.o, seen.o, arena);
+  const double* s_oa = covariance(w, seen.o, seen.a, arena);
+  const double* s_ox = covariance(w, seen.o, seen.x, arena);
+  const LatentMoments raw{copy(z.zz, rows), copy(z.za, s.da), copy(z.zx, s.dx), arena.take(rows, s.qe)};
+  if (arena.counts()) return raw;
   gemm_nt_lanes(h, encoder.d, seen.r_next.gamma, rows, s.qe, s.qe, false);
   for (std::size_t i = 0; i < rows * s.qe; ++i) put(h, i, at(h, i) + at(encoder.c, i));
-  const double* s_oo = covariance(w, seen.o, seen.o, arena);
-  const LatentMoments raw{copy(z.zz, rows), copy(z.za, s.da), copy(z.zx, s.dx), arena.take(rows, s.qe)};
   gemm_nn_lanes(raw.zo, h, s_oo, rows, s.qe, s.qe, false);
   gemm_nt_lanes(raw.zz, raw.zo, h, rows, rows, s.qe, true);
-  gemm_nn_lanes(raw.za, h, covariance(w, seen.o, seen.a, arena), rows, s.da, s.qe, true);
-  gemm_nn_lanes(raw.zx, h, covariance(w, seen.o, seen.x, arena), rows, s.dx, s.qe, true);
+  gemm_nn_lanes(raw.za, h, s_oa, rows, s.da, s.qe, true);
+  gemm_nn_lanes(raw.zx, h, s_ox, rows, s.dx, s.qe, true);
   return raw;
 }
 
@@ -110,31 +114,26 @@ static void clear_determined(const LatentMoments& z, const LatentMoments& raw, c
   }
 }
 
-inline vec squares_lanes(const double* a, std::size_t count) {
-  vec sum = splat(0);
-  for (std::size_t i = 0; i < count; ++i) sum = fma(at(a, i), at(a, i), sum);
-  return sum;
-}
-
 static Moments moments_of(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
                           const Encoder& encoder, Arena& arena) {
   const WorldShape& s = w.shape;
   Observed seen;
   observe(seen, w, group, p, arena);
-  Moments m;
+  Moments m{};
   m.aa = residual_covariance(w, seen.given, seen.r_a, seen.r_a, arena);
   m.xx = residual_covariance(w, seen.given, seen.r_x, seen.r_x, arena);
-  m.action_left = trace_lanes(m.aa, s.da, s.da);
-  m.exogenous_left = trace_lanes(m.xx, s.dx, s.dx);
-  m.action_total = squares_lanes(seen.a.dense, s.da * seen.a.cols);
-  m.exogenous_total = squares_lanes(seen.x.dense, s.dx * seen.x.cols);
   m.raw = m.z = moments_given_o(w, group, p, spectrum, encoder, seen, arena);
   // In the innovation gauge of an objective that is given o, z has no part in it.
   m.gauged = !(group.batch.objective.innovation && seen.problem_gives_o);
   if (m.gauged) {
     m.raw = moments_raw(w, encoder, seen, m.z, arena);
-    clear_determined(m.z, m.raw, s, encoder.rows);
+    if (!arena.counts()) clear_determined(m.z, m.raw, s, encoder.rows);
   }
+  if (arena.counts()) return m;
+  m.action_left = trace_lanes(m.aa, s.da, s.da);
+  m.exogenous_left = trace_lanes(m.xx, s.dx, s.dx);
+  m.action_total = squares_lanes(seen.a.dense, s.da * seen.a.cols);
+  m.exogenous_total = squares_lanes(seen.x.dense, s.dx * seen.x.cols);
   return m;
 }
 
@@ -147,6 +146,7 @@ static double* moved_by_exogenous(const World& w, const Group& group, const Enco
   Arena local = arena;
   double* cx = local.take(rows, s.dx);
   double* dxx = local.take(rows, s.dx);
+  if (arena.counts()) return moved;
   gemm_nn_lanes(cx, encoder.c, w.exogenous_mixing, rows, s.dx, s.qe, false);
   gemm_nn_lanes(dxx, encoder.d, w.exogenous_mixing, rows, s.dx, s.qe, false);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -166,6 +166,7 @@ static double* moved_by_exogenous(const World& w, const Group& group, const Enco
 static double* prefixes(const Group& group, const Spectrum& spectrum, Arena& arena) {
   const PopulationBatch& batch = group.batch;
   double* prefix = arena.take(batch.latent_count, 1);
+  if (arena.counts()) return prefix;
   for (std::size_t l = 0; l < LANES; ++l) {
     const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + group.problem(l)];
     std::size_t row = 0;
@@ -207,29 +208,27 @@ static Explained explain(const World& w, const Group& group, const Spectrum& spe
   const Target future = target_of(moments.xx, s.dx, tolerance, arena);
   const auto each = [&] { return arena.take(many, 1); };
   const Explained out{each(), each(), each(), each(), each(), each(), each()};
+  const std::size_t widest = later(s.qe, later(s.da, s.dx));
+  double* gram = arena.take(widest, widest);
+  const bool works = !arena.counts();
   for (std::size_t m = 0; m < many; ++m) {
-    Arena local = arena;
-    const std::size_t widest = s.qe + s.da + s.dx;
-    double* gram = local.take(widest, widest);
-    const vec until = at(prefix, m);
+    const vec until = works ? at(prefix, m) : splat(0);
     const auto trace_of = [&](const Latents& latents, const Seen& target) {
-      explained(latents, target, until, gram, local);
-      return trace_lanes(gram, target.n, target.n);
+      explained(latents, target, until, gram, arena);
+      return works ? trace_lanes(gram, target.n, target.n) : splat(0);
     };
-    if (gauged) {
-      put(out.raw_by_action, m, trace_of(raw, raw_a));
-      put(out.raw_by_exogenous, m, trace_of(raw, raw_x));
-      put(out.raw_by_observation, m, trace_of(raw, raw_o));
-    }
-    put(out.by_action, m, trace_of(z, z_a));
-    put(out.action_information, m, information(action, gram, local));
-    put(out.by_exogenous, m, trace_of(z, z_x));
-    put(out.future_information, m, information(future, gram, local));
-    if (!gauged) {
-      put(out.raw_by_action, m, at(out.by_action, m));
-      put(out.raw_by_exogenous, m, at(out.by_exogenous, m));
-      put(out.raw_by_observation, m, splat(0));
-    }
+    const auto note = [&](double* figures, vec figure) {
+      if (works) put(figures, m, figure);
+    };
+    const vec by_action = trace_of(z, z_a);
+    note(out.by_action, by_action);
+    note(out.action_information, information(action, gram, arena));
+    const vec by_exogenous = trace_of(z, z_x);
+    note(out.by_exogenous, by_exogenous);
+    note(out.future_information, information(future, gram, arena));
+    note(out.raw_by_action, gauged ? trace_of(raw, raw_a) : by_action);
+    note(out.raw_by_exogenous, gauged ? trace_of(raw, raw_x) : by_exogenous);
+    note(out.raw_by_observation, gauged ? trace_of(raw, raw_o) : splat(0));
   }
   return out;
 }

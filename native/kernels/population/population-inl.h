@@ -3,8 +3,7 @@
 #pragma once
 #include "kernels/population/answer-inl.h"
 
-static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
-  Arena arena{scratch};
+static void population_in(const PopulationBatch& batch, std::size_t first, std::size_t count, Arena arena) {
   const Group group{batch, first, count};
   const World world = build_world(group, world_shape(batch), arena);
   Problem problem;
@@ -14,22 +13,15 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   const Moments moments = moments_of(world, group, problem, spectrum, encoder, arena);
   const Explained explained = explain(world, group, spectrum, moments, arena);
   const double* moved = moved_by_exogenous(world, group, encoder, arena);
+  if (arena.counts()) return;
   const Solved solved{group, world, problem, spectrum, encoder, moments, explained, moved};
   for (std::size_t l = 0; l < count; ++l) write_lane(solved, l);
 }
 
 static std::size_t population_scratch(const PopulationBatch& batch) {
-  const WorldShape s = world_shape(batch);
-  const std::size_t rows[] = {s.qe + 1,
-                              s.ds + s.dx,
-                              s.projected,
-                              stack_rows(s, batch.objective.y),
-                              stack_rows(s, batch.objective.f),
-                              stack_rows(s, batch.objective.e),
-                              batch.latent_count};
-  std::size_t widest = s.pd;
-  for (const std::size_t r : rows) widest = r > widest ? r : widest;
-  const std::size_t matrices =
-      140;  // more than population() takes from its arena, at the widest of all shapes
-  return matrices * widest * widest * LANES + 4 * (eigen_lanes_work(widest) + LANES);
+  return scratch_of([&](const Arena& arena) { population_in(batch, 0, 1, arena); });
+}
+
+static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
+  population_in(batch, first, count, arena_over(scratch, [&] { return population_scratch(batch); }));
 }

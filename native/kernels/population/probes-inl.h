@@ -16,8 +16,7 @@ static Rows exogenous_next_rows(const World& w, Arena& arena) {
   r.width[0] = w.shape.dx;
   r.through[0] = false;
   r.observed[0] = false;
-  r.noise = arena.take(static_cast<std::size_t>(MAX_BLOCKS), NOISE_GROUPS);
-  clear_lanes(r.noise, static_cast<std::size_t>(MAX_BLOCKS) * NOISE_GROUPS);
+  r.noise = block_noise(arena);
   return r;
 }
 
@@ -38,6 +37,7 @@ struct Latents {
 
 static Latents latents_of(double* covariance, std::size_t rows, vec tolerance, Arena& arena) {
   double* factor = arena.take(rows, rows);
+  if (arena.counts()) return {rows, covariance, factor, mask{}, tolerance};
   memcpy(factor, covariance, rows * rows * LANES * sizeof(double));
   const mask doubtful = semidefinite_factor(factor, rows);
   return {rows, covariance, factor, doubtful, tolerance};
@@ -52,6 +52,7 @@ struct Seen {
 
 static Seen see(const Latents& z, const double* cross, std::size_t n, Arena& arena) {
   double* gains = arena.take(z.rows, n);
+  if (arena.counts()) return {cross, gains, n};
   memcpy(gains, cross, z.rows * n * LANES * sizeof(double));
   solve_factor(z.factor, gains, z.rows, n);
   return {cross, gains, n};
@@ -63,18 +64,19 @@ static void explained(const Latents& z, const Seen& target, vec until, double* o
   const std::size_t rows = z.rows, n = target.n;
   const auto inside = [&](std::size_t i) { return (mask)(splat(static_cast<double>(i) + 0.5) < until); };
   double* gains = arena.take(rows, n);
+  double* whitening = arena.take(rows, rows);
+  double* careful = arena.take(n, n);
+  if (arena.counts()) return whitening_rows(whitening, rows, z.tolerance, arena);
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < n; ++j)
       put(gains, i * n + j, select(inside(i), at(target.gains, i * n + j), splat(0)));
   gemm_tn_lanes(out, gains, gains, n, n, rows, false);
   if (!any(z.doubtful)) return;
-  double* whitening = arena.take(rows, rows);
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < rows; ++j)
       put(whitening, i * rows + j, select(inside(i) & inside(j), at(z.covariance, i * rows + j), splat(0)));
   whitening_rows(whitening, rows, z.tolerance, arena);
   gemm_nn_lanes(gains, whitening, target.cross, rows, n, rows, false);
-  double* careful = arena.take(n, n);
   gemm_tn_lanes(careful, gains, gains, n, n, rows, false);
   for (std::size_t i = 0; i < n * n; ++i) put(out, i, select(z.doubtful, at(careful, i), at(out, i)));
 }
@@ -89,11 +91,15 @@ struct Target {
 
 static Target target_of(const double* covariance, std::size_t n, vec tolerance, Arena& arena) {
   double* factor = arena.take(n, n);
+  double* whitening = arena.take(n, n);
+  if (arena.counts()) {
+    whitening_rows(whitening, n, tolerance, arena);
+    return {n, factor, mask{}, whitening};
+  }
   memcpy(factor, covariance, n * n * LANES * sizeof(double));
   Target t{n, factor, semidefinite_factor(factor, n), nullptr};
   for (std::size_t i = 0; i < n; ++i) t.doubtful |= ~(mask)(at(covariance, i * n + i) > splat(0));
   if (!any(t.doubtful)) return t;
-  double* whitening = arena.take(n, n);
   memcpy(whitening, covariance, n * n * LANES * sizeof(double));
   whitening_rows(whitening, n, tolerance, arena);
   t.whitening = whitening;
@@ -105,10 +111,13 @@ static vec information_by_eigenvalues(const double* whitening, const double* exp
                                       Arena arena) {
   double* half = arena.take(n, n);
   double* k = arena.take(n, n);
-  gemm_nn_lanes(half, whitening, explained, n, n, n, false);
-  gemm_nt_lanes(k, half, whitening, n, n, n, false);
   double* w = arena.take(n, 1);
-  eigen_lanes(k, w, n, arena.next);
+  if (!arena.counts()) {
+    gemm_nn_lanes(half, whitening, explained, n, n, n, false);
+    gemm_nt_lanes(k, half, whitening, n, n, n, false);
+  }
+  eigen_lanes(k, w, n, arena, true);
+  if (arena.counts()) return splat(0);
   double out[LANES];
   for (std::size_t l = 0; l < LANES; ++l) {
     out[l] = 0;
@@ -131,6 +140,8 @@ static vec information(const Target& t, const double* explained, Arena arena) {
   const std::size_t n = t.n;
   double* k = arena.take(n, n);
   double* half = arena.take(n, n);
+  double* whitening = arena.take(n, n);
+  if (arena.counts()) return information_by_eigenvalues(whitening, explained, n, arena);
   memcpy(half, explained, n * n * LANES * sizeof(double));
   solve_factor(t.factor, half, n, n);
   for (std::size_t i = 0; i < n; ++i)
@@ -161,7 +172,6 @@ static vec information(const Target& t, const double* explained, Arena arena) {
   vec answer = max(load(out), splat(0));
   if (all(decided)) return answer;
   // The factor's inverse whitens as well, where it is to be trusted.
-  double* whitening = arena.take(n, n);
   clear_lanes(whitening, n * n);
   for (std::size_t i = 0; i < n; ++i) put(whitening, i * n + i, splat(1));
   solve_factor(t.factor, whitening, n, n);

@@ -23,6 +23,7 @@ inline bool has_complement(const WorldShape& s, const Rows& r, std::int32_t bloc
 static void residual_traces(const World& w, Problem& p, Arena local) {
   const double* s_yy = p.reconstructs ? p.s_ee : residual_covariance(w, p.given, p.ry, p.ry, local);
   p.trace = p.trace_complement = splat(0);
+  if (local.counts()) return;
   const Rows& y = p.y;
   for (std::int32_t b = 0; b < y.blocks; ++b)
     for (std::size_t i = 0; i < y.width[b]; ++i) {
@@ -59,6 +60,7 @@ static void add_penalties(double* u, const World& w, const Group& group, std::si
     const Given given = condition_on(w, on, splat(group.batch.tolerance), local);
     const Residual r = residual(w, given, of, local);
     const double* cov = residual_covariance(w, given, r, r, local);
+    if (local.counts()) continue;
     const vec weight = group.coefficient(penalty.weight);
     for (std::size_t j = 0; j < ne * ne; ++j) put(u, j, fma(weight, at(cov, j), at(u, j)));
   }

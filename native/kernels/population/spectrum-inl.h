@@ -35,17 +35,20 @@ static void solve_whitened(const World& w, const Problem& p, vec tolerance, doub
   const std::size_t ne = p.e.rows, ny = p.y.rows;
   const auto coordinate = [&](std::size_t i) { return complement_last(w.shape, p.e, i); };
   double *whitening = local.take(ne, ne), *target = local.take(ny, ne);
+  double *n = local.take(ny, ne), *t = local.take(ne, ne);
+  if (local.counts()) {
+    whitening_rows(whitening, ne, tolerance, local);
+    return eigen_lanes(t, lambda, ne, local, true);
+  }
   for (std::size_t j = 0; j < ne; ++j) {
     const std::size_t from = coordinate(j);
     for (std::size_t i = 0; i < ne; ++i) put(whitening, i * ne + j, at(u, coordinate(i) * ne + from));
     for (std::size_t i = 0; i < ny; ++i) put(target, i * ne + j, at(p.s_ye, i * ne + from));
   }
   whitening_rows(whitening, ne, tolerance, local);
-  double* n = local.take(ny, ne);
   gemm_nt_lanes(n, target, whitening, ny, ne, ne, false);
-  double* t = local.take(ne, ne);
   gemm_tn_lanes(t, n, n, ne, ne, ny, false);
-  eigen_lanes(t, lambda, ne, local.next);
+  eigen_lanes(t, lambda, ne, local, true);
   for (std::size_t i = 0; i < ne; ++i) {
     const vec root = sqrt(max(at(lambda, i), splat(0)));
     for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
@@ -59,10 +62,15 @@ static void solve_whitened(const World& w, const Problem& p, vec tolerance, doub
 // looked at where the eigenvalue is small beside the observation's, which is at hand.
 static mask nothing_left(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
                          const Arena& arena) {
+  const vec multiplicity = group.parameter(COMPLEMENT_DIM);
+  if (arena.counts()) {
+    variance_of(w, p.y, multiplicity, arena);
+    return mask{};
+  }
   const vec leading = at(spectrum.lambda, 0);
   mask empty = ~(mask)(leading > splat(EXACT_SHARE) * spectrum.observation_total);
   if (!any(empty)) return empty;
-  const vec total = variance_of(w, p.y, group.parameter(COMPLEMENT_DIM), arena);
+  const vec total = variance_of(w, p.y, multiplicity, arena);
   return empty & ~(mask)(leading > splat(VOID_VARIANCE) * total);
 }
 
@@ -88,34 +96,33 @@ static void tell_latents(const World& w, const Rows& e, vec tolerance, Spectrum&
   }
 }
 
+static void solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
+                               Arena local) {
+  const std::size_t ne = p.e.rows, bytes = ne * ne * LANES * sizeof(double);
+  if (p.reconstructs) {
+    if (!local.counts()) memcpy(spectrum.g, p.s_ee, bytes);
+    return eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
+  }
+  double* u = local.take(ne, ne);
+  if (!local.counts()) memcpy(u, p.s_ee, bytes);
+  add_penalties(u, w, group, ne, local);
+  solve_whitened(w, p, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
+}
+
 static Spectrum solve_problem(const World& w, const Group& group, const Problem& p, Arena& arena) {
   const std::size_t ne = p.e.rows;
-  const vec tolerance = splat(group.batch.tolerance);
-  Spectrum spectrum;
-  spectrum.lambda = arena.take(ne, 1);
-  spectrum.g = arena.take(ne, ne);
-  {
-    Arena local = arena;
-    double* u = local.take(ne, ne);
-    memcpy(u, p.s_ee, ne * ne * LANES * sizeof(double));
-    add_penalties(u, w, group, ne, local);
-    if (p.reconstructs) {
-      eigen_lanes(u, spectrum.lambda, ne, local.next);
-      memcpy(spectrum.g, u, ne * ne * LANES * sizeof(double));
-    } else {
-      solve_whitened(w, p, tolerance, u, spectrum.lambda, spectrum.g, local);
-    }
-  }
+  Spectrum spectrum{};
   // One row more than there are latents: the complement's counts for nothing without a complement.
   const std::size_t wanted = group.batch.max_latent() + (w.shape.noise ? 1 : 0);
   spectrum.rows = wanted < ne ? wanted : ne;
-  vec total = splat(0);
-  for (std::size_t i = 0; i < w.shape.qe * w.cols[OBSERVATION]; ++i)
-    total = fma(at(w.variable[OBSERVATION], i), at(w.variable[OBSERVATION], i), total);
-  spectrum.observation_total = total;
-  spectrum.empty = nothing_left(w, group, p, spectrum, arena);
+  spectrum.lambda = arena.take(ne, 1);
+  spectrum.g = arena.take(ne, ne);
   spectrum.kept = arena.take(ne, 1);
   spectrum.complement = arena.take(ne, 1);
-  tell_latents(w, p.e, tolerance, spectrum);
+  solve_eigenproblem(w, group, p, spectrum, arena);
+  if (!arena.counts())
+    spectrum.observation_total = squares_lanes(w.variable[OBSERVATION], w.shape.qe * w.cols[OBSERVATION]);
+  spectrum.empty = nothing_left(w, group, p, spectrum, arena);
+  if (!arena.counts()) tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
   return spectrum;
 }

@@ -13,6 +13,41 @@ struct Rows {
   double* noise;  // (blocks, NOISE_GROUPS)
 };
 
+// The noise scalars of a stack's blocks, all zero.
+static double* block_noise(Arena& arena) {
+  const auto blocks = static_cast<std::size_t>(MAX_BLOCKS);
+  double* noise = arena.take(blocks, NOISE_GROUPS);
+  if (!arena.counts()) clear_lanes(noise, blocks * NOISE_GROUPS);
+  return noise;
+}
+
+// The terms of one block, without the loadings where dense is null: its loadings, and in `noise`
+// (NOISE_GROUPS) how it sees each noise.
+static void compose_block(double* dense, double* noise, const World& w, const Block& block,
+                          const Group& group, std::size_t width, std::size_t cols, Arena local) {
+  const WorldShape& s = w.shape;
+  const std::size_t inner = block.projected ? s.qe : width;  // before the projection
+  double* sum = block.projected ? local.take(inner, cols) : dense;
+  if (local.counts()) return;
+  if (dense) clear_lanes(sum, inner * cols);
+  for (std::int32_t t = 0; t < block.count; ++t) {
+    const Term& term = block.terms[t];
+    const vec c = group.coefficient(term.coefficient) * splat(term.sign);
+    const std::int32_t v = term.variable;
+    if (v != ACTION) {
+      const std::size_t group_of = is_observation(v)
+                                       ? static_cast<std::size_t>(v)
+                                       : SENSOR_GROUPS + static_cast<std::size_t>(v - ENCODER_NOISE);
+      put(noise, group_of, at(noise, group_of) + c * (is_observation(v) ? w.sensor : w.one));
+    }
+    const double* from = w.variable[v];
+    for (std::size_t i = 0; i < inner && from && dense; ++i)
+      for (std::size_t j = 0; j < w.cols[v]; ++j)
+        put(sum, i * cols + j, fma(c, at(from, i * w.cols[v] + j), at(sum, i * cols + j)));
+  }
+  if (block.projected) gemm_nn_lanes(dense, w.projection, sum, width, cols, inner, false);
+}
+
 static Rows compose(const World& w, const Stack& stack, const Group& group, Arena& arena) {
   const WorldShape& s = w.shape;
   Rows r;
@@ -34,40 +69,18 @@ static Rows compose(const World& w, const Stack& stack, const Group& group, Aren
                      first.coefficient < 0 && first.sign > 0 && w.variable[first.variable];
   double* dense = alone ? w.variable[first.variable] : arena.take(r.rows, r.cols);
   r.dense = dense;
-  r.noise = arena.take(static_cast<std::size_t>(MAX_BLOCKS), NOISE_GROUPS);
-  clear_lanes(r.noise, static_cast<std::size_t>(MAX_BLOCKS) * NOISE_GROUPS);
+  r.noise = block_noise(arena);
   std::size_t row = 0;
   for (std::int32_t b = 0; b < stack.count; ++b) {
     const Block& block = stack.blocks[b];
-    const bool action = block.terms[0].variable == ACTION;
-    const std::size_t width = action ? s.da : block.projected ? s.projected : s.qe;
-    const std::size_t inner = action ? s.da : s.qe;  // before the projection
     r.begin[b] = row;
-    r.width[b] = width;
+    r.width[b] = block_rows(s, block);
     r.through[b] = block.projected;
-    r.observed[b] = !action;
-    Arena local = arena;
-    double* sum = block.projected ? local.take(inner, r.cols) : dense + row * r.cols * LANES;
-    if (!alone) clear_lanes(sum, inner * r.cols);
-    for (std::int32_t t = 0; t < block.count; ++t) {
-      const Term& term = block.terms[t];
-      const vec c = group.coefficient(term.coefficient) * splat(term.sign);
-      const std::int32_t v = term.variable;
-      if (v != ACTION) {
-        const std::size_t group = is_observation(v)
-                                      ? static_cast<std::size_t>(v)
-                                      : SENSOR_GROUPS + static_cast<std::size_t>(v - ENCODER_NOISE);
-        double* scalar = r.noise + (static_cast<std::size_t>(b) * NOISE_GROUPS + group) * LANES;
-        store(scalar, load(scalar) + c * (is_observation(v) ? w.sensor : w.one));
-      }
-      const double* from = w.variable[v];
-      for (std::size_t i = 0; i < inner && from && !alone; ++i)
-        for (std::size_t j = 0; j < w.cols[v]; ++j)
-          put(sum, i * r.cols + j, fma(c, at(from, i * w.cols[v] + j), at(sum, i * r.cols + j)));
-    }
-    if (block.projected)
-      gemm_nn_lanes(dense + row * r.cols * LANES, w.projection, sum, width, r.cols, inner, false);
-    row += width;
+    r.observed[b] = block.terms[0].variable != ACTION;
+    compose_block(alone ? nullptr : dense + row * r.cols * LANES,
+                  r.noise + static_cast<std::size_t>(b) * NOISE_GROUPS * LANES, w, block, group, r.width[b],
+                  r.cols, arena);
+    row += r.width[b];
   }
   return r;
 }
@@ -140,17 +153,25 @@ inline std::size_t later(std::size_t a, std::size_t b) { return a > b ? a : b; }
 
 static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& arena) {
   double* out = arena.take(a.rows, b.rows);
+  if (arena.counts()) return out;
   loadings_product(out, a.dense, a.cols, a.rows, b.dense, b.cols, b.rows, later(a.from, b.from));
   add_noise_covariance(w, a, b, out);
   return out;
 }
 
+inline vec squares_lanes(const double* a, std::size_t count) {
+  vec sum = splat(0);
+  for (std::size_t i = 0; i < count; ++i) sum = fma(at(a, i), at(a, i), sum);
+  return sum;
+}
+
 // Total variance of a stack; the complement's coordinate of a block stands for `multiplicity` of them.
 static vec variance_of(const World& w, const Rows& r, vec multiplicity, Arena local) {
-  vec sum = splat(0);
-  for (std::size_t i = 0; i < r.rows * r.cols; ++i) sum = fma(at(r.dense, i), at(r.dense, i), sum);
-  if (!r.noisy) return sum;
   double* noise = local.take(r.rows, r.rows);
+  vec sum = splat(0);
+  if (local.counts()) return sum;
+  sum = squares_lanes(r.dense, r.rows * r.cols);
+  if (!r.noisy) return sum;
   clear_lanes(noise, r.rows * r.rows);
   add_noise_covariance(w, r, r, noise);
   for (std::int32_t b = 0; b < r.blocks; ++b)

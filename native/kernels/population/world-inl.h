@@ -6,19 +6,11 @@
 // stored, as far to the right as it has any; sensor and augmentation noise is isotropic and independent, so
 // six scalars per block stand for its loadings.
 #pragma once
+#include "kernels/arena-inl.h"
 #include "kernels/lanes/gemm-inl.h"
 
 constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; n2
 constexpr std::size_t SENSOR_GROUPS = 4;
-
-struct Arena {
-  double* next;
-  double* take(std::size_t rows, std::size_t cols) {
-    double* p = next;
-    next += rows * cols * LANES;
-    return p;
-  }
-};
 
 struct WorldShape {
   std::size_t q, qe, ds, dx, da, projected, pd;
@@ -82,12 +74,13 @@ static WorldShape world_shape(const PopulationBatch& batch) {
   return s;
 }
 
+inline std::size_t block_rows(const WorldShape& s, const Block& block) {
+  return block.terms[0].variable == ACTION ? s.da : block.projected ? s.projected : s.qe;
+}
+
 static std::size_t stack_rows(const WorldShape& s, const Stack& stack) {
   std::size_t rows = 0;
-  for (std::int32_t b = 0; b < stack.count; ++b) {
-    const bool action = stack.blocks[b].terms[0].variable == ACTION;
-    rows += action ? s.da : stack.blocks[b].projected ? s.projected : s.qe;
-  }
+  for (std::int32_t b = 0; b < stack.count; ++b) rows += block_rows(s, stack.blocks[b]);
   return rows;
 }
 
@@ -117,6 +110,7 @@ static double* gather_matrix(const Group& group, const double* stack, std::size_
                              std::size_t padded_rows, std::size_t padded_cols, Arena& arena) {
   const std::int32_t* picks = group.batch.matrix_index + group.first;
   double* out = arena.take(padded_rows, padded_cols);
+  if (arena.counts()) return out;
   if (padded_rows != rows || padded_cols != cols) clear_lanes(out, padded_rows * padded_cols);
   const std::int32_t common = picks[0];
   bool shared = true;
@@ -145,6 +139,7 @@ static double* action_rows(const Group& group, const WorldShape& s, Arena& arena
   const double* gain_x = gather_matrix(group, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
   const std::size_t cols = s.at_wx;
   double* a = arena.take(s.da, cols);
+  if (arena.counts()) return a;
   clear_lanes(a, s.da * cols);
   for (std::size_t i = 0; i < s.da; ++i) {
     for (std::size_t j = 0; j < s.ds; ++j) put(a, i * cols + j, feedback_s * at(gain_s, i * s.ds + j));
@@ -160,6 +155,7 @@ static double* exogenous_next_loadings(const Group& group, const WorldShape& s, 
   const vec rho_x = group.parameter(EXOGENOUS_DECAY), scale = group.parameter(EXOGENOUS_SCALE);
   const vec share = group.parameter(ACTION_EXOGENOUS_CORRELATION);
   double* x_next = arena.take(s.dx, s.at_ws);
+  if (arena.counts()) return x_next;
   clear_lanes(x_next, s.dx * s.at_ws);
   for (std::size_t i = 0; i < s.dx; ++i) {
     const vec shared = i < s.da ? share : splat(0);
@@ -176,6 +172,7 @@ static double* shown_actions(const Group& group, const WorldShape& s, const doub
   const vec action_scale = group.parameter(ACTION_SCALE);
   const double* effect = gather_matrix(group, group.batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
   double* shows = arena.take(s.qe, s.da);
+  if (arena.counts()) return shows;
   for (std::size_t i = 0; i < s.qe; ++i)
     for (std::size_t j = 0; j < s.da; ++j) {
       vec v = splat(0);
@@ -199,6 +196,7 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
   const double *mixing = parts.mixing, *shows = parts.shows, *x_next = parts.exogenous_next;
   const std::size_t qs = s.ds + s.dx, cols = pair ? s.pd : s.at_x2;
   double* o = arena.take(s.qe, cols);
+  if (arena.counts()) return o;
   clear_lanes(o, s.qe * cols);
   for (std::size_t i = 0; i < s.qe; ++i) {
     double* row = o + i * cols * LANES;
@@ -234,6 +232,7 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
 static double* pair_observation(const WorldShape& s, const double* mixing, Arena& arena) {
   const std::size_t qs = s.ds + s.dx, cols = s.at_x2 + s.dx;
   double* o = arena.take(s.qe, cols);
+  if (arena.counts()) return o;
   clear_lanes(o, s.qe * cols);
   for (std::size_t i = 0; i < s.qe; ++i) {
     for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
@@ -255,7 +254,8 @@ static World build_world(const Group& group, const WorldShape& s, Arena& arena) 
   if (s.projected) {
     w.projection = gather_matrix(group, group.batch.projection, s.projected, s.q, s.projected, s.qe, arena);
     w.projection_gram = arena.take(s.projected, s.projected);
-    gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
+    if (!arena.counts())
+      gemm_nt_lanes(w.projection_gram, w.projection, w.projection, s.projected, s.projected, s.qe, false);
   }
   w.exogenous_next = exogenous_next_loadings(group, s, arena);
 
@@ -277,6 +277,7 @@ static World build_world(const Group& group, const WorldShape& s, Arena& arena) 
     have(PAIR_OBSERVATION_NEXT, next_observation(group, s, parts, true, arena), s.pd);
   }
   w.exogenous_mixing = arena.take(s.qe, s.dx);
+  if (arena.counts()) return w;
   for (std::size_t i = 0; i < s.qe; ++i)
     for (std::size_t j = 0; j < s.dx; ++j)
       put(w.exogenous_mixing, i * s.dx + j, at(mixing, i * qs + s.ds + j));
