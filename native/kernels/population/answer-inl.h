@@ -22,10 +22,11 @@ struct Taken {
 };
 
 static void write_rank(const Solved& a, std::size_t l, double multiplicity) {
+  const double *kept = a.spectrum.kept + l, *complement = a.spectrum.complement + l;
   double rank = 0;
   for (std::size_t i = 0; i < a.problem.e.rows; ++i) {
-    if (a.spectrum.kept[i * LANES + l] != 0) rank += 1;
-    if (a.spectrum.complement[i * LANES + l] != 0) rank += multiplicity;
+    if (kept[i * LANES] != 0) rank += 1;
+    if (complement[i * LANES] != 0) rank += multiplicity;
   }
   a.group.batch.rank[a.group.first + l] = static_cast<std::int32_t>(rank);
 }
@@ -34,19 +35,23 @@ static void write_rank(const Solved& a, std::size_t l, double multiplicity) {
 static void write_encoder(const Solved& a, std::size_t l, std::size_t row, std::size_t latent) {
   const PopulationBatch& batch = a.group.batch;
   const WorldShape& s = a.world.shape;
-  const std::size_t ne = a.problem.e.rows;
+  const std::size_t ne = a.problem.e.rows, q = s.q;
+  const double* g = a.spectrum.g + row * ne * LANES + l;
   double largest = 0, sign = 1;
   for (std::size_t j = 0; j < ne; ++j) {
-    const double v = a.spectrum.g[(row * ne + j) * LANES + l];
+    const double v = g[j * LANES];
     if (__builtin_fabs(v) > largest * (1 + 1e-9)) {
       largest = __builtin_fabs(v);
       sign = v < 0 ? -1 : 1;
     }
   }
-  const std::size_t to = ((a.group.first + l) * batch.max_latent() + latent) * s.q;
-  for (std::size_t j = 0; j < s.q; ++j) {
-    batch.encoder_c[to + j] = sign * a.encoder.c[(row * s.qe + j) * LANES + l];
-    batch.encoder_d[to + j] = sign * a.encoder.d[(row * s.qe + j) * LANES + l];
+  const std::size_t from = row * s.qe * LANES + l;
+  const std::size_t to = ((a.group.first + l) * batch.max_latent() + latent) * q;
+  const double *c = a.encoder.c + from, *d = a.encoder.d + from;
+  double *out_c = batch.encoder_c + to, *out_d = batch.encoder_d + to;
+  for (std::size_t j = 0; j < q; ++j) {
+    out_c[j] = sign * c[j * LANES];
+    out_d[j] = sign * d[j * LANES];
   }
 }
 
@@ -105,8 +110,9 @@ static void write_metrics(const Solved& a, std::size_t l, double multiplicity, s
   const bool action_void = !(action_left > VOID_VARIANCE * action_total);
   const bool exogenous_void = !(exogenous_left > VOID_VARIANCE * exogenous_total);
   const double nan = __builtin_nan("");
+  double* metrics = batch.metrics + out;
   const auto metric = [&](PopulationMetric which, double value) {
-    batch.metrics[static_cast<std::size_t>(which) * stride + out] = value;
+    metrics[static_cast<std::size_t>(which) * stride] = value;
   };
   const auto of = [&](const double* values) { return values[m * LANES + l]; };
   // Shares of a variance leave [0, 1] by rounding alone.

@@ -11,43 +11,45 @@ struct Encoder {
 // Adds sign times weights (rows, stack.rows) on the observations of one block.
 static void add_block(Encoder& encoder, const World& w, const Group& group, const Rows& stack,
                       const Block& block, std::int32_t b, const double* weights, vec sign, Arena local) {
-  const WorldShape& s = w.shape;
-  const std::size_t rows = encoder.rows;
-  double* part = local.take(rows, s.qe);
+  const std::size_t rows = encoder.rows, qe = w.shape.qe;
+  double* part = local.take(rows, qe);
   if (local.counts()) return;
+  const bool through = stack.through[b];
+  const std::size_t cols = stack.rows, projected = through ? w.shape.projected : 0;
+  const double* from = weights + stack.begin[b] * LANES;
   for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < s.qe; ++j) {
+    for (std::size_t j = 0; j < qe; ++j) {
       vec v = splat(0);
-      if (!stack.through[b])
-        v = at(weights, i * stack.rows + stack.begin[b] + j);
-      else
-        for (std::size_t m = 0; m < s.projected; ++m)
-          v = fma(at(weights, i * stack.rows + stack.begin[b] + m), at(w.projection, m * s.qe + j), v);
-      put(part, i * s.qe + j, v);
+      if (!through) v = at(from, i * cols + j);
+      for (std::size_t m = 0; m < projected; ++m)
+        v = fma(at(from, i * cols + m), at(w.projection, m * qe + j), v);
+      put(part, i * qe + j, v);
     }
   for (std::int32_t t = 0; t < block.count; ++t) {
     const Term& term = block.terms[t];
     if (term.variable > OBSERVATION_NEXT) continue;
     double* target = term.variable == OBSERVATION ? encoder.c : encoder.d;
     const vec factor = sign * group.coefficient(term.coefficient) * splat(term.sign);
-    for (std::size_t i = 0; i < rows * s.qe; ++i) put(target, i, fma(factor, at(part, i), at(target, i)));
+    for (std::size_t i = 0; i < rows * qe; ++i) put(target, i, fma(factor, at(part, i), at(target, i)));
   }
 }
 
 // The complement's weights go apart, and rows that are no latents become zero.
 static void part_complement(Encoder& encoder, const WorldShape& s, const Spectrum& spectrum) {
   double *c = encoder.c, *d = encoder.d;
-  for (std::size_t i = 0; i < encoder.rows; ++i) {
+  const std::size_t rows = encoder.rows, q = s.q, qe = s.qe;
+  const double* latent = spectrum.kept;
+  for (std::size_t i = 0; i < rows; ++i) {
     if (s.noise) {
       const mask complement = (mask)(at(spectrum.complement, i) > splat(0.5));
-      encoder.complement_c = select(complement, at(c, i * s.qe + s.q), encoder.complement_c);
-      encoder.complement_d = select(complement, at(d, i * s.qe + s.q), encoder.complement_d);
+      encoder.complement_c = select(complement, at(c, i * qe + q), encoder.complement_c);
+      encoder.complement_d = select(complement, at(d, i * qe + q), encoder.complement_d);
     }
-    const mask in = (mask)(at(spectrum.kept, i) > splat(0.5));
-    for (std::size_t j = 0; j < s.qe; ++j) {
-      const bool reduced = j < s.q;
-      put(c, i * s.qe + j, reduced ? select(in, at(c, i * s.qe + j), splat(0)) : splat(0));
-      put(d, i * s.qe + j, reduced ? select(in, at(d, i * s.qe + j), splat(0)) : splat(0));
+    const mask in = (mask)(at(latent, i) > splat(0.5));
+    for (std::size_t j = 0; j < qe; ++j) {
+      const bool reduced = j < q;
+      put(c, i * qe + j, reduced ? select(in, at(c, i * qe + j), splat(0)) : splat(0));
+      put(d, i * qe + j, reduced ? select(in, at(d, i * qe + j), splat(0)) : splat(0));
     }
   }
 }
