@@ -34,6 +34,7 @@
       "test/native/dense_test.cc",
       "test/native/estimates_test.cc",
       "test/native/lanes_test.cc",
+      "test/native/scratch_test.cc",
       "test/native/streams_test.cc"
     ],
     "addon_defines": [

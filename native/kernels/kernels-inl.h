@@ -3,11 +3,12 @@
 // mul32, xor3, transpose. The order matters.
 // clang-format off
 #include "kernels/vec-inl.h"
-#include "kernels/lanes-inl.h"
-#include "kernels/dense-inl.h"
+#include "kernels/lanes/batch-inl.h"
+#include "kernels/dense/cholesky-inl.h"
+#include "kernels/dense/eigen-inl.h"
 #include "kernels/streams-inl.h"
 #include "kernels/mixing-inl.h"
-#include "kernels/population-inl.h"
+#include "kernels/population/population-inl.h"
 #include "kernels/peak-inl.h"
 // clang-format on
 

@@ -1,8 +1,8 @@
 // Every kernel of exolam, as one table of function pointers per instruction set.
 //
-// A kernel is written once, in a *-inl.h file of this folder, over the small vector type that isa/<name>.cc
-// defines before including kernels-inl.h. kernels() (core/dispatch.h) picks a table once; each table holds
-// the same names.
+// A kernel is written once, in a *-inl.h file below this folder, over the small vector type that
+// isa/<name>.cc defines before including kernels-inl.h. kernels() (core/dispatch.h) picks a table once; each
+// table holds the same names.
 //
 // Two families of linear algebra:
 //   *lanes*  many small problems at once, one per SIMD lane. Interleaved storage: element (i, j) of the
@@ -23,8 +23,9 @@ struct Kernels {
   const char* name;   // "baseline", "avx2", "avx512", "neon"
   std::size_t lanes;  // L, doubles per vector
 
-  // ---- lanes (lanes-inl.h); every array 64-byte aligned
-  // ------------------------------------------------------- a (n,n,L), full symmetric in; lower Cholesky
+  // The lanes family (lanes/), every array 64-byte aligned.
+  //
+  // a (n,n,L), full symmetric in; lower Cholesky
   // factor out (upper part untouched). pivot (L): smallest pivot divided by the largest diagonal entry, <= 0
   // or NaN where the matrix is not positive definite (that lane's factor is garbage).
   void (*cholesky_lanes)(double* a, std::size_t n, double* pivot);
@@ -46,8 +47,9 @@ struct Kernels {
                                std::size_t m, std::size_t count, double* solutions, double* work);
   std::size_t (*cholesky_batch_work)(std::size_t n, std::size_t m);
 
-  // ---- dense (dense-inl.h); row-major with leading dimensions
-  // -------------------------------------------------- c (m,n) = beta c + alpha op(a) op(b); op is the
+  // The dense family (dense/), row-major with leading dimensions.
+  //
+  // c (m,n) = beta c + alpha op(a) op(b); op is the
   // identity or the transpose; beta 0 overwrites c whatever it holds.
   void (*gemm)(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, double alpha,
                const double* a, std::size_t lda, const double* b, std::size_t ldb, double beta, double* c,
@@ -67,8 +69,9 @@ struct Kernels {
   bool (*eigen)(double* a, std::size_t n, double* w, double* work);
   std::size_t (*eigen_work)(std::size_t n);
 
-  // ---- streams (streams-inl.h)
-  // ----------------------------------------------------------------------------------- out[i] = element
+  // Random streams (streams-inl.h).
+  //
+  // out[i] = element
   // first + i of the N(0,1) stream (seed, stream): Philox4x32-10 and Box-Muller, see streams-inl.h. Any split
   // of a range gives the same bits.
   void (*normals)(double* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
@@ -77,8 +80,9 @@ struct Kernels {
   void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
                       std::size_t count);
 
-  // ---- observations (mixing-inl.h)
-  // ------------------------------------------------------------------------------- out (rows,width) = [s x]
+  // Observations (mixing-inl.h).
+  //
+  // out (rows,width) = [s x]
   // mixing^T + noise out for s (rows,ds), x (rows,dx), mixing (width,ds+dx); noise 0 overwrites out whatever
   // it holds. packed: mixing by vectors of V columns (V = L, in f32 2 L), element (i, p) at [(i / V * (ds +
   // dx) + p) * V + i % V], zeros beyond width. ds + dx <= 16384.
@@ -87,14 +91,16 @@ struct Kernels {
   void (*mix_f32)(std::size_t rows, std::size_t width, const float* packed, const float* s, std::size_t ds,
                   const float* x, std::size_t dx, float noise, float* out);
 
-  // ---- the population path (population-inl.h)
-  // ---------------------------------------------------------------------- Solves problems [first, first +
+  // The population path (population/).
+  //
+  // Solves problems [first, first +
   // count) of the batch, count <= L, one per lane. scratch: population_scratch() doubles.
   void (*population)(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch);
   std::size_t (*population_scratch)(const PopulationBatch& batch);
 
-  // ---- the machine's limit (peak-inl.h)
-  // ---------------------------------------------------------------------------- Multiply-adds in registers
+  // The machine's limit (peak-inl.h).
+  //
+  // Multiply-adds in registers
   // alone, `rounds` of them on each of a few independent chains; returns the floating-point operations done.
   // sum: what the chains came to.
   double (*fma_peak)(std::size_t rounds, double* sum);

@@ -1,5 +1,7 @@
 // Small operations on vec that need nothing from the instruction set: the compiler's vector types do the
 // rest.
+#pragma once
+
 inline vec load(const double* p) {
   vec v;
   __builtin_memcpy(&v, p, sizeof v);

@@ -1,4 +1,4 @@
-// The dense family (native/kernels/dense-inl.h) for every kernel table that this CPU can run.
+// The dense family (native/kernels/dense/) for every kernel table that this CPU can run.
 //
 // Products and factors are compared with sums in long double; large eigenproblems by what makes them true:
 // unit and orthogonal vectors, A v = w v. Budgets are multiples of n * eps relative to the norm of what is

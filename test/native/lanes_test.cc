@@ -1,4 +1,4 @@
-// The lanes family (native/kernels/lanes-inl.h) for every kernel table that this CPU can run.
+// The lanes family (native/kernels/lanes/) for every kernel table that this CPU can run.
 //
 // A problem is a row-major (n,n) matrix; a batch is a list of problems that is packed L at a time, the way
 // the kernels want them. Budgets are multiples of n * eps relative to the norm of the matrix.
@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "check.h"
+#include "kernels/scratch.h"
 #include "tables.h"
 
 using exo::Kernels;
@@ -609,7 +610,7 @@ inline void transpose(vec (&tile)[LANES]) {
 // The order matters:
 // clang-format off
 #include "kernels/vec-inl.h"
-#include "kernels/lanes-inl.h"
+#include "kernels/lanes/batch-inl.h"
 // clang-format on
 
 using Gemm = void (*)(double*, const double*, const double*, std::size_t, std::size_t, std::size_t, bool);

@@ -1,240 +1,8 @@
-// Small linear algebra on L = LANES problems at once, one per SIMD lane (the *lanes* family of kernels.h).
-//
-// Storage: element (i, j) of a (rows, cols, L) array is the vector at a + (i * cols + j) * L. Rows, sizes and
-// strides below count vectors; the helpers lane_load and lane_store turn an index of vectors into an address.
-// No lane reads another lane's values. Where lanes take different paths (deflation), the path is chosen per
-// lane by masks, and a lane that does not take part keeps its bits.
-inline vec lane_load(const double* p, std::size_t i) { return load(p + i * LANES); }
-inline void lane_store(double* p, std::size_t i, vec v) { store(p + i * LANES, v); }
-template <typename M>
-inline void lane_store_where(M m, double* p, std::size_t i, vec v) {
-  store_where(m, p + i * LANES, v);
-}
-inline vec with_sign(vec magnitude, vec sign) {
-  const mask bit = mask{} + INT64_MIN;
-  return (vec)(((mask)magnitude & ~bit) | ((mask)sign & bit));
-}
+// The symmetric eigenproblem of the *lanes* family of kernels.h.
+#pragma once
+#include "kernels/arena-inl.h"
+#include "kernels/lanes/cholesky-inl.h"
 
-// 1 / sqrt(x), given 1 / x.
-inline vec inverse_root_lanes(vec x, vec reciprocal) {
-#ifdef EXO_RSQRT_ESTIMATE
-  // Two steps of Newton's method: a square root would hold up the divisions behind it.
-  (void)reciprocal;
-  vec y = rsqrt_estimate(x);
-  for (int step = 0; step < 2; ++step) y = fma(splat(0.5) * y, fnma(x * y, y, splat(1)), y);
-  return y;
-#else
-  (void)x;
-  return sqrt(reciprocal);
-#endif
-}
-
-// ---- products ----
-
-// One ROWS x COLS tile of c = op(a) op(b), or of c += op(a) op(b): element (i, p) of op(a) is the vector
-// a_row * i + a_col * p, and so on.
-template <int ROWS, int COLS>
-inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
-                            std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
-                            std::size_t k, bool accumulate) {
-  vec sum[ROWS][COLS];
-  for (int i = 0; i < ROWS; ++i)
-    for (int j = 0; j < COLS; ++j) sum[i][j] = vec{};
-  for (std::size_t p = 0; p < k; ++p) {
-    vec right[COLS];
-    for (int j = 0; j < COLS; ++j) right[j] = lane_load(b, p * b_row + j * b_col);
-    for (int i = 0; i < ROWS; ++i) {
-      const vec left = held(lane_load(a, i * a_row + p * a_col));
-      for (int j = 0; j < COLS; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
-    }
-  }
-  for (int i = 0; i < ROWS; ++i)
-    for (int j = 0; j < COLS; ++j)
-      lane_store(c, i * c_row + j, accumulate ? lane_load(c, i * c_row + j) + sum[i][j] : sum[i][j]);
-}
-
-// Columns of a tile of four rows: what the registers hold.
-constexpr int LANE_TILE = LANES == 8 ? 4 : 3;
-
-// ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in
-// the bits.
-template <int ROWS>
-inline void gemm_rows_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col, const double* b,
-                            std::size_t b_row, std::size_t b_col, std::size_t n, std::size_t k,
-                            bool accumulate) {
-  std::size_t j = 0;
-  for (; j + LANE_TILE <= n; j += LANE_TILE)
-    gemm_tile_lanes<ROWS, LANE_TILE>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col,
-                                     k, accumulate);
-  for (; j < n; ++j)
-    gemm_tile_lanes<ROWS, 1>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
-                             accumulate);
-}
-
-inline void gemm_strided_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col,
-                               const double* b, std::size_t b_row, std::size_t b_col, std::size_t m,
-                               std::size_t n, std::size_t k, bool accumulate) {
-  std::size_t i = 0;
-  for (; i + 4 <= m; i += 4)
-    gemm_rows_lanes<4>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
-                       accumulate);
-  for (; i < m; ++i)
-    gemm_rows_lanes<1>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
-                       accumulate);
-}
-
-// c must not overlap a or b. With accumulate the product is added to c; without, c is overwritten whatever it
-// holds.
-//   nn: c (m,n,L) = a (m,k,L) b (k,n,L)
-//   nt: c (m,n,L) = a (m,k,L) b (n,k,L)^T
-//   tn: c (m,n,L) = a (k,m,L)^T b (k,n,L)
-inline void gemm_nn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
-                          std::size_t k, bool accumulate = false) {
-  gemm_strided_lanes(c, a, k, 1, b, n, 1, m, n, k, accumulate);
-}
-inline void gemm_nt_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
-                          std::size_t k, bool accumulate = false) {
-  gemm_strided_lanes(c, a, k, 1, b, 1, k, m, n, k, accumulate);
-}
-inline void gemm_tn_lanes(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
-                          std::size_t k, bool accumulate = false) {
-  gemm_strided_lanes(c, a, 1, m, b, n, 1, m, n, k, accumulate);
-}
-
-// ---- Cholesky ----
-
-// Two columns j, j + 1 of the factor at a time, from rows i .. i + ROWS - 1 with i > j + 1. below is the
-// ratio l(j + 1, j) / l(j, j), inverse0 and inverse1 are the reciprocals of the two diagonal entries.
-template <int ROWS>
-inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::size_t j, vec below,
-                                vec inverse0, vec inverse1) {
-  vec x0[ROWS], x1[ROWS];
-  double* rows = a + i * n * LANES;
-  const double *top0 = a + j * n * LANES, *top1 = top0 + n * LANES;
-  for (int r = 0; r < ROWS; ++r) {
-    x0[r] = lane_load(rows, r * n + j);
-    x1[r] = lane_load(rows, r * n + j + 1);
-  }
-  for (std::size_t k = 0; k < j; ++k) {
-    const vec y0 = lane_load(top0, k), y1 = lane_load(top1, k);
-    for (int r = 0; r < ROWS; ++r) {
-      const vec l = held(lane_load(rows, r * n + k));
-      x0[r] = fnma(l, y0, x0[r]);
-      x1[r] = fnma(l, y1, x1[r]);
-    }
-  }
-  for (int r = 0; r < ROWS; ++r) {
-    lane_store(rows, r * n + j, x0[r] * inverse0);
-    lane_store(rows, r * n + j + 1, fnma(x0[r], below, x1[r]) * inverse1);
-  }
-}
-
-// a (n,n,L), pivot (L): see kernels.h.
-inline void cholesky_lanes(double* a, std::size_t n, double* pivot) {
-  vec largest{}, smallest = splat(__builtin_inf()), poison{};
-  for (std::size_t i = 0; i < n; ++i) largest = max(lane_load(a, i * n + i), largest);
-  for (std::size_t j = 0; j < n; j += 2) {
-    double *row0 = a + j * n * LANES, *row1 = row0 + n * LANES;
-    vec p0 = lane_load(row0, j);
-    for (std::size_t k = 0; k < j; ++k) p0 = fnma(lane_load(row0, k), lane_load(row0, k), p0);
-    smallest = min(p0, smallest);
-    poison += p0 - p0;  // 0, or NaN for good once a pivot is not finite: min alone would forget it
-    // 1 / p, not the square root, leads to the next pivot: the chain of dependent operations stays short.
-    const vec reciprocal0 = splat(1) / p0, inverse0 = inverse_root_lanes(p0, reciprocal0);
-    lane_store(row0, j, p0 * inverse0);
-    if (j + 1 == n) break;
-    vec x = lane_load(row1, j), p1 = lane_load(row1, j + 1);
-    for (std::size_t k = 0; k < j; ++k) {
-      const vec l = lane_load(row1, k);
-      x = fnma(l, lane_load(row0, k), x);
-      p1 = fnma(l, l, p1);
-    }
-    const vec below = x * reciprocal0;
-    p1 = fnma(x, below, p1);
-    smallest = min(p1, smallest);
-    poison += p1 - p1;
-    const vec inverse1 = inverse_root_lanes(p1, splat(1) / p1);
-    lane_store(row1, j, x * inverse0);
-    lane_store(row1, j + 1, p1 * inverse1);
-    std::size_t i = j + 2;
-    for (; i + 4 <= n; i += 4) cholesky_rows_lanes<4>(a, n, i, j, below, inverse0, inverse1);
-    if (i + 2 <= n) {
-      cholesky_rows_lanes<2>(a, n, i, j, below, inverse0, inverse1);
-      i += 2;
-    }
-    if (i < n) cholesky_rows_lanes<1>(a, n, i, j, below, inverse0, inverse1);
-  }
-  store(pivot, smallest / largest + poison);
-}
-
-// Rows i .. i + ROWS - 1 of x (n,m), columns of one tile: x(i) = (x(i) - sum over k of t(i, k) x(k)) / t(i,
-// i) with t(i, k) the vector i * row + k * column of t. The rows k of [first, last) are solved already, and
-// then those of the tile itself: downwards, or upwards when UP.
-template <int ROWS, int COLS, bool UP>
-inline void solve_tile_lanes(const double* t, std::size_t row, std::size_t column, double* x, std::size_t m,
-                             std::size_t i, std::size_t first, std::size_t last, const vec* inverse) {
-  vec s[ROWS][COLS];
-  for (int r = 0; r < ROWS; ++r)
-    for (int c = 0; c < COLS; ++c) s[r][c] = lane_load(x, (i + r) * m + c);
-  for (std::size_t k = first; k < last; ++k) {
-    vec y[COLS];
-    for (int c = 0; c < COLS; ++c) y[c] = lane_load(x, k * m + c);
-    for (int r = 0; r < ROWS; ++r) {
-      const vec f = held(lane_load(t, (i + r) * row + k * column));
-      for (int c = 0; c < COLS; ++c) s[r][c] = fnma(f, y[c], s[r][c]);
-    }
-  }
-  for (int step = 0; step < ROWS; ++step) {
-    const int r = UP ? ROWS - 1 - step : step;
-    for (int before = 0; before < step; ++before) {
-      const int q = UP ? ROWS - 1 - before : before;
-      const vec f = lane_load(t, (i + r) * row + (i + q) * column);
-      for (int c = 0; c < COLS; ++c) s[r][c] = fnma(f, s[q][c], s[r][c]);
-    }
-    for (int c = 0; c < COLS; ++c) {
-      s[r][c] *= inverse[r];
-      lane_store(x, (i + r) * m + c, s[r][c]);
-    }
-  }
-}
-
-template <int ROWS, bool UP>
-inline void solve_rows_lanes(const double* t, std::size_t row, std::size_t column, double* x, std::size_t m,
-                             std::size_t i, std::size_t first, std::size_t last) {
-  vec inverse[ROWS];
-  for (int r = 0; r < ROWS; ++r) inverse[r] = splat(1) / lane_load(t, (i + r) * (row + column));
-  std::size_t c = 0;
-  for (; c + 4 <= m; c += 4)
-    solve_tile_lanes<ROWS, 4, UP>(t, row, column, x + c * LANES, m, i, first, last, inverse);
-  if (c + 2 <= m) {
-    solve_tile_lanes<ROWS, 2, UP>(t, row, column, x + c * LANES, m, i, first, last, inverse);
-    c += 2;
-  }
-  if (c < m) solve_tile_lanes<ROWS, 1, UP>(t, row, column, x + c * LANES, m, i, first, last, inverse);
-}
-
-// x (n,m,L) = l^-1 x, for l (n,n,L) lower triangular.
-inline void solve_lower_lanes(const double* l, double* x, std::size_t n, std::size_t m) {
-  std::size_t i = 0;
-  for (; i + 2 <= n; i += 2) solve_rows_lanes<2, false>(l, n, 1, x, m, i, 0, i);
-  if (i < n) solve_rows_lanes<1, false>(l, n, 1, x, m, i, 0, i);
-}
-
-// x (n,m,L) = l^-T x, for l (n,n,L) lower triangular.
-inline void solve_lower_transposed_lanes(const double* l, double* x, std::size_t n, std::size_t m) {
-  std::size_t i = n;
-  for (; i >= 2; i -= 2) solve_rows_lanes<2, true>(l, 1, n, x, m, i - 2, i, n);
-  if (i > 0) solve_rows_lanes<1, true>(l, 1, n, x, m, 0, 1, n);
-}
-
-// l (n,n,L), x (n,m,L): see kernels.h.
-inline void cholesky_solve_lanes(const double* l, double* x, std::size_t n, std::size_t m) {
-  solve_lower_lanes(l, x, n, m);
-  solve_lower_transposed_lanes(l, x, n, m);
-}
-
-// ---- symmetric eigenproblem ----
-//
 // A = Q T Q^T by Householder reflections from the last row up, then implicit QL with Wilkinson shifts on T.
 // (QL that starts at the other end from the reflections needs 10 to 50 % fewer sweeps than the other way
 // round.) The rows of z start as those of Q^T and end as eigenvectors.
@@ -254,9 +22,6 @@ constexpr double SMALL_COSINE = 0x1p-15;  // rows shrink by no more than its squ
 // Rows of z are padded to an even number of vectors, for pairs of columns, and never a multiple of four
 // apart: rows a power of two apart would fall into the same cache sets.
 inline std::size_t eigen_stride_lanes(std::size_t n) { return ((n + 1) & ~std::size_t{3}) + 2; }
-inline std::size_t eigen_lanes_work(std::size_t n) {
-  return (n * eigen_stride_lanes(n) + (6 + 4 * EIGEN_DELAY) * n) * LANES + EIGEN_DELAY * n;
-}
 
 // Tridiagonalises. Row k of a keeps the reflection v that zeroed it, left of the diagonal (v[k-1] = 1), t[k]
 // its factor: H = 1 - t v v^T. The update A -= v p^T + p v^T of a step is applied in the next one, in the
@@ -710,28 +475,25 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
 }
 
 // The arrays of one vector of problems, a (n,n,L) apart.
-inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, double* work) {
-  const std::size_t row = n * LANES;
+inline EigenLanes eigen_arrays_lanes(double* a, std::size_t n, Arena& arena) {
   EigenLanes x{};
-  const auto take = [&](std::size_t count) {
-    double* array = work;
-    work += count;
-    return array;
-  };
   x.a = a;
-  x.z = take(n * eigen_stride_lanes(n) * LANES);
-  x.d = take(row);
-  x.f = take(row);
-  x.g = take(row);
-  x.t = take(row);
-  x.p = take(row);
-  x.q = take(row);
-  x.rotations.u = take(EIGEN_DELAY * row);
-  x.rotations.v = take(EIGEN_DELAY * row);
-  x.rotations.fx = take(EIGEN_DELAY * row);
-  x.rotations.fy = take(EIGEN_DELAY * row);
-  x.rotations.swaps = take(EIGEN_DELAY * n);
+  x.z = arena.take(n, eigen_stride_lanes(n));
+  x.d = arena.take(n, 1);
+  x.f = arena.take(n, 1);
+  x.g = arena.take(n, 1);
+  x.t = arena.take(n, 1);
+  x.p = arena.take(n, 1);
+  x.q = arena.take(n, 1);
+  x.rotations.u = arena.take(EIGEN_DELAY, n);
+  x.rotations.v = arena.take(EIGEN_DELAY, n);
+  x.rotations.fx = arena.take(EIGEN_DELAY, n);
+  x.rotations.fy = arena.take(EIGEN_DELAY, n);
+  x.rotations.swaps = arena.doubles(EIGEN_DELAY * n);
   return x;
+}
+inline std::size_t eigen_lanes_work(std::size_t n) {
+  return scratch_of([&](Arena arena) { eigen_arrays_lanes(nullptr, n, arena); });
 }
 
 // From a to d, f = e and z.
@@ -779,12 +541,13 @@ inline void eigen_rank_lanes(EigenLanes& x, std::size_t n) {
   }
 }
 
-// a (n,n,L), w (n,L), work (eigen_lanes_work(n)): see kernels.h. Only the lower triangle of a is read. Not
+// a (n,n,L), w (n,L): see kernels.h. Only the lower triangle of a is read. Not
 // sorted, eigenvectors stay where their coordinates are: coordinates at the end that are coupled to each
 // other alone keep the last rows.
-inline void eigen_lanes(double* a, double* w, std::size_t n, double* work, bool sorted) {
+inline void eigen_lanes(double* a, double* w, std::size_t n, Arena arena, bool sorted) {
   const std::size_t ld = eigen_stride_lanes(n);
-  EigenLanes x = eigen_arrays_lanes(a, n, work);
+  EigenLanes x = eigen_arrays_lanes(a, n, arena);
+  if (arena.counts()) return;
   eigen_reduce_lanes(x, n);
   implicit_ql_lanes<1>(&x, ld, n);
   eigen_rank_lanes(x, n);
@@ -824,133 +587,5 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, double* work, bool 
 
 // In descending order: see kernels.h.
 inline void eigen_lanes(double* a, double* w, std::size_t n, double* work) {
-  eigen_lanes(a, w, n, work, true);
+  eigen_lanes(a, w, n, arena_over(work, [&] { return eigen_lanes_work(n); }), true);
 }
-
-// ---- problems one after another, as callers have them ----
-
-// Where up to LANES problems begin, `size` numbers apart. Lanes beyond the last problem repeat it.
-struct ProblemLanes {
-  const double* at[LANES];
-  ProblemLanes(const double* problems, std::size_t size, std::size_t present) {
-    for (std::size_t l = 0; l < LANES; ++l) at[l] = problems + (l < present ? l : present - 1) * size;
-  }
-};
-
-// Numbers [from, to) of every problem into lanes: vector i holds number i of each.
-inline void interleave_lanes(const ProblemLanes& problems, std::size_t from, std::size_t to, double* out) {
-  std::size_t i = from;
-  for (; i + LANES <= to; i += LANES) {
-    vec tile[LANES];
-    for (std::size_t l = 0; l < LANES; ++l) tile[l] = load(problems.at[l] + i);
-    transpose(tile);
-    for (std::size_t l = 0; l < LANES; ++l) lane_store(out, i + l, tile[l]);
-  }
-  for (; i < to; ++i)
-    for (std::size_t l = 0; l < LANES; ++l) out[i * LANES + l] = problems.at[l][i];
-}
-
-// The other way: `size` vectors to `present` problems.
-inline void deinterleave_lanes(const double* from, std::size_t size, std::size_t present, double* problems) {
-  std::size_t i = 0;
-  for (; i + LANES <= size; i += LANES) {
-    vec tile[LANES];
-    for (std::size_t l = 0; l < LANES; ++l) tile[l] = lane_load(from, i + l);
-    transpose(tile);
-    for (std::size_t l = 0; l < present; ++l) store(problems + l * size + i, tile[l]);
-  }
-  for (; i < size; ++i)
-    for (std::size_t l = 0; l < present; ++l) problems[l * size + i] = from[i * LANES + l];
-}
-
-// The lower triangles of problems (n,n); what is right of them is left as it was, or not.
-inline void interleave_lower_lanes(const ProblemLanes& problems, std::size_t n, double* out) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t whole = (i + LANES) / LANES * LANES;
-    interleave_lanes(problems, i * n, i * n + (whole < n ? whole : n), out);
-  }
-}
-
-// Eigenvectors straight to where they belong in each problem.
-inline void eigen_output_lanes(const EigenLanes& x, std::size_t n, std::size_t present, double* values,
-                               double* vectors) {
-  const std::size_t ld = eigen_stride_lanes(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const vec factor = inverse_length_lanes(x.z, ld, i);
-    double* row[LANES];
-    for (std::size_t l = 0; l < present; ++l) {
-      const std::size_t rank = (std::size_t)x.p[i * LANES + l];
-      values[l * n + rank] = x.d[i * LANES + l];
-      row[l] = vectors + (l * n + rank) * n;
-    }
-    const double* z = x.z + i * ld * LANES;
-    std::size_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-      vec tile[LANES];
-      for (std::size_t l = 0; l < LANES; ++l) tile[l] = fma(lane_load(z, j + l), factor, x.poison);
-      transpose(tile);
-      for (std::size_t l = 0; l < present; ++l) store(row[l] + j, tile[l]);
-    }
-    for (; j < n; ++j) {
-      const vec y = fma(lane_load(z, j), factor, x.poison);
-      for (std::size_t l = 0; l < present; ++l) row[l][j] = y[l];
-    }
-  }
-}
-
-template <int GROUPS>
-inline void eigen_groups_lanes(const double* matrices, std::size_t n, std::size_t count, double* values,
-                               double* vectors, double* work) {
-  EigenLanes x[GROUPS];
-  const std::size_t nn = n * n, share = nn * LANES + eigen_lanes_work(n);
-  for (int g = 0; g < GROUPS; ++g) {
-    const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
-    x[g] = eigen_arrays_lanes(work + g * share, n, work + g * share + nn * LANES);
-    interleave_lower_lanes(ProblemLanes(matrices + first * nn, nn, present), n, x[g].a);
-    eigen_reduce_lanes(x[g], n);
-  }
-  implicit_ql_lanes<GROUPS>(x, eigen_stride_lanes(n), n);
-  for (int g = 0; g < GROUPS; ++g) {
-    const std::size_t first = g * LANES, present = count - first < LANES ? count - first : LANES;
-    eigen_rank_lanes(x[g], n);
-    eigen_output_lanes(x[g], n, present, values + first * n, vectors + first * nn);
-  }
-}
-
-// See kernels.h. Two vectors of problems side by side while both fit into the nearest cache.
-constexpr std::size_t EIGEN_PAIRED = 24;
-inline void eigen_batch(const double* matrices, std::size_t n, std::size_t count, double* values,
-                        double* vectors, double* work) {
-  while (count > 0) {
-    const std::size_t most = n <= EIGEN_PAIRED ? 2 * LANES : LANES, present = count < most ? count : most;
-    if (present > LANES)
-      eigen_groups_lanes<2>(matrices, n, present, values, vectors, work);
-    else
-      eigen_groups_lanes<1>(matrices, n, present, values, vectors, work);
-    matrices += present * n * n;
-    values += present * n;
-    vectors += present * n * n;
-    count -= present;
-  }
-}
-inline std::size_t eigen_batch_work(std::size_t n) {
-  return (n <= EIGEN_PAIRED ? 2 : 1) * (n * n * LANES + eigen_lanes_work(n));
-}
-
-// See kernels.h.
-inline void cholesky_solve_batch(const double* matrices, const double* right_sides, std::size_t n,
-                                 std::size_t m, std::size_t count, double* solutions, double* work) {
-  double *a = work, *x = a + n * n * LANES, *pivot = x + n * m * LANES;
-  for (std::size_t first = 0; first < count; first += LANES) {
-    const std::size_t present = count - first < LANES ? count - first : LANES;
-    interleave_lower_lanes(ProblemLanes(matrices + first * n * n, n * n, present), n, a);
-    interleave_lanes(ProblemLanes(right_sides + first * n * m, n * m, present), 0, n * m, x);
-    cholesky_lanes(a, n, pivot);
-    cholesky_solve_lanes(a, x, n, m);
-    const vec failed = select((mask)(load(pivot) > vec{}), vec{}, splat(__builtin_nan("")));
-    if (any((mask)(failed != failed)))
-      for (std::size_t i = 0; i < n * m; ++i) lane_store(x, i, lane_load(x, i) + failed);
-    deinterleave_lanes(x, n * m, present, solutions + first * n * m);
-  }
-}
-inline std::size_t cholesky_batch_work(std::size_t n, std::size_t m) { return (n * n + n * m + 1) * LANES; }

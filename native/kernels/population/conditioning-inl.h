@@ -1,0 +1,177 @@
+// Regression on what is given: factors, residuals and their covariances.
+#pragma once
+#include "kernels/lanes/cholesky-inl.h"
+#include "kernels/lanes/eigen-inl.h"
+#include "kernels/population/stacks-inl.h"
+
+// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can
+// be near the pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the
+// eigenvalues are looked at.
+constexpr double WELL_CONDITIONED = 1e-5;
+
+// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a
+// row that is zero). Returns the lanes whose pivots are too small for it to be trusted.
+static mask semidefinite_factor(double* a, std::size_t n) {
+  vec largest = splat(0);
+  for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
+  const vec cut = splat(WELL_CONDITIONED) * largest;
+  mask doubtful = (mask)(splat(0) > splat(0));
+  for (std::size_t j = 0; j < n; ++j) {
+    const mask present = (mask)(at(a, j * n + j) > splat(0));
+    vec pivot = at(a, j * n + j);
+    for (std::size_t k = 0; k < j; ++k) pivot = fnma(at(a, j * n + k), at(a, j * n + k), pivot);
+    const mask kept = (mask)(pivot > cut);
+    doubtful |= present & ~kept;
+    const vec root = sqrt(select(kept, pivot, splat(1)));
+    const vec inverse = select(kept, splat(1) / root, splat(0));
+    for (std::size_t i = j + 1; i < n; ++i) {
+      vec v = at(a, i * n + j);
+      for (std::size_t k = 0; k < j; ++k) v = fnma(at(a, i * n + k), at(a, j * n + k), v);
+      put(a, i * n + j, v * inverse);
+    }
+    put(a, j * n + j, inverse);
+  }
+  return doubtful;
+}
+
+// a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance`
+// of the largest, in the order of eigen_lanes without sorting.
+static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
+  double* w = arena.take(n, 1);
+  eigen_lanes(a, w, n, arena, false);
+  if (arena.counts()) return;
+  vec largest = splat(0);
+  for (std::size_t j = 0; j < n; ++j) largest = max(at(w, j), largest);
+  const vec cut = tolerance * largest;
+  for (std::size_t j = 0; j < n; ++j) {
+    const mask kept = (mask)(at(w, j) > cut);
+    const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
+    for (std::size_t i = 0; i < n; ++i) put(a, j * n + i, scale * at(a, j * n + i));
+  }
+}
+
+// x (n,m) = L^-1 x.
+static void solve_factor(const double* l, double* x, std::size_t n, std::size_t m) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const vec inverse = at(l, i * n + i);
+    for (std::size_t c = 0; c < m; ++c) {
+      vec v = at(x, i * m + c);
+      for (std::size_t k = 0; k < i; ++k) v = fnma(at(l, i * n + k), at(x, k * m + c), v);
+      put(x, i * m + c, v * inverse);
+    }
+  }
+}
+
+// Conditioning on f: the factor of S_ff, and for any rows v the regression Gamma_v = S_vf S_ff^+.
+struct Given {
+  const Rows* f;  // no rows: nothing is given
+  double* factor;
+  double* noise;      // (nf,nf) covariance of the noise of f
+  mask doubtful;      // lanes in which the factor is not to be trusted, and
+  double* whitening;  // (nf,nf) what to use there; null where no lane is
+};
+
+static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
+  Given g{&f, nullptr, nullptr, mask{}, nullptr};
+  if (f.rows == 0) return g;
+  g.factor = covariance(w, f, f, arena);
+  if (w.shape.noise) {
+    g.noise = arena.take(f.rows, f.rows);
+    if (!arena.counts()) {
+      clear_lanes(g.noise, f.rows * f.rows);
+      add_noise_covariance(w, f, f, g.noise);
+    }
+  }
+  double* whole = arena.take(f.rows, f.rows);
+  if (arena.counts()) {
+    g.whitening = whole;
+    whitening_rows(g.whitening, f.rows, tolerance, arena);
+    return g;
+  }
+  memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
+  double pivot[LANES];
+  cholesky_lanes(g.factor, f.rows, pivot);
+  g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
+  if (!any(g.doubtful)) return g;
+  g.whitening = whole;
+  whitening_rows(g.whitening, f.rows, tolerance, arena);
+  return g;
+}
+
+struct Residual {
+  const Rows* v;
+  double* gamma;        // (f.rows, v.rows): Gamma_v transposed; null where it is zero
+  const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
+  std::size_t cols, from;
+};
+
+static Residual residual(const World& w, const Given& g, const Rows& v, Arena& arena) {
+  // What shares neither sources nor noise with f is its own residual: an action by a policy that does not
+  // react.
+  if (g.f->rows == 0 || (v.from >= g.f->cols && !v.noisy)) return {&v, nullptr, v.dense, v.cols, v.from};
+  const std::size_t f_cols = g.f->cols, cols = v.cols > f_cols ? v.cols : f_cols;
+  Residual r{&v, covariance(w, *g.f, v, arena), nullptr, cols, 0};
+  const std::size_t nf = g.f->rows, n = v.rows;
+  double *careful = nullptr, *seen = nullptr;
+  if (g.whitening) {
+    careful = arena.take(nf, n);
+    seen = arena.take(nf, n);
+  }
+  double* dense = arena.take(n, cols);
+  r.dense = dense;
+  Arena local = arena;
+  double* predicted = local.take(n, f_cols);
+  if (arena.counts()) return r;
+  if (careful) {
+    gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
+    gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
+  }
+  cholesky_solve_lanes(g.factor, r.gamma, nf, n);
+  if (careful)
+    for (std::size_t i = 0; i < nf * n; ++i)
+      put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
+  gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
+  for (std::size_t i = 0; i < v.rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      const vec own = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
+      put(dense, i * cols + j, j < f_cols ? own - at(predicted, i * f_cols + j) : own);
+    }
+  return r;
+}
+
+// Covariance of two residuals as a Gram matrix of residual loadings: what should vanish does so to the square
+// of rounding.
+static double* residual_covariance(const World& w, const Given& g, const Residual& a, const Residual& b,
+                                   Arena& arena) {
+  const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
+  double* out = arena.take(na, nb);
+  const bool works = !arena.counts();
+  if (works) loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb, later(a.from, b.from));
+  if (!w.shape.noise) return out;
+  if (works) add_noise_covariance(w, *a.v, *b.v, out);
+  if (nf == 0) return out;
+  Arena local = arena;
+  // out -= left^T right for the noise that f shares with one of the two.
+  const auto subtract = [&](const double* left, const double* right) {
+    double* product = local.take(na, nb);
+    if (!works) return;
+    gemm_tn_lanes(product, left, right, na, nb, nf, false);
+    for (std::size_t i = 0; i < na * nb; ++i) put(out, i, at(out, i) - at(product, i));
+  };
+  const auto shared = [&](const Rows& v) {
+    double* with_f = local.take(nf, v.rows);
+    if (!works) return with_f;
+    clear_lanes(with_f, nf * v.rows);
+    add_noise_covariance(w, *g.f, v, with_f);
+    return with_f;
+  };
+  if (a.gamma && b.v->noisy) subtract(a.gamma, shared(*b.v));
+  if (b.gamma && a.v->noisy) subtract(shared(*a.v), b.gamma);
+  if (a.gamma && b.gamma) {
+    double* weighted = local.take(nf, nb);
+    if (!works) return out;
+    gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
+    gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
+  }
+  return out;
+}

@@ -1,0 +1,27 @@
+// The population path, one world per lane: parameters in, loss, spectrum, metrics and encoders out
+// (docs/theory.md).
+#pragma once
+#include "kernels/population/answer-inl.h"
+
+static void population_in(const PopulationBatch& batch, std::size_t first, std::size_t count, Arena arena) {
+  const Group group{batch, first, count};
+  const World world = build_world(group, world_shape(batch), arena);
+  Problem problem;
+  pose_problem(problem, world, group, arena);
+  const Spectrum spectrum = solve_problem(world, group, problem, arena);
+  const Encoder encoder = encoder_of(world, group, problem, spectrum, arena);
+  const Moments moments = moments_of(world, group, problem, spectrum, encoder, arena);
+  const Explained explained = explain(world, group, spectrum, moments, arena);
+  const double* moved = moved_by_exogenous(world, group, encoder, arena);
+  if (arena.counts()) return;
+  const Solved solved{group, world, problem, spectrum, encoder, moments, explained, moved};
+  for (std::size_t l = 0; l < count; ++l) write_lane(solved, l);
+}
+
+static std::size_t population_scratch(const PopulationBatch& batch) {
+  return scratch_of([&](const Arena& arena) { population_in(batch, 0, 1, arena); });
+}
+
+static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
+  population_in(batch, first, count, arena_over(scratch, [&] { return population_scratch(batch); }));
+}

@@ -1,0 +1,128 @@
+// The eigenproblem of an objective, and which of its rows are latents.
+#pragma once
+#include "kernels/population/problem-inl.h"
+
+constexpr double VOID_VARIANCE =
+    1e-18;  // conditional over total variance below which nothing is left to explain
+constexpr double EXACT_SHARE = 1e-10;  // of the observation's variance: worth a look whether it is nothing
+
+struct Spectrum {
+  double *lambda, *g;  // (ne), (ne,ne): row i of g holds the i-th latent's weights on e
+  std::size_t rows;    // of those that can be latents
+  double* kept;        // (ne): 1 where the row is a latent of the reduced basis within the rank
+  double* complement;  // (ne): 1 where it stands for the latents of the complement
+  mask empty;          // lanes in which nothing is left to explain
+  vec observation_total;
+};
+
+// Coordinate i of e once those of the complement, one in every unprojected observation block, come last.
+static std::size_t complement_last(const WorldShape& s, const Rows& e, std::size_t i) {
+  for (std::int32_t b = 0; b < e.blocks; ++b) {
+    const std::size_t inside = e.width[b] - (has_complement(s, e, b) ? 1 : 0);
+    if (i < inside) return e.begin[b] + i;
+    i -= inside;
+  }
+  std::int32_t b = 0;
+  for (;; ++b)
+    if (has_complement(s, e, b) && i-- == 0) return e.begin[b] + e.width[b] - 1;
+}
+
+// In whitened coordinates: N = S_ye W^T with W^T W = u^+ for u = S_ee + P, and M = N N^T has the eigenvalues
+// of N^T N. The complement's coordinates are coupled to each other alone. With them last, nothing mixes them
+// with the rest, not even rounding where eigenvalues are equal. u is overwritten.
+static void solve_whitened(const World& w, const Problem& p, vec tolerance, double* u, double* lambda,
+                           double* g, Arena local) {
+  const std::size_t ne = p.e.rows, ny = p.y.rows;
+  const auto coordinate = [&](std::size_t i) { return complement_last(w.shape, p.e, i); };
+  double *whitening = local.take(ne, ne), *target = local.take(ny, ne);
+  double *n = local.take(ny, ne), *t = local.take(ne, ne);
+  if (local.counts()) {
+    whitening_rows(whitening, ne, tolerance, local);
+    return eigen_lanes(t, lambda, ne, local, true);
+  }
+  for (std::size_t j = 0; j < ne; ++j) {
+    const std::size_t from = coordinate(j);
+    for (std::size_t i = 0; i < ne; ++i) put(whitening, i * ne + j, at(u, coordinate(i) * ne + from));
+    for (std::size_t i = 0; i < ny; ++i) put(target, i * ne + j, at(p.s_ye, i * ne + from));
+  }
+  whitening_rows(whitening, ne, tolerance, local);
+  gemm_nt_lanes(n, target, whitening, ny, ne, ne, false);
+  gemm_tn_lanes(t, n, n, ne, ne, ny, false);
+  eigen_lanes(t, lambda, ne, local, true);
+  for (std::size_t i = 0; i < ne; ++i) {
+    const vec root = sqrt(max(at(lambda, i), splat(0)));
+    for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
+  }
+  gemm_nn_lanes(u, t, whitening, ne, ne, ne, false);
+  for (std::size_t j = 0; j < ne; ++j)
+    for (std::size_t i = 0; i < ne; ++i) put(g, i * ne + coordinate(j), at(u, i * ne + j));
+}
+
+// Lanes whose leading eigenvalue is the rounding of nothing: there are no latents. The target's variance is
+// looked at where the eigenvalue is small beside the observation's, which is at hand.
+static mask nothing_left(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
+                         const Arena& arena) {
+  const vec multiplicity = group.parameter(COMPLEMENT_DIM);
+  if (arena.counts()) {
+    variance_of(w, p.y, multiplicity, arena);
+    return mask{};
+  }
+  const vec leading = at(spectrum.lambda, 0);
+  mask empty = ~(mask)(leading > splat(EXACT_SHARE) * spectrum.observation_total);
+  if (!any(empty)) return empty;
+  const vec total = variance_of(w, p.y, multiplicity, arena);
+  return empty & ~(mask)(leading > splat(VOID_VARIANCE) * total);
+}
+
+// Which rows of g are latents within the rank, of the reduced basis and of the complement.
+static void tell_latents(const World& w, const Rows& e, vec tolerance, Spectrum& spectrum) {
+  const std::size_t ne = e.rows;
+  const vec cut =
+      select(spectrum.empty, splat(__builtin_inf()), tolerance * max(at(spectrum.lambda, 0), splat(0)));
+  for (std::size_t i = 0; i < ne; ++i) {
+    vec inside = splat(0), outside = splat(0);
+    for (std::int32_t b = 0; b < e.blocks; ++b)
+      for (std::size_t j = 0; j < e.width[b]; ++j) {
+        const vec v = abs(at(spectrum.g, i * ne + e.begin[b] + j));
+        if (has_complement(w.shape, e, b) && j + 1 == e.width[b])
+          outside += v;
+        else
+          inside += v;
+      }
+    const mask in_rank = (mask)(at(spectrum.lambda, i) > cut);
+    const mask complement = (mask)(outside > inside);
+    put(spectrum.complement, i, select(complement & in_rank, splat(1), splat(0)));
+    put(spectrum.kept, i, select(~complement & in_rank, splat(1), splat(0)));
+  }
+}
+
+static void solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
+                               Arena local) {
+  const std::size_t ne = p.e.rows, bytes = ne * ne * LANES * sizeof(double);
+  if (p.reconstructs) {
+    if (!local.counts()) memcpy(spectrum.g, p.s_ee, bytes);
+    return eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
+  }
+  double* u = local.take(ne, ne);
+  if (!local.counts()) memcpy(u, p.s_ee, bytes);
+  add_penalties(u, w, group, ne, local);
+  solve_whitened(w, p, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
+}
+
+static Spectrum solve_problem(const World& w, const Group& group, const Problem& p, Arena& arena) {
+  const std::size_t ne = p.e.rows;
+  Spectrum spectrum{};
+  // One row more than there are latents: the complement's counts for nothing without a complement.
+  const std::size_t wanted = group.batch.max_latent() + (w.shape.noise ? 1 : 0);
+  spectrum.rows = wanted < ne ? wanted : ne;
+  spectrum.lambda = arena.take(ne, 1);
+  spectrum.g = arena.take(ne, ne);
+  spectrum.kept = arena.take(ne, 1);
+  spectrum.complement = arena.take(ne, 1);
+  solve_eigenproblem(w, group, p, spectrum, arena);
+  if (!arena.counts())
+    spectrum.observation_total = squares_lanes(w.variable[OBSERVATION], w.shape.qe * w.cols[OBSERVATION]);
+  spectrum.empty = nothing_left(w, group, p, spectrum, arena);
+  if (!arena.counts()) tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
+  return spectrum;
+}
