@@ -281,7 +281,7 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainde
 
 Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
   const Objective& o = fitted.objective;
-  const StackMoments stacks(k_, layout_, fitted, training_.covariance);
+  const StackMoments stacks(k_, layout_, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
   const Matrix s_ff = stacks.covariance(o.f, o.f), s_fe = stacks.covariance(o.f, o.e);
