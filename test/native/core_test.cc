@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "check.h"
+#include "core/regression.h"
 #include "core/stages.h"
 #include "tables.h"
 
@@ -212,6 +213,30 @@ double left_with_observation(std::size_t d, std::size_t n, std::size_t k, const 
     }
   }
   return largest;
+}
+
+// Regressions wider than a panel: with a job to ask, and thus in panels, they are what one piece gives.
+void panels(Checks& checks, const Kernels& kernels) {
+  constexpr std::size_t n = 70, wide = 450;
+  Random random(checks.seed() + 8);
+  Matrix s(n, n), with(n, wide), of(wide, wide);
+  s.a = random_moments(n, random);
+  for (double& v : with.a) v = random.uniform();
+  for (double& v : of.a) v = random.uniform();
+  std::int32_t control[3] = {0, 0, 0};
+  const Job job(control, 1);
+  Matrix weights = with;
+  checks.that(solve_semidefinite(kernels, s, 1e-10, weights, &job), "the regression did not converge");
+  Matrix factor = s, whole = with;
+  kernels.cholesky(factor.data(), n, n);
+  kernels.cholesky_solve(factor.data(), n, n, whole.data(), wide, wide);
+  checks.that(same_bits(weights.a, whole.a), "weights in panels differ from those in one piece");
+  const Matrix left = residual_covariance(kernels, of, with, with, s, weights, weights, &job);
+  Matrix expected = of;
+  product_tn(kernels, weights, with, expected, -1, 1);
+  product_tn(kernels, with, weights, expected, -1, 1);
+  product_tn(kernels, weights, times(kernels, s, weights), expected, 1, 1);
+  checks.that(same_bits(left.a, expected.a), "what is left differs in panels");
 }
 
 // Told to stop before it begins, an eigenproblem ends without an answer; not told, it has one.
@@ -440,6 +465,7 @@ int main(int argc, char** argv) {
     checks.run("population supervised" + isa, [&] { same_answers(checks, *k, supervised()); });
     checks.run("population composed" + isa, [&] { same_answers(checks, *k, composed()); });
     checks.run("population robust" + isa, [&] { same_answers(checks, *k, robust()); });
+    checks.run("panels" + isa, [&] { panels(checks, *k); });
     checks.run("stopped eigenproblem" + isa, [&] { stopped_eigen(checks, *k); });
     checks.run("moments reconstruction" + isa, [&] { data_level(checks, *k, reconstruction()); });
     checks.run("moments supervised" + isa, [&] { data_level(checks, *k, supervised()); });
