@@ -9,11 +9,13 @@
     ],
     "core_sources": [
       "native/core/accumulate.cc",
+      "native/core/decoder.cc",
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
       "native/core/estimates.cc",
       "native/core/fold-fit.cc",
       "native/core/fold-ridge.cc",
+      "native/core/innovation.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/multiply.cc",

@@ -160,8 +160,7 @@ describe('the tree of lib/', () => {
       .filter(([file]) => !file.startsWith('lib/backend/reference/') && !ENTRIES.includes(floorOf(file)))
       .filter(([, targets]) => targets.some((target) => target.startsWith('lib/backend/reference/')))
       .map(([file]) => file);
-    // The decoder has no native stage yet.
-    expect(users).toEqual(['lib/backend/choose.browser.ts', 'lib/backend/choose.ts', 'lib/lam/decoder.ts']);
+    expect(users).toEqual(['lib/backend/choose.browser.ts', 'lib/backend/choose.ts']);
   });
 
   it('is told folder by folder, in this order, by CONTRIBUTING.md', () => {

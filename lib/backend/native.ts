@@ -2,8 +2,11 @@ import { ExolamError } from '../base/errors.js';
 import {
   type Backend,
   type Block,
+  type ConditionRequest,
   type Control,
+  conditionArrays,
   estimatesArrays,
+  momentsArrays,
   type ObjectiveRows,
   PARAMETERS,
   populationArrays,
@@ -21,6 +24,7 @@ export interface Addon {
   info(): { isa: string; isas: string[]; threads: number };
   solvePopulation(request: object): Promise<void>;
   solveMoments(request: object): Promise<void>;
+  conditionMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
   estimate(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
@@ -69,16 +73,13 @@ export function encodeObjective(rows: ObjectiveRows): Int32Array {
   return Int32Array.from(wire);
 }
 
-/** Width of the bottleneck regressor e at data level. */
-function bottleneckWidth(
-  rows: ObjectiveRows,
-  observationDim: number,
-  actionDim: number,
-  projectionDim: number,
-): number {
-  const width = (b: Block) =>
-    b.terms[0]?.variable === 'action' ? actionDim : b.projected ? projectionDim : observationDim;
-  return rows.e.reduce((sum, b) => sum + width(b), 0);
+/** A request on joint moments in the shape that the addon reads. */
+function onMoments(r: ConditionRequest) {
+  const { observationDim, actionDim } = r.layout;
+  const columns = Int32Array.from(VARIABLES, (v) =>
+    v === 'encoderNoise' || v === 'decoderNoise' ? -1 : r.layout[v],
+  );
+  return { ...r, columns, observationDim, actionDim, objective: encodeObjective(r.objective) };
 }
 
 function sampleArrays<Observation>(
@@ -167,7 +168,7 @@ export function nativeBackend(addon: Addon): Backend {
 function fits(
   addon: Addon,
   run: Run,
-): Pick<Backend, 'solvePopulation' | 'solveMoments' | 'probe' | 'accumulate'> {
+): Pick<Backend, 'solvePopulation' | 'solveMoments' | 'conditionMoments' | 'probe' | 'accumulate'> {
   return {
     async solvePopulation(r, control, into) {
       const answer = populationArrays(r, into);
@@ -178,24 +179,14 @@ function fits(
     },
 
     async solveMoments(r, control) {
-      const { observationDim: d, actionDim } = r.layout;
-      const ne = bottleneckWidth(r.objective, d, actionDim, r.projectionDim);
-      const answer = {
-        trace: new Float64Array(r.count),
-        spectrum: new Float64Array(r.count * ne),
-        rank: new Int32Array(r.count),
-        encoderC: new Float64Array(r.count * r.latentDim * d),
-        encoderD: new Float64Array(r.count * r.latentDim * d),
-        status: new Uint8Array(r.count),
-      };
-      const columns = Int32Array.from(VARIABLES, (v) =>
-        v === 'encoderNoise' || v === 'decoderNoise' ? -1 : r.layout[v],
-      );
-      await run(
-        addon.solveMoments,
-        { ...r, ...answer, columns, observationDim: d, actionDim, objective: encodeObjective(r.objective) },
-        control,
-      );
+      const answer = momentsArrays(r);
+      await run(addon.solveMoments, { ...onMoments(r), ...answer }, control);
+      return answer;
+    },
+
+    async conditionMoments(r, control) {
+      const answer = conditionArrays(r);
+      await run(addon.conditionMoments, { ...onMoments(r), ...answer }, control);
       return answer;
     },
 

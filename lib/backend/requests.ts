@@ -192,6 +192,8 @@ export interface MomentsRequest {
   readonly projection: Float64Array;
   readonly projectionDim: number;
   readonly latentDim: number;
+  /** Also the decoder that goes with the encoder (docs/linear-lam.md). Default false. */
+  readonly decoder?: boolean | undefined;
   /** Added to the diagonal of the free regressor's moments, relative to their mean diagonal. */
   readonly ridge: number;
   readonly relativeTolerance: number;
@@ -206,7 +208,73 @@ export interface MomentsAnswer {
   /** (count, latentDim, observationDim) each; rows beyond the rank are zero. */
   readonly encoderC: Float64Array;
   readonly encoderD: Float64Array;
+  /**
+   * Empty unless asked for: y ~ A o + B z in the width m of y without its actions. A (count, m, observationDim), B (count, m,
+   * latentDim), zero where an eigenvalue is, and C of the innovation gauge (count, latentDim, observationDim).
+   */
+  readonly decoderA: Float64Array;
+  readonly decoderB: Float64Array;
+  readonly innovationC: Float64Array;
   readonly status: Uint8Array;
+}
+
+/** Width of a stack of blocks at data level. */
+export function dataWidth(
+  stack: readonly Block[],
+  { layout, projectionDim }: Pick<MomentsRequest, 'layout' | 'projectionDim'>,
+): number {
+  const width = (b: Block) => {
+    if (b.terms[0].variable === 'action') return layout.actionDim;
+    return b.projected ? projectionDim : layout.observationDim;
+  };
+  return stack.reduce((sum, b) => sum + width(b), 0);
+}
+
+/** y without its actions: what a decoder decodes. */
+export function decodedOf(rows: ObjectiveRows): readonly Block[] {
+  return rows.y.filter((b) => b.terms[0].variable !== 'action');
+}
+
+/** The arrays of a moments answer, all zero. */
+export function momentsArrays(r: MomentsRequest): MomentsAnswer {
+  const { count, latentDim } = r;
+  const d = r.layout.observationDim;
+  const decoded = r.decoder ? dataWidth(decodedOf(r.objective), r) : 0;
+  return {
+    trace: new Float64Array(count),
+    spectrum: new Float64Array(count * dataWidth(r.objective.e, r)),
+    rank: new Int32Array(count),
+    encoderC: new Float64Array(count * latentDim * d),
+    encoderD: new Float64Array(count * latentDim * d),
+    decoderA: new Float64Array(count * decoded * d),
+    decoderB: new Float64Array(count * decoded * latentDim),
+    innovationC: new Float64Array(r.decoder ? count * latentDim * d : 0),
+    status: new Uint8Array(count),
+  };
+}
+
+/** y and e of an objective given its f, and nothing solved: penalties and gauge are not read. */
+export type ConditionRequest = Omit<MomentsRequest, 'latentDim' | 'decoder'>;
+
+/** Widths of the stacks: ny, nf, ne. */
+export interface ConditionAnswer {
+  /** (count, nf, ny), (count, nf, ne): y ~ yOnF^T f, e ~ eOnF^T f. */
+  readonly yOnF: Float64Array;
+  readonly eOnF: Float64Array;
+  /** (count, ny, ne): cov(y, e given f). */
+  readonly cross: Float64Array;
+  readonly status: Uint8Array;
+}
+
+/** The arrays of a condition answer, all zero. */
+export function conditionArrays(r: ConditionRequest): ConditionAnswer {
+  const [ny, nf, ne] = [r.objective.y, r.objective.f, r.objective.e].map((stack) => dataWidth(stack, r));
+  return {
+    yOnF: new Float64Array(r.count * nf * ny),
+    eOnF: new Float64Array(r.count * nf * ne),
+    cross: new Float64Array(r.count * ny * ne),
+    status: new Uint8Array(r.count),
+  };
 }
 
 /**
@@ -435,6 +503,7 @@ export interface Backend {
     into?: PopulationAnswer,
   ): Promise<PopulationAnswer>;
   solveMoments(request: MomentsRequest, control?: Control): Promise<MomentsAnswer>;
+  conditionMoments(request: ConditionRequest, control?: Control): Promise<ConditionAnswer>;
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   estimate(request: EstimatesRequest, control?: Control): Promise<EstimatesAnswer>;
   /** (width, width) */

@@ -1,17 +1,37 @@
 /**
- * What a solved problem decodes (docs/linear-lam.md). The backends answer with the encoder, z = C o + D o'; the decoder A o + B z
- * that goes with it follows from theory.md, "The one solver": with z = G e, column i of B is cov(y, z_i given f) / lambda_i
- * (because G S_ye^T = B^T M = Lambda B^T), with a penalty and with a ridge as well as without; A is what is left of the regression
- * of y on f. Of a stacked target only the observation is decoded, not the action.
+ * The decoder of a world (docs/linear-lam.md). The numbers come from the backend, which conditions on what the decoder is free to
+ * see, in the reduced basis; here they are put together on the whole observation.
+ *
+ * The coordinates outside the basis hold noise alone, all of one law and independent of each other and of those inside: one of
+ * them, added to the basis as its last coordinate, gives the regressions of all.
  */
 
-import { given, givenOnSides, residual } from '../backend/reference/conditioning.js';
-import { complementOf, compose, type Variables, worldOf } from '../backend/reference/loadings.js';
-import { Moments, type Regression, regress, residualCovariance } from '../backend/reference/moments.js';
-import { coefficientsOf, isAction, isNoise, sameStack } from '../backend/reference/objective.js';
-import type { Block, MomentsRequest, ObjectiveRows, PopulationRequest } from '../backend/requests.js';
-import { addProduct, multiply, multiplyTransposed } from '../linalg/dense.js';
-import { addScaled, type Matrix, matrix, transpose } from '../linalg/matrix.js';
+import {
+  type Backend,
+  type Block,
+  type ConditionAnswer,
+  type ConditionRequest,
+  type Control,
+  decodedOf,
+  type ObjectiveRows,
+  RELATIVE_TOLERANCE,
+} from '../backend/requests.js';
+import { requireOk } from '../backend/status.js';
+import {
+  addScaled,
+  block,
+  identity,
+  type Matrix,
+  matrix,
+  minus,
+  scale,
+  scaleColumns,
+  sum,
+  transpose,
+  vstack,
+} from '../linalg/matrix.js';
+import type { Prepared } from '../solve/population.js';
+import { equations } from '../world/equations.js';
 
 export interface Encoder {
   /** (latentDim, observationDim) each. */
@@ -31,172 +51,191 @@ export interface Decoder {
 const O: Block = { terms: [{ variable: 'observation', coefficient: null }], projected: false };
 const NEXT: Block = { terms: [{ variable: 'observationNext', coefficient: null }], projected: false };
 
-/**
- * The stacks that a decoder is made from: y without actions, f, and e as the encoder's matrices see it, without P. The noise of an
- * encoder is its own, so that no covariance with y or f has it.
- */
-function stacksOf(rows: ObjectiveRows) {
-  return {
-    y: rows.y.filter((block) => !isAction(block)),
-    f: rows.f,
-    e: rows.e.map(({ terms }) => ({ terms: terms.filter((t) => !isNoise(t)), projected: false })),
-  };
-}
+/** a b, or a b^T. */
+type Product = (a: Matrix, b: Matrix, transposeB?: boolean) => Promise<Matrix>;
 
-/** G on the unprojected e: D on o' or on o' - o, [C D] on (o, o'). */
-function weightsOf(encoder: Encoder, rows: ObjectiveRows): Matrix {
-  const { C, D } = encoder;
-  if (rows.e.length === 1) return D;
-  const g = matrix(C.rows, C.cols + D.cols);
-  for (let i = 0; i < C.rows; i++) {
-    g.data.set(C.data.subarray(i * C.cols, (i + 1) * C.cols), i * g.cols);
-    g.data.set(D.data.subarray(i * D.cols, (i + 1) * D.cols), i * g.cols + C.cols);
-  }
-  return g;
-}
-
-/** y and e regressed on f, on one set of coordinates. */
-interface Regressed {
-  /** (width of y, width of f): y ~ yOnF f. */
-  readonly yOnF: Matrix;
-  /** (latents, width of f): G e ~ zOnF f. */
-  readonly zOnF: Matrix;
-  /** (width of y, latents): cov(y, G e given f). */
-  readonly cross: Matrix;
-  /** (latents, coordinates): D o' ~ nextOnO o. */
-  readonly nextOnO: Matrix;
-}
-
-/** A and B from the regressions; `lambda` are the eigenvalues of M that the latents stand for. */
-function decoderOf(
-  rows: ObjectiveRows,
-  found: Regressed,
-  encoder: Encoder,
-  p: Matrix | null,
-  lambda: Float64Array,
-) {
-  const B = found.cross;
-  for (let i = 0; i < B.rows; i++)
-    for (let j = 0; j < B.cols; j++)
-      B.data[i * B.cols + j] = lambda[j] > 0 ? B.data[i * B.cols + j] / lambda[j] : 0;
-  // The target is o' - o and nothing is free: o' = o + B z.
-  if (rows.f.length === 0) return { A: oneOf(encoder.D.cols, p), B, innovationC: found.nextOnO };
-  const free = found.yOnF;
-  // As solved, z = G e still holds what f tells of it; in the innovation gauge it does not.
-  if (rows.gauge === 'encoder') addProduct(B, found.zOnF, -1, free);
-  const A = p ? multiply(free, p) : free;
-  return { A, B, innovationC: rows.gauge === 'innovation' ? encoder.C : found.nextOnO };
-}
-
-/** P, or the identity where observations are seen as they are. */
-function oneOf(n: number, p: Matrix | null): Matrix {
-  if (p) return matrix(p.rows, p.cols, p.data.slice());
-  const one = matrix(n, n);
-  for (let i = 0; i < n; i++) one.data[i * n + i] = 1;
-  return one;
-}
-
-function scaled(a: Matrix, scale: number): Matrix {
-  return matrix(
-    a.rows,
-    a.cols,
-    a.data.map((v) => scale * v),
-  );
-}
-
-/**
- * The decoder of one problem of a moments request, whose encoder is `encoder`. What is decoded is y itself: in the width of the
- * request's projection, where there is one.
- */
-export function momentsDecoder(request: MomentsRequest, encoder: Encoder, lambda: Float64Array): Decoder {
-  const { objective: rows, ridge, relativeTolerance: tolerance } = request;
-  const moments = new Moments(request, 0);
-  const { y, f, e } = stacksOf(rows);
-  const g = weightsOf(encoder, rows);
-  const p = request.projectionDim > 0 ? moments.projection : null;
-  const regression = (on: readonly Block[], of: readonly Block[]): Regression =>
-    regress(moments.covariance(on, on), moments.covariance(on, of), ridge, tolerance);
-  const eOnF = regression(f, e);
-  const yOnF = sameStack(y, e) ? eOnF : regression(f, y);
-  const onLatents = (a: Matrix) => (a.rows === 0 ? matrix(0, g.rows) : multiplyTransposed(a, g));
-  const z: Regression = { sff: eOnF.sff, sfv: onLatents(eOnF.sfv), weights: onLatents(eOnF.weights) };
-  const cross = residualCovariance(onLatents(moments.covariance(y, e)), yOnF, z);
-  const asReported = rows.gauge === 'innovation';
-  const nextOnO = asReported
-    ? encoder.C
-    : scaled(multiplyTransposed(encoder.D, regression([O], [NEXT]).weights), -1);
-  const found = { yOnF: transpose(yOnF.weights), zOnF: transpose(z.weights), cross, nextOnO };
-  return decoderOf(rows, found, encoder, p, lambda);
-}
-
-/** a b b^T taken off a: what of each row lies outside the orthonormal columns of `basis`. */
-function outside(a: Matrix, inBasis: Matrix, basis: Matrix): Matrix {
-  const rest = matrix(a.rows, a.cols, a.data.slice());
-  addScaled(rest, -1, multiplyTransposed(inBasis, basis));
-  return rest;
-}
-
-/**
- * The decoder of the only problem of a population request whose `encoder` is that of the whole observation; `basis`
- * (observationDim, basis) holds the request's coordinates. What is decoded is y in the request's projection.
- *
- * The coordinates outside the basis hold noise alone, all of one law and independent of each other and of those inside, so that
- * one of them gives the regressions of all.
- */
-export function populationDecoder(
-  request: PopulationRequest,
-  basis: Matrix,
-  encoder: Encoder,
-  lambda: Float64Array,
-): Decoder {
-  const { objective: rows, relativeTolerance: tolerance } = request;
-  const coefficients = coefficientsOf(request.coefficients, request.count, 0);
-  const world = worldOf(request, 0);
-  const projected = request.projectionDim > 0;
-  const multiplicity = projected ? 0 : world.parameter.complementDim;
-  const sides: Variables[] = [world, ...(multiplicity > 0 ? [complementOf(world, rows)] : [])];
-  const { y, f, e } = stacksOf(rows);
-  const loadings = (stack: readonly Block[]) => sides.map((side) => compose(stack, side, coefficients));
-  const onF = givenOnSides(loadings(f), tolerance);
-  const [targets, sources] = [loadings(y), loadings(e)];
-  const regressed = sides.map((_, i) => {
-    const target = residual(targets[i], onF[i]);
-    const source = residual(sources[i], onF[i]);
-    return {
-      yOnF: multiply(target.onBasis, onF[i].whiten),
-      eOnF: multiply(source.onBasis, onF[i].whiten),
-      cross: multiplyTransposed(target.loadings, source.loadings),
+function productOn(backend: Backend, control: Control): Product {
+  return async (a, b, transposeB = false) => {
+    const cols = transposeB ? b.rows : b.cols;
+    const request = {
+      rows: a.rows,
+      inner: a.cols,
+      cols,
+      a: a.data,
+      b: b.data,
+      transposeA: false,
+      transposeB,
     };
-  });
-  const [within, beyond] = regressed;
-  const onO = given(compose([O], world, coefficients), tolerance);
-  const next = residual(compose([NEXT], world, coefficients), onO);
-  const nextOnO = multiply(next.onBasis, onO.whiten);
-
-  const [c, d] = [multiply(encoder.C, basis), multiply(encoder.D, basis)];
-  const g = weightsOf({ C: c, D: d }, rows);
-  const lift = (a: Matrix) => (projected ? a : multiplyTransposed(a, basis));
-  const liftRows = (a: Matrix) => (projected ? a : multiply(basis, a));
-  const found = {
-    yOnF: lift(liftRows(within.yOnF)),
-    zOnF: lift(multiply(g, within.eOnF)),
-    cross: liftRows(multiplyTransposed(within.cross, g)),
-    nextOnO: scaled(multiplyTransposed(multiply(d, nextOnO), basis), -1),
+    return matrix(a.rows, cols, await backend.multiply(request, control));
   };
-  if (beyond) {
-    const [restC, restD] = [outside(encoder.C, c, basis), outside(encoder.D, d, basis)];
-    // The sensor noise of o tells nothing of that of o': nextOnO has no part out here.
-    // One weight for each block of e: o' alone, or o and then o'.
-    const rests = rows.e.length === 1 ? [restD] : [restC, restD];
-    rests.forEach((rest, b) => {
-      addScaled(found.cross, beyond.cross.data[b], transpose(rest));
-      if (beyond.eOnF.cols > 0) addScaled(found.zOnF, beyond.eOnF.data[b], rest);
-    });
-    if (beyond.yOnF.cols > 0) {
-      const one = oneOf(basis.rows, null);
-      addScaled(found.yOnF, beyond.yOnF.data[0], outside(one, basis, basis));
-    }
-  }
-  const p = projected ? multiplyTransposed(world.projection, basis) : null;
-  return decoderOf(rows, found, encoder, p, lambda);
+}
+
+/** Joint moments of a world in its reduced basis, with one coordinate of the complement where it has one. */
+async function momentsOf(prepared: Prepared, extra: number, product: Product) {
+  const { world, mixing } = prepared;
+  const width = mixing.rows + extra;
+  const v = equations({
+    ...world,
+    spec: { ...world.spec, observationDim: width },
+    mixing: vstack([mixing, matrix(extra, mixing.cols)]),
+    basis: () => identity(width),
+  });
+  const loadings = vstack([
+    v.observation,
+    v.observationNext,
+    v.pairObservation,
+    v.pairObservationNext,
+    v.action,
+  ]);
+  const moments = await product(loadings, loadings, true);
+  const layout = {
+    observationDim: width,
+    actionDim: v.action.rows,
+    observation: 0,
+    observationNext: width,
+    pairObservation: 2 * width,
+    pairObservationNext: 3 * width,
+    action: 4 * width,
+  };
+  return { width: moments.rows, moments: moments.data, layout };
+}
+
+/**
+ * y without actions, f, and e as the encoder's matrices see it, without P. The noise of an encoder is its own, so that no
+ * covariance with y or f has it.
+ */
+function stacksOf(rows: ObjectiveRows): ObjectiveRows {
+  const isNoise = (name: string) => name === 'encoderNoise' || name === 'decoderNoise';
+  return {
+    ...rows,
+    y: decodedOf(rows),
+    e: rows.e.map(({ terms }) => ({ terms: terms.filter((t) => !isNoise(t.variable)), projected: false })),
+    penalties: [],
+  };
+}
+
+/** A case in its reduced basis, on which everything below is done. */
+interface Reduced {
+  readonly rows: ObjectiveRows;
+  /** (observationDim, q) */
+  readonly basis: Matrix;
+  /** 1 where a coordinate of the complement follows those of the basis. */
+  readonly extra: number;
+  /** What y is seen through: (m, observationDim). */
+  readonly projection: Matrix | null;
+  readonly request: ConditionRequest;
+  readonly product: Product;
+  readonly condition: (request: ConditionRequest) => Promise<ConditionAnswer>;
+}
+
+async function reduced(prepared: Prepared, backend: Backend, control: Control): Promise<Reduced> {
+  const { rows, projection, coefficients } = prepared.objective;
+  const basis = prepared.basis();
+  const product = productOn(backend, control);
+  const seen = projection ? await product(projection, basis) : null;
+  const extra = !projection && basis.rows > basis.cols ? 1 : 0;
+  const request: ConditionRequest = {
+    count: 1,
+    ...(await momentsOf(prepared, extra, product)),
+    objective: stacksOf(rows),
+    coefficients: Float64Array.from(coefficients),
+    projection: seen?.data ?? new Float64Array(0),
+    projectionDim: seen?.rows ?? 0,
+    ridge: 0,
+    relativeTolerance: RELATIVE_TOLERANCE,
+  };
+  const condition = async (r: ConditionRequest) => {
+    const answer = await backend.conditionMoments(r, control);
+    requireOk(answer.status[0], 'fitLinearLam');
+    return answer;
+  };
+  return { rows, basis, extra, projection, request, product, condition };
+}
+
+/** y and z = G e given f, on the whole observation. */
+interface Regressed {
+  /** (width of y, width of f): y ~ yOnF f; null where nothing is free. */
+  readonly yOnF: Matrix | null;
+  /** (latents, width of f): z ~ zOnF f; null where it is not asked for. */
+  readonly zOnF: Matrix | null;
+  /** (width of y, latents): cov(y, z given f). */
+  readonly cross: Matrix;
+}
+
+async function regressed(on: Reduced, encoder: Encoder): Promise<Regressed> {
+  const { rows, basis, extra, projection, request, product } = on;
+  const [q, width] = [basis.cols, basis.cols + extra];
+  const found = await on.condition(request);
+  const [m, ne] = [projection?.rows ?? width, rows.e.length * width];
+  const nf = found.yOnF.length / m;
+  const cross = matrix(m, ne, found.cross);
+  const yOnF = transpose(matrix(nf, m, found.yOnF));
+  const eOnF = transpose(matrix(nf, ne, found.eOnF));
+  const [inY, inF] = [m - extra, Math.max(nf - extra, 0)];
+  const liftRows = async (a: Matrix) => (projection ? a : product(basis, a));
+  const lift = async (a: Matrix) => (projection ? a : product(a, basis, true));
+  /** What lies outside the basis of the rows of a. */
+  const outside = async (a: Matrix, inside: Matrix) => minus(a, await product(inside, basis, true));
+
+  // One map for each block of e: of o', or of o and then o'.
+  const maps = rows.e.length === 1 ? [encoder.D] : [encoder.C, encoder.D];
+  const inside = await Promise.all(maps.map((map) => product(map, basis)));
+  const rests = extra ? await Promise.all(maps.map((map, b) => outside(map, inside[b]))) : [];
+  const overBlocks = async (part: (b: number) => Promise<Matrix>) =>
+    (await Promise.all(maps.map((_, b) => part(b)))).reduce((all, one) => sum(all, one));
+
+  const yWithZ = await liftRows(
+    await overBlocks((b) => product(block(cross, 0, inY, b * width, q), inside[b], true)),
+  );
+  rests.forEach((rest, b) => {
+    addScaled(yWithZ, cross.data[q * ne + b * width + q], transpose(rest));
+  });
+  if (nf === 0) return { yOnF: null, zOnF: null, cross: yWithZ };
+
+  const onWhole = await lift(await liftRows(block(yOnF, 0, inY, 0, inF)));
+  if (extra) addScaled(onWhole, yOnF.data[q * nf + q], await outside(identity(basis.rows), basis));
+  if (rows.gauge !== 'encoder') return { yOnF: onWhole, zOnF: null, cross: yWithZ };
+  const zOnF = await lift(await overBlocks((b) => product(inside[b], block(eOnF, b * width, q, 0, inF))));
+  rests.forEach((rest, b) => {
+    addScaled(zOnF, eOnF.data[(b * width + q) * nf + q], rest);
+  });
+  return { yOnF: onWhole, zOnF, cross: yWithZ };
+}
+
+/** -D Gamma, Gamma the regression of o' on o; the sensor noise of o, all that it has outside the basis, tells nothing of o'. */
+async function innovationOf(
+  { D }: Encoder,
+  { basis, request, product, condition }: Reduced,
+): Promise<Matrix> {
+  const width = request.layout.observationDim;
+  const objective = { ...request.objective, y: [NEXT], f: [O], e: [NEXT] };
+  const onO = await condition({ ...request, objective });
+  const gamma = block(transpose(matrix(width, width, onO.yOnF)), 0, basis.cols, 0, basis.cols);
+  return scale(-1, await product(await product(await product(D, basis), gamma), basis, true));
+}
+
+/**
+ * The decoder that goes with the encoder of a prepared case; `lambda` are the eigenvalues that its latents stand for. A
+ * representation decodes P o' itself.
+ */
+export async function populationDecoder(
+  prepared: Prepared,
+  encoder: Encoder,
+  lambda: Float64Array,
+  backend: Backend,
+  control: Control,
+): Promise<Decoder> {
+  const on = await reduced(prepared, backend, control);
+  const { rows, projection, product } = on;
+  const { yOnF, zOnF, cross } = await regressed(on, encoder);
+  const B = scaleColumns(
+    cross,
+    lambda.map((value) => (value > 0 ? 1 / value : 0)),
+  );
+  const innovationC = rows.gauge === 'innovation' ? encoder.C : await innovationOf(encoder, on);
+  // The target is o' - o and nothing is free: o' = o + B z.
+  if (!yOnF) return { A: projection ?? identity(encoder.D.cols), B, innovationC };
+  // As solved, z = G e still holds what f tells of it; in the innovation gauge it does not.
+  if (zOnF) addScaled(yOnF, -1, await product(B, zOnF));
+  return { A: projection ? await product(yOnF, projection) : yOnF, B, innovationC };
 }

@@ -17,9 +17,9 @@ import { matrix, scale } from '../linalg/matrix.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
 import { hasKind, type ObjectiveSpec, objectiveSchema, resolveObjective } from '../solve/objectives.js';
 import { requireVariables, ridgeField } from '../solve/of-moments.js';
-import { type Case, prepare, requestOf, solve } from '../solve/population.js';
+import { type Case, prepare, solve } from '../solve/population.js';
 import { inputOf } from '../solve/whitening.js';
-import { type Decoder, momentsDecoder, populationDecoder } from './decoder.js';
+import { type Decoder, populationDecoder } from './decoder.js';
 import { LinearLam } from './linear-lam.js';
 import { type LinearLamParts, productOf, requireGauge } from './parts.js';
 
@@ -126,19 +126,17 @@ async function fitPopulation(question: Case, options: Checked): Promise<LinearLa
   const solution = await solve(question, { signal, onProgress, threads, backend, encoder: true });
   const { C, D } = solution.encoder as NonNullable<typeof solution.encoder>;
   const encoder = { C: solution.gauge === 'difference' ? scale(-1, D) : C, D };
-  const basis = prepared.basis();
-  const request = requestOf([prepared], false);
-  // A backend sees a representation in a basis of P's range; decoded is P o' itself.
-  const seen = objective.projection
-    ? { ...request, projectionDim: m, projection: multiply(objective.projection, basis).data }
-    : request;
+  const decoder = await populationDecoder(prepared, encoder, solution.spectrum, backend ?? defaultBackend(), {
+    signal,
+    threads,
+  });
   const zero = new Float64Array(d);
   return {
     objective: objective.spec,
     gauge: solution.gauge,
     observationShape,
     encoder,
-    decoder: populationDecoder(seen, basis, encoder, solution.spectrum),
+    decoder,
     means: { observation: zero, observationNext: zero, decoded: zero, prediction: new Float64Array(m) },
     loss: solution.loss,
     rank: solution.rank,
@@ -195,6 +193,7 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
     projection: seen.projection?.data ?? new Float64Array(0),
     projectionDim: seen.projection?.rows ?? 0,
     latentDim,
+    decoder: true,
     ridge,
     relativeTolerance: RELATIVE_TOLERANCE,
   };
@@ -206,7 +205,12 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
   const encoder = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
   const spectrum = new Float64Array(latentDim);
   spectrum.set(answer.spectrum.subarray(0, latentDim));
-  const decoded = momentsDecoder(request, encoder, spectrum);
+  const m = answer.decoderB.length / latentDim;
+  const decoded: Decoder = {
+    A: matrix(m, d, answer.decoderA),
+    B: matrix(m, latentDim, answer.decoderB),
+    innovationC: matrix(latentDim, d, answer.innovationC),
+  };
   const { restore } = seen;
   const decoder: Decoder = restore
     ? { ...decoded, A: multiply(restore, decoded.A), B: multiply(restore, decoded.B) }

@@ -109,22 +109,19 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_population(kernels, b, job); });
 }
 
-// solveMoments(request: MomentsRequest & MomentsAnswer & { columns }): Promise<void>; columns: VARIABLES'
-// first columns, -1 where absent
-Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
-  Request r = request_of(call);
+// What solveMoments and conditionMoments are asked alike; columns: VARIABLES' first columns, -1 where absent.
+MomentsBatch read_moments(Request& r) {
   MomentsBatch b{};
   b.count = r.size("count");
   b.width = r.size("width");
   b.observation_dim = r.size("observationDim");
   b.action_dim = r.size("actionDim");
   b.projected = r.size("projectionDim");
-  b.latent = r.size("latentDim");
-  check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0 && b.latent > 0,
-        "dimensions: expected at least one");
+  check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0, "dimensions: expected at least one");
   b.moments = r.array<double>("moments", times({b.count, b.width, b.width}));
   const std::int32_t* columns = r.array<std::int32_t>("columns", VARIABLE_COUNT);
-  b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
+  b.coefficient_columns = columns_of(r, "coefficients", b.count);
+  b.objective = ObjectiveReader(r, b.coefficient_columns).read();
   require_projection(r, b.objective, b.projected);
   b.coefficients = r.array<double>("coefficients").first;
   const auto present = [&](const Block& block) {
@@ -148,13 +145,45 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   b.projection = r.array<double>("projection", times({b.projected, b.observation_dim}));
   b.ridge = r.number("ridge");
   b.tolerance = r.number("relativeTolerance");
+  return b;
+}
+
+// solveMoments(request: MomentsRequest & MomentsAnswer & { columns }): Promise<void>
+Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  MomentsBatch b = read_moments(r);
+  b.latent = r.size("latentDim");
+  check(r, b.latent > 0, "latentDim: expected at least one");
+  b.decoder = r.flag("decoder");
+  for (const Variable v : {OBSERVATION, OBSERVATION_NEXT})
+    check(r,
+          !b.decoder ||
+              (b.column[v] >= 0 && static_cast<std::size_t>(b.column[v]) + b.observation_dim <= b.width),
+          "columns: a decoder needs o and o'");
+  const std::size_t decoded = b.decoder ? b.count * moments_decoded_width(b) : 0;
+  b.decoder_a = r.array<double>("decoderA", times({decoded, b.observation_dim}));
+  b.decoder_b = r.array<double>("decoderB", times({decoded, b.latent}));
+  b.innovation_c = r.array<double>("innovationC", b.decoder ? times({b.count, b.latent, b.observation_dim}) : 0);
   b.trace = r.array<double>("trace", b.count);
-  b.spectrum = r.array<double>("spectrum", times({b.count, moments_bottleneck_width(b)}));
+  b.spectrum = r.array<double>("spectrum", times({b.count, moments_width(b, b.objective.e)}));
   b.rank = r.array<std::int32_t>("rank", b.count);
   b.encoder_c = r.array<double>("encoderC", times({b.count, b.latent, b.observation_dim}));
   b.encoder_d = r.array<double>("encoderD", times({b.count, b.latent, b.observation_dim}));
   b.status = r.array<std::uint8_t>("status", b.count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { solve_moments(kernels, b, job); });
+}
+
+// conditionMoments(request: ConditionRequest & ConditionAnswer & { columns }): Promise<void>
+Napi::Value condition_moments_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  MomentsBatch b = read_moments(r);
+  const std::size_t ny = moments_width(b, b.objective.y), nf = moments_width(b, b.objective.f),
+                    ne = moments_width(b, b.objective.e);
+  b.y_on_f = r.array<double>("yOnF", b.count * nf * ny);
+  b.e_on_f = r.array<double>("eOnF", b.count * nf * ne);
+  b.ye = r.array<double>("cross", b.count * ny * ne);
+  b.status = r.array<std::uint8_t>("status", b.count);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { condition_moments(kernels, b, job); });
 }
 
 // probe(request: ProbeRequest & ProbeAnswer): Promise<void>
@@ -482,6 +511,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("solvePopulation", Napi::Function::New(env, solve_population_call));
   exports.Set("solveMoments", Napi::Function::New(env, solve_moments_call));
+  exports.Set("conditionMoments", Napi::Function::New(env, condition_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("estimate", Napi::Function::New(env, estimate_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));

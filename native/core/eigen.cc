@@ -48,7 +48,7 @@ void symmetric_eigen(const Kernels& k, const double* matrices, std::size_t n, st
     job.expect(count);
     parallel_for(job, count, [&](std::size_t i, std::size_t worker) {
       std::copy(matrices + i * nn, matrices + (i + 1) * nn, vectors + i * nn);
-      if (!k.eigen(vectors + i * nn, n, values + i * n, scratch.of(worker)))
+      if (!k.eigen(vectors + i * nn, n, values + i * n, scratch.of(worker), job.stop()))
         std::fill(values + i * n, values + (i + 1) * n, NaN);
     });
     return;

@@ -281,7 +281,7 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainde
 
 Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
   const Objective& o = fitted.objective;
-  const StackMoments stacks(k_, layout_, fitted, training_.covariance);
+  const StackMoments stacks(k_, layout_, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
   const Matrix s_ff = stacks.covariance(o.f, o.f), s_fe = stacks.covariance(o.f, o.e);
@@ -297,7 +297,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
     variance = spectrum_;
     u = spectrum_vectors_;
   } else {
-    u = residual_covariance(k_, stacks.covariance(o.e, o.e), s_fe, s_fe, s_ff, gamma_e, gamma_e);
+    u = residual_covariance(k_, stacks.covariance(o.e, o.e), s_fe, s_fe, s_ff, gamma_e, gamma_e, &job_);
     for (std::int32_t i = 0; i < o.penalty_count; ++i) {
       const Stack &given = o.penalties[i].given, &of = o.penalties[i].of;
       const Matrix gg = stacks.covariance(given, given), go = stacks.covariance(given, of);
@@ -309,7 +309,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       for (std::size_t j = 0; j < u.a.size(); ++j) u.a[j] += weight * move.a[j];
     }
     symmetrise(u);
-    if (!eigen_symmetric(k_, u, variance)) return NOT_CONVERGED;
+    if (!eigen_symmetric(k_, u, variance, &job_)) return NOT_CONVERGED;
     if (innovation && o.penalty_count == 0) {
       has_spectrum_ = true;
       spectrum_ = variance;
@@ -342,7 +342,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
     Matrix b = by_target ? times_nt(k_, n, n) : times_tn(k_, n, n);
     symmetrise(b);
     std::vector<double> lambda;
-    if (!eigen_symmetric(k_, b, lambda)) return NOT_CONVERGED;
+    if (!eigen_symmetric(k_, b, lambda, &job_)) return NOT_CONVERGED;
     const std::size_t rows = std::min(latents_, b.rows);
     b.a.resize(rows * b.cols);
     b.rows = rows;

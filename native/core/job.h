@@ -12,6 +12,8 @@ class Job {
   // control (3): cancelled, done, total.
   Job(std::int32_t* control, std::size_t threads) : threads(threads ? threads : 1), control_(control) {}
   bool cancelled() const { return __atomic_load_n(control_, __ATOMIC_RELAXED) != 0; }
+  // What kernels poll in the middle of a long piece of work.
+  const std::int32_t* stop() const { return control_; }
   void cancel() { __atomic_store_n(control_, 1, __ATOMIC_RELAXED); }
   void advance() { __atomic_fetch_add(control_ + 1, 1, __ATOMIC_RELAXED); }
   void expect(std::size_t total) {

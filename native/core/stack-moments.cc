@@ -8,7 +8,7 @@ bool is_noise(const Term& t) { return t.variable == ENCODER_NOISE || t.variable 
 }  // namespace
 
 StackMoments::StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted,
-                           const Matrix& covariance)
+                           const double* covariance)
     : k_(k), layout_(layout), fitted_(fitted), s_(covariance) {
   projection_ = Matrix(fitted.projected, fitted.projected ? layout.observation.size : 0);
   if (fitted.projected)
@@ -71,7 +71,7 @@ Matrix StackMoments::covariance(const Block& a, const Block& b) const {
       }
       const std::size_t ca = column(ta.variable), cb = column(tb.variable);
       for (std::size_t r = 0; r < out.rows; ++r) {
-        const double* from = s_.row(ca + r) + cb;
+        const double* from = s_ + (ca + r) * layout_.width + cb;
         for (std::size_t q = 0; q < out.cols; ++q) out.at(r, q) += c * from[q];
       }
     }
@@ -113,6 +113,14 @@ bool same(const Stack& a, const Stack& b) {
         return false;
   }
   return true;
+}
+
+Stack plain(Variable variable) {
+  Stack s{};
+  s.count = 1;
+  s.blocks[0].count = 1;
+  s.blocks[0].terms[0] = {variable, -1, 1};
+  return s;
 }
 
 bool is_plain(const Stack& s, Variable variable) {

@@ -7,18 +7,20 @@ namespace exo {
 
 class StackMoments {
  public:
-  StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted, const Matrix& covariance);
+  // `covariance` (layout.width, layout.width)
+  StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted, const double* covariance);
 
   std::size_t width(const Stack& s) const;
+  std::size_t width(const Block& b) const;
   Matrix covariance(const Stack& a, const Stack& b) const;
   // Weights (rows, width of the stack) as maps of o and o': added, times sign, to c and d.
   void add_maps(const Stack& stack, const Matrix& weights, double sign, Matrix& c, Matrix& d) const;
+  const Matrix& projection() const { return projection_; }
   double coefficient(std::int32_t column) const {
     return column < 0 ? 1.0 : fitted_.coefficients[static_cast<std::size_t>(column)];
   }
 
  private:
-  std::size_t width(const Block& b) const;
   std::size_t inner(const Block& b) const;
   std::size_t column(std::int32_t variable) const;
   Matrix covariance(const Block& a, const Block& b) const;
@@ -26,11 +28,13 @@ class StackMoments {
   const Kernels& k_;
   const UnitLayout& layout_;
   const Fitted& fitted_;
-  const Matrix& s_;
+  const double* s_;
   Matrix projection_;
 };
 
 bool same(const Stack& a, const Stack& b);
+// The stack of this one variable as it is.
+Stack plain(Variable variable);
 // Whether it is this one variable as it is.
 bool is_plain(const Stack& s, Variable variable);
 

@@ -21,18 +21,31 @@ struct MomentsBatch {
   const double* coefficients;  // (columns, count)
   const double* projection;    // (projected, observation_dim)
   std::size_t projected;
+  std::size_t coefficient_columns;
   std::size_t latent;
   double ridge, tolerance;
+  bool decoder;
 
   double* trace;       // (count)
-  double* spectrum;    // (count, ne), ne = moments_bottleneck_width
+  double* spectrum;    // (count, ne), ne = moments_width of e
   std::int32_t* rank;  // (count)
   double* encoder_c;   // (count, latent, observation_dim)
   double* encoder_d;
-  std::uint8_t* status;  // (count)
+  // Where a decoder is asked for; m = moments_decoded_width.
+  double* decoder_a;     // (count, m, observation_dim)
+  double* decoder_b;     // (count, m, latent)
+  double* innovation_c;  // (count, latent, observation_dim)
+  // Of condition_moments alone, widths of the stacks y, f, e.
+  double *y_on_f, *e_on_f;  // (count, nf, ny), (count, nf, ne)
+  double* ye;               // (count, ny, ne)
+  std::uint8_t* status;     // (count)
 };
-std::size_t moments_bottleneck_width(const MomentsBatch& batch);
+std::size_t moments_width(const MomentsBatch& batch, const Stack& stack);
+// Width of y without its actions.
+std::size_t moments_decoded_width(const MomentsBatch& batch);
 void solve_moments(const Kernels& kernels, const MomentsBatch& batch, Job& job);
+// y and e given f, nothing solved.
+void condition_moments(const Kernels& kernels, const MomentsBatch& batch, Job& job);
 
 struct ProbeBatch {
   std::size_t width;

@@ -65,8 +65,9 @@ struct Kernels {
   void (*cholesky_solve)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
                          std::size_t ldx);
   // a (n,n) symmetric in; out: row j is the unit eigenvector of w[j], w descending. work: eigen_work(n)
-  // doubles. Returns false when the iteration does not converge (non-finite input).
-  bool (*eigen)(double* a, std::size_t n, double* w, double* work);
+  // doubles. Returns false when the iteration does not converge (non-finite input), and soon after *stop
+  // (null: nobody says) is not 0.
+  bool (*eigen)(double* a, std::size_t n, double* w, double* work, const std::int32_t* stop);
   std::size_t (*eigen_work)(std::size_t n);
 
   // Random streams (streams-inl.h).

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "check.h"
+#include "core/regression.h"
 #include "core/stages.h"
 #include "tables.h"
 #include "worlds.h"
@@ -72,6 +73,62 @@ Numbers random_moments(std::size_t n, Random& random) {
   return s;
 }
 
+// The largest entry of cov(o' - A o - B (C o + D o'), o) of moments (n,n) that begin with o and o'.
+double left_with_observation(std::size_t d, std::size_t n, std::size_t k, const double* s, const double* c,
+                             const double* dd, const double* a, const double* b) {
+  double largest = 0;
+  for (std::size_t j = 0; j < d; ++j) {
+    Numbers z(k, 0);  // cov(z, o_j)
+    for (std::size_t l = 0; l < k; ++l)
+      for (std::size_t q = 0; q < d; ++q)
+        z[l] += c[l * d + q] * s[q * n + j] + dd[l * d + q] * s[(d + q) * n + j];
+    for (std::size_t i = 0; i < d; ++i) {
+      double left = s[(d + i) * n + j];
+      for (std::size_t q = 0; q < d; ++q) left -= a[i * d + q] * s[q * n + j];
+      for (std::size_t l = 0; l < k; ++l) left -= b[i * k + l] * z[l];
+      largest = std::max(largest, std::fabs(left));
+    }
+  }
+  return largest;
+}
+
+// Regressions wider than a panel: with a job to ask, and thus in panels, they are what one piece gives.
+void panels(Checks& checks, const Kernels& kernels) {
+  constexpr std::size_t n = 70, wide = 450;
+  Random random(checks.seed() + 8);
+  Matrix s(n, n), with(n, wide), of(wide, wide);
+  s.a = random_moments(n, random);
+  for (double& v : with.a) v = random.uniform();
+  for (double& v : of.a) v = random.uniform();
+  std::int32_t control[3] = {0, 0, 0};
+  const Job job(control, 1);
+  Matrix weights = with;
+  checks.that(solve_semidefinite(kernels, s, 1e-10, weights, &job), "the regression did not converge");
+  Matrix factor = s, whole = with;
+  kernels.cholesky(factor.data(), n, n);
+  kernels.cholesky_solve(factor.data(), n, n, whole.data(), wide, wide);
+  checks.that(same_bits(weights.a, whole.a), "weights in panels differ from those in one piece");
+  const Matrix left = residual_covariance(kernels, of, with, with, s, weights, weights, &job);
+  Matrix expected = of;
+  product_tn(kernels, weights, with, expected, -1, 1);
+  product_tn(kernels, with, weights, expected, -1, 1);
+  product_tn(kernels, weights, times(kernels, s, weights), expected, 1, 1);
+  checks.that(same_bits(left.a, expected.a), "what is left differs in panels");
+}
+
+// Told to stop before it begins, an eigenproblem ends without an answer; not told, it has one.
+void stopped_eigen(Checks& checks, const Kernels& kernels) {
+  constexpr std::size_t n = 150;
+  Random random(checks.seed() + 9);
+  const Numbers s = random_moments(n, random);
+  Numbers w(n), work(kernels.eigen_work(n));
+  for (const std::int32_t stop : {0, 1}) {
+    Numbers v = s;
+    checks.that(kernels.eigen(v.data(), n, w.data(), work.data(), &stop) == (stop == 0),
+                "an eigenproblem told %d", stop);
+  }
+}
+
 void data_level(Checks& checks, const Kernels& kernels, const Objective& objective) {
   constexpr std::size_t d = 7, da = 2, n = 4 * d + da, count = 5, k = 4;
   Random random(checks.seed() + 2);
@@ -91,10 +148,12 @@ void data_level(Checks& checks, const Kernels& kernels, const Objective& objecti
   std::copy(columns, columns + VARIABLE_COUNT, b.column);
   b.objective = objective;
   b.coefficients = coefficients.data();
+  b.coefficient_columns = 1;
   b.projection = coefficients.data();
   b.latent = k;
+  b.decoder = true;
   b.tolerance = 1e-10;
-  const std::size_t ne = moments_bottleneck_width(b);
+  const std::size_t ne = moments_width(b, b.objective.e);
   Numbers answers[2];
   for (const std::size_t threads : {std::size_t{1}, std::size_t{3}}) {
     Numbers trace(count), spectrum(count * ne), c(count * k * d), dd(count * k * d);
@@ -105,6 +164,10 @@ void data_level(Checks& checks, const Kernels& kernels, const Objective& objecti
     b.rank = rank.data();
     b.encoder_c = c.data();
     b.encoder_d = dd.data();
+    Numbers decoder_a(count * d * d), decoder_b(count * d * k), innovation_c(count * k * d);
+    b.decoder_a = decoder_a.data();
+    b.decoder_b = decoder_b.data();
+    b.innovation_c = innovation_c.data();
     b.status = status.data();
     std::int32_t control[3] = {0, 0, 0};
     Job job(control, threads);
@@ -119,9 +182,16 @@ void data_level(Checks& checks, const Kernels& kernels, const Objective& objecti
                     "the spectrum is not descending");
       }
       checks.that(sum <= trace[i] * (1 + 1e-9), "eigenvalues add up to %g of %g", sum, trace[i]);
+      // Without a ridge, a penalty or noise the decoder is a regression: what it leaves tells nothing of o.
+      if (objective.innovation && objective.penalty_count == 0)
+        checks.below(left_with_observation(d, n, k, moments.data() + i * n * n, c.data() + i * k * d,
+                                           dd.data() + i * k * d, decoder_a.data() + i * d * d,
+                                           decoder_b.data() + i * d * k),
+                     1e-9, "cov(o' - A o - B z, o)");
     }
     Numbers& all = answers[threads > 1];
-    for (const Numbers* v : {&trace, &spectrum, &c, &dd}) all.insert(all.end(), v->begin(), v->end());
+    for (const Numbers* v : {&trace, &spectrum, &c, &dd, &decoder_a, &decoder_b, &innovation_c})
+      all.insert(all.end(), v->begin(), v->end());
   }
   checks.that(same_bits(answers[0], answers[1]), "three threads differ from one");
 }
@@ -272,6 +342,8 @@ int main(int argc, char** argv) {
     checks.run("population supervised" + isa, [&] { same_answers(checks, *k, supervised()); });
     checks.run("population composed" + isa, [&] { same_answers(checks, *k, composed()); });
     checks.run("population robust" + isa, [&] { same_answers(checks, *k, robust()); });
+    checks.run("panels" + isa, [&] { panels(checks, *k); });
+    checks.run("stopped eigenproblem" + isa, [&] { stopped_eigen(checks, *k); });
     checks.run("moments reconstruction" + isa, [&] { data_level(checks, *k, reconstruction()); });
     checks.run("moments supervised" + isa, [&] { data_level(checks, *k, supervised()); });
     checks.run("moments composed" + isa, [&] { data_level(checks, *k, composed()); });

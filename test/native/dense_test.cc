@@ -378,7 +378,7 @@ Eigen solve_eigen(const Kernels& kernels, const Dense& a) {
   Eigen out{false, std::vector<double>(n, NOT_A_NUMBER), a};
   std::vector<double> work(size + 1, NOT_A_NUMBER);
   work[size] = CANARY;
-  out.converged = kernels.eigen(out.v.a.data(), n, out.w.data(), work.data());
+  out.converged = kernels.eigen(out.v.a.data(), n, out.w.data(), work.data(), nullptr);
   if (work[size] != CANARY) out.converged = false;
   return out;
 }

@@ -104,7 +104,7 @@ void linear_algebra(Checks& checks, const Kernels& k) {
     expect_enough(checks, solutions, k.cholesky_batch_work(n, m), 0.5, "cholesky_solve_batch");
 
     Guarded dense(k.eigen_work(n));
-    k.eigen(matrices.data(), n, values.data(), dense.begin());
+    k.eigen(matrices.data(), n, values.data(), dense.begin(), nullptr);
     expect_enough(checks, dense, k.eigen_work(n), n < 24 ? 0 : 0.1, "eigen");
   }
 }

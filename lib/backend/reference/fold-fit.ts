@@ -9,9 +9,9 @@ import { choleskyInPlace, choleskySolveInPlace, multiply, multiplyTransposed } f
 import { eigen, whitener } from '../../linalg/eigen.js';
 import { copy, firstRows, type Matrix, matrix, minus, symmetric, transpose } from '../../linalg/matrix.js';
 import {
+  type ConditionRequest,
   type EstimatedMetric,
   type FittedObjective,
-  type MomentsRequest,
   UNIT_VARIABLES,
   type UnitVariable,
 } from '../requests.js';
@@ -216,10 +216,9 @@ export class FoldFit {
         coefficients: Float64Array.from(fitted.coefficients),
         projection: fitted.projection,
         projectionDim: fitted.projectionDim,
-        latentDim: latents,
         ridge: this.ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
-      } satisfies MomentsRequest,
+      } satisfies ConditionRequest,
       0,
     );
     const regress = (sff: Matrix, sfv: Matrix) => ({ sff, sfv, weights: ridgeWeights(sff, sfv, this.ridge) });

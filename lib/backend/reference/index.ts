@@ -5,9 +5,10 @@
 
 import { normals, normalsF32 } from '../../random/philox.js';
 import type { Backend } from '../requests.js';
+import { solveMoments } from './decoder.js';
 import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
 import { estimate } from './estimates.js';
-import { solveMoments } from './moments.js';
+import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { sample, sampleF32 } from './sampling.js';
@@ -17,6 +18,7 @@ export const referenceBackend: Backend = {
   info: () => ({ name: 'reference', isa: 'javascript', isas: ['javascript'], threads: 1 }),
   solvePopulation,
   solveMoments,
+  conditionMoments,
   probe,
   estimate,
   accumulate,

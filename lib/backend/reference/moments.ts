@@ -12,7 +12,17 @@ import {
   trace,
   transpose,
 } from '../../linalg/matrix.js';
-import { type Block, type Control, type MomentsAnswer, type MomentsRequest, STATUS } from '../requests.js';
+import {
+  type Block,
+  type ConditionAnswer,
+  type ConditionRequest,
+  type Control,
+  conditionArrays,
+  type MomentsAnswer,
+  type MomentsRequest,
+  momentsArrays,
+  STATUS,
+} from '../requests.js';
 import {
   addToEncoder,
   blockWidth,
@@ -71,7 +81,7 @@ export class Moments {
   private readonly moments: Float64Array;
 
   constructor(
-    private readonly request: MomentsRequest,
+    private readonly request: ConditionRequest,
     problem: number,
   ) {
     const { width, layout, projectionDim } = request;
@@ -138,24 +148,40 @@ export class Moments {
 }
 
 export async function solveMoments(request: MomentsRequest, control?: Control): Promise<MomentsAnswer> {
-  const { count, latentDim, layout } = request;
-  const widths = {
-    observation: layout.observationDim,
-    action: layout.actionDim,
-    projection: request.projectionDim,
-  };
-  const answer: MomentsAnswer = {
-    trace: new Float64Array(count),
-    spectrum: new Float64Array(count * stackWidth(request.objective.e, widths)),
-    rank: new Int32Array(count),
-    encoderC: new Float64Array(count * latentDim * layout.observationDim),
-    encoderD: new Float64Array(count * latentDim * layout.observationDim),
-    status: new Uint8Array(count),
-  };
+  const { count } = request;
+  const answer = momentsArrays(request);
   const pace = new Pace(control, count);
   for (let problem = 0; problem < count; problem++) {
     try {
       answer.status[problem] = await solveOne(request, problem, answer, pace);
+    } catch (error) {
+      if (!(error instanceof NotConverged)) throw error;
+      answer.status[problem] = STATUS.notConverged;
+    }
+    await pace.advance();
+  }
+  pace.finish();
+  return answer;
+}
+
+export async function conditionMoments(
+  request: ConditionRequest,
+  control?: Control,
+): Promise<ConditionAnswer> {
+  const { count, ridge, relativeTolerance: tolerance } = request;
+  const { y, f, e } = request.objective;
+  const answer = conditionArrays(request);
+  const pace = new Pace(control, count);
+  for (let problem = 0; problem < count; problem++) {
+    const moments = new Moments(request, problem);
+    const sff = moments.covariance(f, f);
+    const regression = (of: Stack) => regress(sff, moments.covariance(f, of), ridge, tolerance);
+    try {
+      const [yOnF, eOnF] = [regression(y), regression(e)];
+      answer.yOnF.set(yOnF.weights.data, problem * yOnF.weights.data.length);
+      answer.eOnF.set(eOnF.weights.data, problem * eOnF.weights.data.length);
+      const cross = residualCovariance(moments.covariance(y, e), yOnF, eOnF);
+      answer.cross.set(cross.data, problem * cross.data.length);
     } catch (error) {
       if (!(error instanceof NotConverged)) throw error;
       answer.status[problem] = STATUS.notConverged;

@@ -98,11 +98,15 @@ inline void multiply_symmetric(const double* t, std::size_t ld, std::size_t k, c
   for (std::size_t j = k; j < padded(k, LANES); ++j) p[j] = 0;
 }
 
-inline void tridiagonal(const EigenWork& o, std::size_t n) {
+// Whether the caller, which may be null, has been told to stop: asked once in a block of reflections or
+// sweeps.
+inline bool told_to(const std::int32_t* stop) { return stop && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
+
+inline void tridiagonal(const EigenWork& o, std::size_t n, const std::int32_t* stop) {
   double *t = o.t, *w = o.w;
   const std::size_t ld = o.ld;
   std::size_t end = n;
-  while (end > 1) {
+  while (end > 1 && !told_to(stop)) {
     // Reflections [begin, end) from the last to the first. The updates A -= v w^T + w v^T of a block reach
     // the leading matrix in one product at its end; until then they are applied to what is read of it.
     const std::size_t begin = end > REFLECTIONS + 1 ? end - REFLECTIONS : 1;
@@ -158,14 +162,14 @@ inline void tridiagonal(const EigenWork& o, std::size_t n) {
 
 // z = Q^T = H(1) H(2) .. H(n-1). The product of a block of reflections is 1 - V S V^T with S upper
 // triangular; it reaches only the leading rows and columns.
-inline void reflections(const EigenWork& o, double* z, std::size_t n) {
+inline void reflections(const EigenWork& o, double* z, std::size_t n, const std::int32_t* stop) {
   const std::size_t ld = o.ld;
   double *s = o.w, *u = o.u;
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j < n; ++j) z[i * n + j] = 0;
     z[i * n + i] = 1;
   }
-  for (std::size_t begin = 1; begin < n; begin += REFLECTIONS) {
+  for (std::size_t begin = 1; begin < n && !told_to(stop); begin += REFLECTIONS) {
     const std::size_t count = smaller(n - begin, REFLECTIONS), end = begin + count;
     const double* v = o.t + begin * ld;
     // column i of S: tau_i (-S V^T v_i above the diagonal, 1 on it)
@@ -254,7 +258,7 @@ inline void rotate(double* panels, Waiting& w) {
 
 // Implicit QL in the recurrence of implicit_ql_lanes: its chain from one rotation to the next has one
 // division and no square root. Eigenvalues of T in d; false when an eigenvalue takes too many sweeps.
-inline bool implicit_ql(const EigenWork& o, std::size_t n) {
+inline bool implicit_ql(const EigenWork& o, std::size_t n, const std::int32_t* stop) {
   double *d = o.d, *e = o.e, norm = 0;
   for (std::size_t i = 0; i < n; ++i) {
     norm = __builtin_fabs(d[i]) > norm ? __builtin_fabs(d[i]) : norm;
@@ -300,7 +304,9 @@ inline bool implicit_ql(const EigenWork& o, std::size_t n) {
       }
       d[l] = shift + gamma;
       e[l] = s * pi;
-      if (++waiting.count == SWEEPS) rotate(o.t, waiting);
+      if (++waiting.count < SWEEPS) continue;
+      if (told_to(stop)) return false;
+      rotate(o.t, waiting);
     }
   rotate(o.t, waiting);
   return true;
@@ -334,7 +340,7 @@ inline double power_below(double x) {
 }
 
 // a (n,n), w (n), work (eigen_work(n)): see kernels.h.
-inline bool eigen(double* a, std::size_t n, double* w, double* work) {
+inline bool eigen(double* a, std::size_t n, double* w, double* work, const std::int32_t* stop) {
   if (n == 0) return true;
   const double largest = largest_of(a, n * n);
   if (!(largest < __builtin_inf())) return false;
@@ -348,14 +354,15 @@ inline bool eigen(double* a, std::size_t n, double* w, double* work) {
     for (std::size_t j = 0; j < count; ++j) o.t[i * o.ld + j] = a[i * n + j] * down;
     for (std::size_t j = count; j < o.ld; ++j) o.t[i * o.ld + j] = 0;
   }
-  tridiagonal(o, n);
-  reflections(o, a, n);
+  tridiagonal(o, n, stop);
+  reflections(o, a, n, stop);
+  if (told_to(stop)) return false;
 
   double* panel = o.t;
   for (std::size_t j0 = 0; j0 < n; j0 += PANEL)
     for (std::size_t i = 0; i < n; ++i, panel += PANEL)
       for (std::size_t j = 0; j < PANEL; ++j) panel[j] = j0 + j < n ? a[i * n + j0 + j] : 0;
-  if (!implicit_ql(o, n)) return false;
+  if (!implicit_ql(o, n, stop)) return false;
   for (std::size_t i = 0; i < n; ++i) {
     std::size_t rank = 0;
     for (std::size_t j = 0; j < n; ++j) rank += o.d[j] > o.d[i] || (o.d[j] == o.d[i] && j < i);
