@@ -11,6 +11,7 @@ import { solveMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { sample, sampleF32 } from './sampling.js';
+import { trainMoments } from './train-moments.js';
 import { wishart } from './wishart.js';
 
 export const referenceBackend: Backend = {
@@ -19,6 +20,7 @@ export const referenceBackend: Backend = {
   solveMoments,
   probe,
   estimate,
+  trainMoments,
   accumulate,
   multiply,
   sample: async (request) => sample(request),
