@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EstimatedData } from '../../lib/moments/of-units.js';
-import { type LabelPoint, labelCurve } from '../../lib/verdict/label-curve.js';
+import { type LabelPoint, labelCurve, type Spread } from '../../lib/verdict/label-curve.js';
 import { sampleTransitions } from '../../lib/world/sample.js';
 import { createWorld, type WorldSpec } from '../../lib/world/world.js';
 import { native, reference } from '../support/backends.js';
@@ -46,8 +46,15 @@ describe("few labels in the README's world", () => {
     TRAINED.forEach(([n, leakage, actionError], i) => {
       const at = transitions[i];
       expect(at.transitions).toBe(n);
-      expect(Math.abs((at.leakage?.mean as number) - leakage), `${n} labels`).toBeLessThan(0.08);
-      expect(Math.abs((at.actionError?.mean as number) - actionError), `${n} labels`).toBeLessThan(0.13);
+      for (const [spread, trained] of [
+        [at.leakage as Spread, leakage],
+        [at.actionError as Spread, actionError],
+      ] as const) {
+        // One training with one draw scatters more than the five folds of a draw together; 0.01 is for the other split.
+        const scatter = (Math.sqrt(5) * (spread.high - spread.low)) / 2;
+        expect(Math.abs(spread.mean - trained), `${n} labels`).toBeLessThan(0.01 + scatter);
+        expect(scatter).toBeLessThan(0.15);
+      }
     });
     expect(transitions[3].leakage?.high).toBeLessThan(0.005);
     expect(transitions[3].actionError?.high).toBeLessThan(0.005);
@@ -55,6 +62,19 @@ describe("few labels in the README's world", () => {
 });
 
 describe('the label curve', () => {
+  it('begins where the labels do: as many as o has coordinates say nothing without a ridge', async () => {
+    const t = await dataOf(small, 600, 20);
+    const ask = (weight: number) =>
+      labelCurve(t, { latentDim: 2, weight, counts: [7, 12], draws: 3, ridge: 0, backend: native });
+    const [none, some] = [await ask(0), await ask(40)];
+    // W alone fits the actions of 7 labels in 6 coordinates and a mean: the minimum is that of reconstruction.
+    const [silent, heard] = some.transitions.map(({ actionError }, i) =>
+      Math.abs((actionError?.mean as number) - (none.transitions[i].actionError?.mean as number)),
+    ) as [number, number];
+    expect(silent).toBeLessThan(1e-4);
+    expect(heard).toBeGreaterThan(0.01);
+  });
+
   it('counts labelled episodes whole, spreads over draws, and is plain data', async () => {
     const t = await dataOf(small, 1200, 30);
     const curve = await labelCurve(t, { latentDim: 2, weight: 40, draws: 5, backend: native });
