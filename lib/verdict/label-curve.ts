@@ -13,7 +13,7 @@ import { categoriesOf, type EstimatedData, type Scale, scaledColumns } from '../
 import { permutation } from '../random/permutation.js';
 
 export interface LabelCurveOptions extends Control {
-  /** Latents, at least as many as the action has coordinates. */
+  /** Latents, at least as many as the action has directions: its coordinates, or one less than its categories. */
   readonly latentDim: number;
   /** What the mean squared error of labelled actions weighs beside that of o', in the units that `scale` leaves; at least 0. */
   readonly weight: number;
@@ -107,6 +107,8 @@ interface Columns {
   readonly d: number;
   readonly dx: number;
   readonly da: number;
+  /** Latents that leave W free: directions of the action, of which categories have one less than columns. */
+  readonly leastLatents: number;
   readonly metric: LabelCurve['metric'];
 }
 
@@ -139,6 +141,7 @@ function columnsOf(t: EstimatedData, scale: Scale): Columns {
     d,
     dx: exogenousNext?.width ?? 0,
     da: action.width,
+    leastLatents: categories ? action.width - 1 : action.width,
     metric: isKnown ? 'innovationLeakage' : exogenousNext ? 'futureLeakage' : null,
   };
 }
@@ -366,10 +369,10 @@ export function labelCurve(t: EstimatedData, options: LabelCurveOptions): Promis
 async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> {
   const { latentDim, draws, seed } = options;
   const columns = columnsOf(t, options.scale);
-  if (latentDim > columns.d || latentDim < columns.da)
+  if (latentDim > columns.d || latentDim < columns.leastLatents)
     throw new ExolamError(
       'input',
-      `latentDim: expected from ${columns.da} (actionDim) to ${columns.d} (observationDim) but received ${latentDim}`,
+      `latentDim: expected from ${columns.leastLatents} (directions of the action) to ${columns.d} (observationDim) but received ${latentDim}`,
     );
   const { count, unit, blocks } = unitsOf(t.episode);
   const fold = options.folds ? checkedFolds(options.folds, count) : foldsOf(count, blocks, seed);

@@ -182,6 +182,19 @@ describe.each(backends)('training on moments, %s', (_, backend: Backend) => {
     expect(performance.now() - begun).toBeLessThan(1000);
   });
 
+  it('answers numbers that are none with a status, and the problems beside them as before', async () => {
+    const t = await transitionsOf(world, 300);
+    const request = await requestOf(t, [draw(t, 40, 1), draw(t, 40, 2)], 3);
+    const alone = await backend.trainMoments(request);
+    const labelled = request.labelled.slice();
+    labelled.fill(Number.NaN, 0, request.width ** 2);
+    const { status, loss } = await backend.trainMoments({ ...request, labelled });
+    expect(status[0]).not.toBe(0);
+    expect([status[1], loss[1]]).toEqual([0, alone.loss[1]]);
+    const moments = request.moments.map(() => Number.NaN);
+    expect(Array.from((await backend.trainMoments({ ...request, moments })).status)).not.toContain(0);
+  });
+
   it('says where nothing is left to encode, and where it was stopped by its iterations', async () => {
     const t = await transitionsOf(world, 300);
     const request = await requestOf(t, [draw(t, 14, 1)], 3);

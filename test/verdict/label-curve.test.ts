@@ -108,10 +108,48 @@ describe('the label curve', () => {
     });
   });
 
+  it('takes few whole values of an action for categories, whose directions are one less', async () => {
+    const t = await dataOf(small, 600, 20);
+    const action = Float64Array.from({ length: t.count }, (_, i) =>
+      Math.sign((t.action as Float64Array)[2 * i]),
+    );
+    const ask = (latentDim: number) =>
+      labelCurve(
+        { ...t, action, actionDim: 1 },
+        { latentDim, weight: 40, draws: 2, counts: [400], backend: native },
+      );
+    const { transitions } = await ask(2);
+    // A sign is half known at best from what is linear in it: 1 - 2 / pi is left.
+    expect(transitions[0].actionError?.mean).toBeGreaterThan(0.3);
+    expect(transitions[0].actionError?.mean).toBeLessThan(0.5);
+    await expect(ask(1)).resolves.toMatchObject({ latentDim: 1 });
+  });
+
+  it('stops when it is told to, and tells how far it is', async () => {
+    const t = await dataOf(small, 400, 20);
+    const told: number[] = [];
+    const stop = new AbortController();
+    const running = labelCurve(t, {
+      latentDim: 2,
+      weight: 40,
+      draws: 1000,
+      backend: native,
+      signal: stop.signal,
+      onProgress: (done, total) => {
+        told.push(done / total);
+        if (told.length === 3) stop.abort();
+      },
+    });
+    await expect(running).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(told).toEqual([1 / 5000, 2 / 5000, 3 / 5000]);
+  });
+
   it('refuses what it cannot answer', async () => {
     const t = await dataOf(small, 100, 10);
     const ask = (options: object) => labelCurve(t, { latentDim: 2, weight: 1, backend: native, ...options });
-    await expect(ask({ latentDim: 1 })).rejects.toThrow(/latentDim: expected from 2 \(actionDim\) to 6/);
+    await expect(ask({ latentDim: 1 })).rejects.toThrow(
+      /latentDim: expected from 2 \(directions of the action\) to 6/,
+    );
     await expect(ask({ counts: [81] })).rejects.toThrow(/counts: expected at most 80/);
     await expect(ask({ episodeCounts: [9] })).rejects.toThrow(/episodeCounts: expected at most 8/);
     const { action: _, ...silent } = t;
