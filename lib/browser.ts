@@ -64,6 +64,13 @@ export type { Critical } from './solve/strength-search.js';
 export type { Analysis, LatentRow } from './verdict/analysis.js';
 export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
 export type { Verdict } from './verdict/answer.js';
+export {
+  type LabelCurve,
+  type LabelCurveOptions,
+  type LabelPoint,
+  labelCurve,
+  type Spread,
+} from './verdict/label-curve.js';
 export type { Remedy } from './verdict/remedies.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
 export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';

@@ -16,15 +16,18 @@
       "native/core/fold-fit.cc",
       "native/core/fold-ridge.cc",
       "native/core/innovation.cc",
+      "native/core/lbfgs.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/multiply.cc",
+      "native/core/partly-labelled.cc",
       "native/core/pool.cc",
       "native/core/population.cc",
       "native/core/probe.cc",
       "native/core/regression.cc",
       "native/core/sampling.cc",
       "native/core/stack-moments.cc",
+      "native/core/train-moments.cc",
       "native/core/wishart.cc"
     ],
     "addon_sources": [

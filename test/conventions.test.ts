@@ -23,6 +23,7 @@ const table = [
 const OTHERS: Readonly<Record<string, string>> = {
   'lib/solve/strength-search.ts': 'ranges of a search',
   'lib/solve/of-moments.ts': 'the default ridge',
+  'lib/verdict/label-curve.ts': 'the default ridge',
   'lib/metrics/student.ts': 'coefficients of a series, and where a fraction of it ends',
   'lib/solve/critical.ts': 'the default and the least tolerance of a search',
 };

@@ -12,6 +12,7 @@ import {
   populationArrays,
   type SampleAnswer,
   type SampleRequest,
+  trainMomentsArrays,
   VARIABLES,
 } from './requests.js';
 
@@ -27,6 +28,7 @@ export interface Addon {
   conditionMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
   estimate(request: object): Promise<void>;
+  trainMoments(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
@@ -159,6 +161,7 @@ export function nativeBackend(addon: Addon): Backend {
     info: () => ({ name: 'native', ...machine }),
     ...fits(addon, run),
     ...estimates(addon, run),
+    ...training(addon, run),
     ...draws(addon, run),
     ...algebra(addon, run),
   };
@@ -242,6 +245,17 @@ function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
         },
         control,
       );
+      return answer;
+    },
+  };
+}
+
+/** Objectives without a closed form. */
+function training(addon: Addon, run: Run): Pick<Backend, 'trainMoments'> {
+  return {
+    async trainMoments(r, control) {
+      const answer = trainMomentsArrays(r);
+      await run(addon.trainMoments, { ...r, ...answer }, control);
       return answer;
     },
   };

@@ -411,6 +411,75 @@ export function estimatesArrays(r: EstimatesRequest): EstimatesAnswer {
   };
 }
 
+/**
+ * Linear LAMs trained on second moments by full-batch L-BFGS (theory.md section 6, item 1): reconstruction from the moments of
+ * all rows, the action head from those of the labelled rows alone,
+ *
+ *     E_all |o' - A o - B z|^2 + weight E_labelled |a - W o - H z|^2,    z = D (o' - Gamma o),
+ *
+ * with A, B, W and H at their best for every D. For latentDim >= actionDim W is free, since C = H^+ W costs the reconstruction
+ * nothing.
+ */
+export interface TrainMomentsRequest {
+  readonly count: number;
+  /** Sets of all rows that the problems share. */
+  readonly sets: number;
+  /** Side of each moment matrix. */
+  readonly width: number;
+  /** (sets, width, width): second moments of all rows, about their mean. */
+  readonly moments: Float64Array;
+  /** (count): the set of each problem. */
+  readonly set: Int32Array;
+  /** (count, width, width): second moments of the labelled rows, about their own mean. */
+  readonly labelled: Float64Array;
+  /** (count): weight x labelFraction. */
+  readonly weight: Float64Array;
+  readonly observationDim: number;
+  readonly actionDim: number;
+  /** First columns. */
+  readonly observation: number;
+  readonly observationNext: number;
+  readonly action: number;
+  readonly latentDim: number;
+  /** Added to the diagonal of o's moments, of all rows and of the labelled ones, relative to their mean diagonal. */
+  readonly ridge: number;
+  readonly relativeTolerance: number;
+  /** Random starts beside those with a closed form; the least loss wins. */
+  readonly starts: number;
+  readonly seed: number;
+  /** At most, of every start. */
+  readonly iterations: number;
+}
+
+export interface TrainMomentsAnswer {
+  /** (count) each: the loss, its reconstruction, and what the head leaves of the labelled actions, without the weight. */
+  readonly loss: Float64Array;
+  readonly reconstruction: Float64Array;
+  readonly head: Float64Array;
+  /** (count): |gradient| |D| over the loss of an empty encoder, where the best start ended, and its iterations. */
+  readonly gradient: Float64Array;
+  readonly steps: Int32Array;
+  /** (count, latentDim, observationDim) each; rows beyond the innovation's rank are zero. z has unit variance given o. */
+  readonly encoderC: Float64Array;
+  readonly encoderD: Float64Array;
+  readonly status: Uint8Array;
+}
+
+/** The arrays of a training answer, all zero. */
+export function trainMomentsArrays(r: TrainMomentsRequest): TrainMomentsAnswer {
+  const encoder = r.count * r.latentDim * r.observationDim;
+  return {
+    loss: new Float64Array(r.count),
+    reconstruction: new Float64Array(r.count),
+    head: new Float64Array(r.count),
+    gradient: new Float64Array(r.count),
+    steps: new Int32Array(r.count),
+    encoderC: new Float64Array(encoder),
+    encoderD: new Float64Array(encoder),
+    status: new Uint8Array(r.count),
+  };
+}
+
 /** c = x^T x summed over rows, after subtracting `mean` from each row. */
 export interface AccumulateRequest {
   readonly rows: number;
@@ -506,6 +575,7 @@ export interface Backend {
   conditionMoments(request: ConditionRequest, control?: Control): Promise<ConditionAnswer>;
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   estimate(request: EstimatesRequest, control?: Control): Promise<EstimatesAnswer>;
+  trainMoments(request: TrainMomentsRequest, control?: Control): Promise<TrainMomentsAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */

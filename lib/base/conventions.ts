@@ -39,3 +39,9 @@ export const NEGLIGIBLE_VARIANCE = 1e-12;
 export const LATENT_RIDGE = 1e-9;
 /** Held-out squared error that is left without z, over the target's sum of squares, at which nothing is left to explain. */
 export const NOTHING_LEFT = 1e-8;
+/** Norm of the gradient times that of its argument, over the loss of an empty model, at which training has converged. */
+export const FLAT = 1e-9;
+/** Change of a loss over that of an empty model which is rounding: the slope then decides. */
+export const LEVEL = 1e-13;
+/** Share of the decrease that the slope promises which a step has to bring (Wolfe's first condition). */
+export const SUFFICIENT_DECREASE = 1e-4;

@@ -27,7 +27,7 @@ export interface EstimatedData
 export type Scale = 'standard' | 'given';
 
 /** A variable as columns: its numbers, and what is taken off each column and multiplied with it. */
-interface Column {
+export interface Column {
   readonly values: Float64Array;
   readonly width: number;
   readonly mean: Float64Array;
@@ -101,7 +101,7 @@ function oneHot(action: Float64Array, values: readonly number[]): Float64Array {
 }
 
 /** What stands in a unit's moments, the constant aside. */
-function columnsOf(t: EstimatedData, scale: Scale, categories: readonly number[] | null) {
+export function scaledColumns(t: EstimatedData, scale: Scale, categories: readonly number[] | null) {
   const found: Partial<Record<UnitVariable, Column>> = {};
   const add = (names: readonly UnitVariable[], width: number, scaledBy: Pick<Column, 'mean' | 'factor'>) => {
     for (const name of names) {
@@ -151,7 +151,7 @@ export async function unitMoments(
   control: Control = {},
 ): Promise<UnitMoments> {
   const categories = t.action && options.discreteActions ? categoriesOf(t.action, t.actionDim) : null;
-  const { found, observationFactor } = columnsOf(t, options.scale, categories);
+  const { found, observationFactor } = scaledColumns(t, options.scale, categories);
   const layout = new Int32Array(2 * UNIT_VARIABLES.length);
   let width = 1;
   UNIT_VARIABLES.forEach((name, i) => {

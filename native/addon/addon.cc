@@ -12,6 +12,7 @@
 #include "core/estimates.h"
 #include "core/sampling.h"
 #include "core/stages.h"
+#include "core/train-moments.h"
 #include "core/wishart.h"
 
 namespace exo {
@@ -346,6 +347,49 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { estimate(kernels, b, job); });
 }
 
+// trainMoments(request: TrainMomentsRequest & TrainMomentsAnswer): Promise<void>
+Napi::Value train_moments_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  TrainMomentsBatch b{};
+  b.count = r.size("count");
+  b.sets = r.size("sets");
+  b.width = r.size("width");
+  b.observation_dim = r.size("observationDim");
+  b.action_dim = r.size("actionDim");
+  b.latent = r.size("latentDim");
+  const std::size_t d = b.observation_dim;
+  check(r, b.count > 0 && b.sets > 0 && d > 0 && b.action_dim > 0 && b.latent > 0,
+        "dimensions: expected at least one");
+  b.moments = r.array<double>("moments", b.sets * b.width * b.width);
+  b.labelled = r.array<double>("labelled", b.count * b.width * b.width);
+  b.set = r.array<std::int32_t>("set", b.count);
+  for (std::size_t i = 0; i < b.count; ++i)
+    check(r, b.set[i] >= 0 && static_cast<std::size_t>(b.set[i]) < b.sets, "set: out of range");
+  b.weight = r.array<double>("weight", b.count);
+  const auto column = [&](const char* name, std::size_t width) {
+    const std::size_t begin = r.size(name);
+    check(r, begin <= b.width && width <= b.width - begin, "columns: beyond the moments");
+    return begin;
+  };
+  b.observation = column("observation", d);
+  b.observation_next = column("observationNext", d);
+  b.action = column("action", b.action_dim);
+  b.ridge = r.number("ridge");
+  b.tolerance = r.number("relativeTolerance");
+  b.starts = r.size("starts");
+  b.seed = r.size("seed");
+  b.iterations = r.size("iterations");
+  b.loss = r.array<double>("loss", b.count);
+  b.reconstruction = r.array<double>("reconstruction", b.count);
+  b.head = r.array<double>("head", b.count);
+  b.gradient = r.array<double>("gradient", b.count);
+  b.steps = r.array<std::int32_t>("steps", b.count);
+  b.encoder_c = r.array<double>("encoderC", b.count * b.latent * d);
+  b.encoder_d = r.array<double>("encoderD", b.count * b.latent * d);
+  b.status = r.array<std::uint8_t>("status", b.count);
+  return Task::start(r, [b](const Kernels& kernels, Job& job) { train_moments(kernels, b, job); });
+}
+
 // accumulate(request: AccumulateRequest & { moments }): Promise<void>
 Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -514,6 +558,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("conditionMoments", Napi::Function::New(env, condition_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("estimate", Napi::Function::New(env, estimate_call));
+  exports.Set("trainMoments", Napi::Function::New(env, train_moments_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call<double>));
   exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));

@@ -29,6 +29,13 @@ constexpr double REGRESSOR_CUT = 1e-24;
 constexpr double NEGLIGIBLE_VARIANCE = 1e-12;
 // Ridge of a regression on latents, which are at unit variance.
 constexpr double LATENT_RIDGE = 1e-9;
+// Norm of the gradient times that of its argument, over the loss of an empty model, at which training has
+// converged.
+constexpr double FLAT = 1e-9;
+// Change of a loss over that of an empty model which is rounding: the slope then decides.
+constexpr double LEVEL = 1e-13;
+// Share of the decrease that the slope promises which a step has to bring (Wolfe's first condition).
+constexpr double SUFFICIENT_DECREASE = 1e-4;
 // Zero in an eigenproblem whose entries are scaled to about 1.
 constexpr double EIGEN_ZERO = 1e-70;
 

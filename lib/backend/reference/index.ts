@@ -12,6 +12,7 @@ import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { sample, sampleF32 } from './sampling.js';
+import { trainMoments } from './train-moments.js';
 import { wishart } from './wishart.js';
 
 export const referenceBackend: Backend = {
@@ -21,6 +22,7 @@ export const referenceBackend: Backend = {
   conditionMoments,
   probe,
   estimate,
+  trainMoments,
   accumulate,
   multiply,
   sample: async (request) => sample(request),
