@@ -114,7 +114,8 @@ describe('the tarball', () => {
 
   it('names every package that it imports as a dependency', () => {
     // Figures need vega and vega-lite, optional peers: only who draws installs them.
-    const known = Object.keys({ ...manifest().dependencies, ...manifest().peerDependencies });
+    const { dependencies, optionalDependencies, peerDependencies } = manifest();
+    const known = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
     for (const file of files(join(installed, 'dist')).filter((name) => /\.[mc]js$/.test(name))) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
       for (const [, name] of text.matchAll(/(?:from|import\(|require\()\s*["']([^."'][^"']*)["']/g)) {
