@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { referenceBackend } from '../../lib/backend/reference/index.js';
 import { defaultBackend } from '../../lib/backend/select.js';
 import { openData } from '../../lib/data/open.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
@@ -23,11 +24,15 @@ import {
   resultsJson,
   writeReproduction,
 } from '../../lib/reproduce/index.js';
+import { suppression } from '../../lib/reproduce/remedies.js';
 import { type Reproduction, reproduce, STUDIES } from '../../lib/reproduce/reproduce.js';
-import { reproduceSpec } from '../../lib/reproduce/spec.js';
+import { cellsOf, reproduceSpec } from '../../lib/reproduce/spec.js';
 import { need } from '../../lib/reproduce/study.js';
-import { csv, type Row, rowsOf, spread, tableOf } from '../../lib/reproduce/table.js';
+import { csv, type Row, rowsOf, spread, type Table, tableOf } from '../../lib/reproduce/table.js';
+import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
+import { solveBatch } from '../../lib/solve/population.js';
 import { analyze } from '../../lib/verdict/analyze.js';
+import type { WorldSpec } from '../../lib/world/world.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'exolam-reproduce-'));
@@ -190,6 +195,83 @@ describe('grids', () => {
     for (const scale of spec.exogenousScales)
       for (const tie of ties) expect(Math.abs(scale / tie - 1)).toBeGreaterThan(0.01);
     for (const ratio of [...spec.samples.ratios, ...spec.samples.largeRatios]) expect(ratio).not.toBe(1);
+  });
+
+  // Written out again: where alpha = 1 equals what beta becomes under the remedy.
+  const tie = {
+    gain: (level: number) => 1 / level ** 2,
+    weight: (level: number) => 1 + level,
+    penalty: (level: number) => 1 + 2 * level,
+  } as const;
+
+  it.each([true, false])('of phase diagrams have no centre on a tie (quick: %s)', (quick) => {
+    const { phase } = reproduceSpec({ quick });
+    const ratios = cellsOf(phase.ratio).map(({ middle }) => middle);
+    for (const ratio of ratios) expect(Math.abs(ratio - 1)).toBeGreaterThan(0.01);
+    for (const [name, ratioAt] of Object.entries(tie))
+      for (const { middle } of cellsOf(phase[name as keyof typeof tie]))
+        for (const ratio of ratios) expect(Math.abs(ratio / ratioAt(middle) - 1)).toBeGreaterThan(1e-4);
+  });
+
+  it.each([
+    ['phase-representation', 'gain', (ratio: number, level: number) => ratio > tie.gain(level)],
+    ['phase-action-supervised', 'weight', (ratio: number, level: number) => ratio > tie.weight(level)],
+    ['phase-exogenous-robust', 'penalty', (ratio: number, level: number) => ratio > tie.penalty(level)],
+  ] as const)(
+    'of %s have 10,000 cells, every one all or nothing without overlap',
+    async (name, edges, leaks) => {
+      const full = reproduceSpec();
+      const spec = { ...full, phase: { ...full.phase, worlds: 1 } };
+      const study = STUDIES.find((s) => s.name === name);
+      const [table] = (await study?.measure({ spec, backend: defaultBackend(), advance: () => {} })) ?? [];
+      const exact = rowsOf(table as Table).filter((row) => row['mixing'] === 'orthonormal');
+      expect(exact).toHaveLength(100 * 100);
+      expect(spec.phase.ratio.cells * spec.phase[edges].cells).toBe(exact.length);
+      const wrong = exact.filter((row) => {
+        const expected = leaks(num(row, 'ratio'), num(row, 'strength')) ? 3 / 4 : 0;
+        return Math.abs(num(row, 'futureLeakage') - expected) > 1e-8;
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it('are solved in columns as one by one by the reference', async () => {
+    const { world, seed, latentDim, phase } = done.spec;
+    const of = (name: string, objectiveOf: (strength: number, setting: WorldSpec) => ObjectiveSpec) =>
+      rows(name)
+        .filter((row, i) => row['mixing'] === 'gaussian' && i % 17 === 0)
+        .map((row) => {
+          const cases = Array.from({ length: phase.worlds }, (_, i) => {
+            const exogenousScale = Math.sqrt(num(row, 'ratio'));
+            const setting = { ...world, mixing: 'gaussian' as const, exogenousScale, seed: seed + i };
+            return { world: setting, objective: objectiveOf(num(row, 'strength'), setting), latentDim };
+          });
+          return { row, cases };
+        });
+    const asked = [
+      ...of('phase-action-supervised', (weight) => ({ kind: 'action-supervised', weight })),
+      ...of('phase-exogenous-robust', (weight) => ({ kind: 'exogenous-robust', weight })),
+      ...of('phase-representation', (gain, setting) => ({
+        kind: 'representation',
+        projection: suppression(setting, gain),
+      })),
+    ];
+    expect(asked.length).toBeGreaterThan(12);
+    const solutions = await solveBatch(
+      asked.flatMap(({ cases }) => cases),
+      { backend: referenceBackend },
+    );
+    for (const [n, { row }] of asked.entries()) {
+      const leaks = solutions
+        .slice(n * phase.worlds, (n + 1) * phase.worlds)
+        .map(({ metrics }) => metrics.futureLeakage as number);
+      expect(num(row, 'futureLeakage'), JSON.stringify(row)).toBeCloseTo(
+        leaks.reduce((x, y) => x + y, 0) / phase.worlds,
+        9,
+      );
+      expect(num(row, 'least')).toBeCloseTo(Math.min(...leaks), 9);
+      expect(num(row, 'greatest')).toBeCloseTo(Math.max(...leaks), 9);
+    }
   });
 });
 
