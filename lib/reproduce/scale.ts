@@ -1,12 +1,10 @@
 import { lineChart, type Series } from '../report/charts.js';
 import type { Case } from '../solve/population.js';
+import { toldScale } from './claims.js';
 import { REMEDIES } from './remedies.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import { need, percent, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, spread, tableOf } from './table.js';
-
-/** The exogenous scale (the nearest of the grid) at which the sentence compares. */
-const TOLD = 2;
 
 /** Leakage and action error of every remedy as the exogenous state moves more and more. */
 export const scale: Study = {
@@ -98,14 +96,14 @@ export const scale: Study = {
       }),
     );
     const { gain, weight, penalty } = spec.strengths;
-    const told = spec.exogenousScales.reduce((a, b) => (Math.abs(b - TOLD) < Math.abs(a - TOLD) ? b : a));
+    const told = toldScale(spec);
     const leakage = (remedy: string) =>
       rows.find(
         (r) => r['mixing'] === 'gaussian' && r['remedy'] === remedy && r['exogenousScale'] === told,
       )?.['futureLeakage'] as number;
     const all = REMEDIES.map((r) => `${percent(leakage(r.id))} (${r.name})`).join(', ');
     return {
-      sentence: `Where the exogenous state moves ${told.toPrecision(2)} times as far as the action, in overlapping worlds, z carries this much of what is new in it: ${all}.`,
+      sentence: `Where the exogenous state moves ${told.toPrecision(2)} times as far as the action, in overlapping worlds, z carries this much of what is new in it, in the mean of ${spec.worlds}: ${all}.`,
       drawings: [
         {
           name: 'scale',
