@@ -120,7 +120,7 @@ export async function reproductionPage(
 
 export const TITLE = 'Why latent actions encode the background, and what prevents it';
 export const LEAD =
-  'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Three claims about what z then encodes, each in exact numbers for linear models: α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
+  'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Three claims about what z then encodes, each in numbers for linear models: α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
 
 const share = (value: Cell | undefined) => (typeof value === 'number' ? Math.abs(value).toFixed(3) : '');
 

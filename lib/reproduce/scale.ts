@@ -96,6 +96,11 @@ export const scale: Study = {
       }),
     );
     const { gain, weight, penalty } = spec.strengths;
+    const crossed = Math.max(
+      ...rows
+        .filter((row) => row['remedy'] === 'cross-exogenous')
+        .map((row) => row['futureLeakageGreatest'] as number),
+    );
     const told = toldScale(spec);
     const leakage = (remedy: string) =>
       rows.find(
@@ -118,7 +123,7 @@ export const scale: Study = {
             { kind: 'band', label: `least to greatest of ${spec.worlds} worlds`, colour: '#868e96' },
           ],
           panels,
-          caption: `Future leakage: share of the new part of the exogenous state that the latent action carries (0 is best). Action error: share of the action that it leaves unexplained (0 is best). From left to right the exogenous state moves more; latent dimension ${spec.latentDim}, one for each action dimension. Orthonormal mixing: the two states reach the observation in orthogonal directions, every world gives the same curve, and thin vertical lines are the theory's critical scales, in each remedy's colour. Overlapping mixing: random directions, mean of ${spec.worlds} worlds with a band from the least to the greatest. Strengths: gain ${gain}, supervision weight ${weight}, penalty ${penalty}. Cross-exogenous reconstruction stays at zero throughout. Exact solutions for infinite data, no training.`,
+          caption: `Future leakage: share of the new part of the exogenous state that the latent action carries (0 is best). Action error: share of the action that it leaves unexplained (0 is best). From left to right the exogenous state moves more; latent dimension ${spec.latentDim}, one for each action dimension. Orthonormal mixing: the two states reach the observation in orthogonal directions, every world gives the same curve, and thin vertical lines are the theory's critical scales, in each remedy's colour. Overlapping mixing: random directions, mean of ${spec.worlds} worlds with a band from the least to the greatest. Strengths: gain ${gain}, supervision weight ${weight}, penalty ${penalty}. Cross-exogenous reconstruction leaks at most ${crossed.toExponential(1)} throughout. Exact solutions for infinite data, no training.`,
         },
       ],
     };

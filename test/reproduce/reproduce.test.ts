@@ -471,6 +471,47 @@ describe('the page of a reproduction', () => {
   });
 });
 
+describe('the sentences', () => {
+  it('of samples count the fits of the table', () => {
+    const { ratios, counts, fits } = done.spec.samples;
+    const most = counts.at(-1);
+    const leaking = (ratio: number | undefined) => {
+      const row = rows('samples').find((r) => r['ratio'] === ratio && r['transitions'] === most);
+      return Math.round(num(row as Row, 'leakProbability') * fits);
+    };
+    expect(done.readings['samples']).toContain(
+      `Of ${fits} fits on ${most} transitions each, ${leaking(ratios[0])} leak for β = ${ratios[0]} α and ${leaking(ratios.at(-1))} for`,
+    );
+  });
+
+  it('of the order of learning tell times at which the measured curves of the table pass one half', () => {
+    const [exogenous, action] = [...(done.readings['order'] ?? '').matchAll(/time ([\d.]+)|by ([\d.]+) \(/g)]
+      .map((m) => Number(m[1] ?? m[2]))
+      .filter((v) => !Number.isNaN(v));
+    for (const [name, time] of [
+      ['exogenous', exogenous],
+      ['action', action],
+    ] as const) {
+      const before = rows('order').filter((row) => num(row, 'time') < time - 0.006);
+      const after = rows('order').filter((row) => num(row, 'time') > time + 0.006);
+      expect(num(before.at(-1) as Row, name), name).toBeLessThan(0.5);
+      expect(num(after[0], name), name).toBeGreaterThan(0.5);
+    }
+  });
+
+  it('follow their tables: other numbers, other sentences', () => {
+    const noisy = rows('sensor').map(
+      (row): Row => ({ ...row, futureLeakage: num(row, 'futureLeakage') + 0.01 }),
+    );
+    const { columns, ...about } = need(done.tables, 'sensor');
+    const changed = { ...about, columns, rows: noisy.map((row) => columns.map(({ name }) => row[name])) };
+    const study = STUDIES.find(({ name }) => name === 'sensor');
+    const said = (table: Table) => study?.read({ ...done.tables, sensor: table }, done.spec).sentence ?? '';
+    expect(said(need(done.tables, 'sensor'))).toMatch(/\(rounding\).*\(rounding\).*power 4\.00 .*as 2\.00\./);
+    expect(said(changed as Table)).not.toMatch(/rounding|power 4\.00/);
+  });
+});
+
 describe('saved results', () => {
   it('are written whole, and leave what else is in the folder', async () => {
     const out = join(folder, 'whole');
