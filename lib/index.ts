@@ -3,7 +3,13 @@
 export * from './browser.js';
 export { type DataOptions, openData } from './data/open.js';
 export { writeSamples } from './data/write/samples.js';
-export { type ReproduceOptions, type Reproduction, reproduce, writeReproduction } from './reproduce/index.js';
+export {
+  type ClaimVerdict,
+  type ReproduceOptions,
+  type Reproduction,
+  reproduce,
+  writeReproduction,
+} from './reproduce/index.js';
 export type { CheckContext, CheckResult, CheckRow, Claim, Theorem } from './theorems/check.js';
 export { theorems } from './theorems/index.js';
 export { type Verification, type VerifyOptions, verify } from './theorems/verify.js';

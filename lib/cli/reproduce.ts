@@ -40,6 +40,9 @@ export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Pro
     shell.out(`${resultsJson(reproduction)}\n`);
     return code;
   }
+  for (const { claim, verdict, sentence } of reproduction.claims)
+    shell.out(`${claim} ${verdict === 'cannot tell' ? 'is open (cannot tell)' : verdict}. ${sentence}\n`);
+  shell.out('\n');
   for (const sentence of Object.values(reproduction.readings)) shell.out(`${sentence}\n`);
   const count = (folder: string) => files.filter((file) => file.startsWith(`${folder}/`)).length;
   shell.out(

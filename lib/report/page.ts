@@ -33,6 +33,16 @@ export function tableHtml(header: readonly string[], rows: readonly (readonly st
     .join('')}</tbody></table></div>`;
 }
 
+/** A table whose rows become cards on a narrow screen, the first cell on top and each other beside its column's name. */
+export function cardsHtml(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const head = header.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
+  const cells = (row: readonly string[]) =>
+    row.map((c, i) => `<td data-name="${escapeHtml(header[i])}">${escapeHtml(c)}</td>`).join('');
+  return `<div class="scroll cards"><table><thead><tr>${head}</tr></thead><tbody>${rows
+    .map((row) => `<tr>${cells(row)}</tr>`)
+    .join('')}</tbody></table></div>`;
+}
+
 /** A settings block: exact, and copied as it stands. */
 export function codeHtml(value: unknown): string {
   return `<pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
@@ -97,6 +107,13 @@ th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 600px) {
   th, td { padding: 4px 6px; }
   td { white-space: normal; }
+  .cards thead { display: none; }
+  .cards :is(table, tbody, tr) { display: block; }
+  .cards tr { padding: .45em 0; border-bottom: 1px solid var(--line); }
+  .cards td { display: flex; justify-content: space-between; gap: 1em; padding: 1px 0; border: 0; }
+  .cards td::before { content: attr(data-name); color: var(--soft); text-align: left; }
+  .cards td:first-child { display: block; font-weight: 600; }
+  .cards td:first-child::before { content: none; }
 }
 pre { background: var(--panel); padding: 12px; overflow-x: auto; font-size: .85rem; border-radius: 4px; }
 footer { margin-top: 3em; color: var(--soft); font-size: .9rem; }

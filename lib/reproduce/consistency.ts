@@ -118,9 +118,13 @@ export const consistency: Study = {
     );
     const of = (id: string, ratio: number) => rowsOfSetting(rows, id, ratio);
     const power = (id: string, metric: string) => {
-      const [a, b] = of(id, ratios[0]).slice(-2) as [Row, Row];
-      const rise = (name: string) => Math.log((b[name] as number) / (a[name] as number));
-      return (rise(metric) / rise('relativeStrength')).toFixed(2).replace('-', '−');
+      const found = ratios.map((ratio) => {
+        const [a, b] = of(id, ratio).slice(-2) as [Row, Row];
+        const rise = (name: string) => Math.log((b[name] as number) / (a[name] as number));
+        return rise(metric) / rise('relativeStrength');
+      });
+      const ends = [Math.min(...found), Math.max(...found)].map((v) => v.toFixed(2).replace('-', '−'));
+      return ends[0] === ends[1] ? ends[0] : ends.join(' to ');
     };
     const powers = (metric: string) =>
       IDS.map((id) => `${power(id, metric)} (${remedy(id).name})`).join(' and ');
@@ -152,7 +156,7 @@ export const consistency: Study = {
             },
           ],
           panels: panelsOf(rows, spec),
-          caption: `Consistency error: how far the latent action moves when the exogenous state is drawn again while state and action are held, relative to its own variance (0: the same action always gets the same latent). Both axes are logarithmic. Overlapping mixing, mean of ${spec.worlds} worlds (band: least to greatest, for the consistency error). Beyond the dashed line, where orthonormal mixing would be free of leakage altogether, both errors go to zero as 1 / strength².`,
+          caption: `Consistency error: how far the latent action moves when the exogenous state is drawn again while state and action are held, relative to its own variance (0: the same action always gets the same latent). Both axes are logarithmic. Overlapping mixing, mean of ${spec.worlds} worlds (band: least to greatest, for the consistency error). Beyond the dashed line, where orthonormal mixing would be free of leakage altogether, a slope of −2 means that an error falls as 1 / strength².`,
         },
       ],
     };

@@ -1,3 +1,4 @@
+export type { ClaimVerdict } from './claims.js';
 export { present, reproductionPage } from './page.js';
 export { isReproduction, readReproduction } from './read.js';
 export { type ReproduceOptions, type Reproduction, reproduce, reproduceOptionsSchema } from './reproduce.js';

@@ -24,6 +24,17 @@ const logistic = (start: number, eigenvalue: number, time: number): number =>
 const halfTime = (start: number, eigenvalue: number): number =>
   Math.log((1 - start) / start) / (4 * eigenvalue);
 
+/** When a curve has come half way, between the two points of the table around it. */
+function crossing(learned: readonly Row[], name: string): number {
+  const at = learned.findIndex((row) => (row[name] as number) >= 0.5);
+  if (at < 1) return Number.NaN;
+  const [a, b] = [learned[at - 1], learned[at]];
+  // Near its middle the logit of a logistic curve is a straight line in time.
+  const logit = (row: Row) => Math.log((row[name] as number) / (1 - (row[name] as number)));
+  const [from, to] = [a['time'] as number, b['time'] as number];
+  return from + ((to - from) * -logit(a)) / (logit(b) - logit(a));
+}
+
 /** A world without empty coordinates, and cov(o' given o). */
 function innovation(spec: ReproduceSpec, setting: WorldSpec) {
   const world = createWorld({
@@ -205,11 +216,12 @@ export const order: Study = {
     const { start, ratio, scales } = spec.order;
     const learned = rowsOf(need(tables, 'order'));
     const found = rowsOf(need(tables, 'order-modes'));
+    const half = (name: string) => crossing(learned, name).toFixed(2);
     const worst = Math.max(
       ...found.map((r) => Math.abs((r['halfTime'] as number) / (r['predicted'] as number) - 1)),
     );
     return {
-      sentence: `With β = ${ratio} α the exogenous directions are half learned by training time ${halfTime(start, ratio).toFixed(2)}, the action by ${halfTime(start, 1).toFixed(2)}; over ${found.length} modes of overlapping worlds the measured half-time differs from the predicted one by at most a share of ${worst.toExponential(0)}.`,
+      sentence: `With β = ${ratio} α gradient descent has learned half of an exogenous direction by training time ${half('exogenous')} (predicted: ${halfTime(start, ratio).toFixed(2)}) and half of an action direction by ${half('action')} (predicted: ${halfTime(start, 1).toFixed(2)}); over ${found.length} modes of overlapping worlds the measured half-time differs from the predicted one by at most a share of ${worst.toExponential(0)}.`,
       drawings: [
         {
           name: 'order',
@@ -220,7 +232,7 @@ export const order: Study = {
             { kind: 'line', label: 'lines: predicted', colour: '#868e96' },
           ],
           panels: [timePanel(learned, spec)],
-          caption: `Gradient descent on the reconstruction loss from a small balanced start (${start} of every direction). Points: descent; lines: the logistic curves of exolam's T11, of rate 4 × variance; vertical: predicted half-times. Stopping early does not help: what moves most is learned first, whoever moves it.`,
+          caption: `Gradient descent on the reconstruction loss from a small balanced start (${start} of every direction). Points: descent; lines: the logistic curves of exolam's T11, of rate 4 × variance; vertical: predicted half-times. What moves most is learned first, whoever moves it: stopped early, this model holds the exogenous direction and not the action.`,
         },
         {
           name: 'order-modes',
@@ -234,7 +246,7 @@ export const order: Study = {
             { kind: 'line', label: 'predicted: ln((1 − a₀)/a₀) / (4 × variance)', colour: 'var(--text)' },
           ],
           panels: [modePanel(found, spec)],
-          caption: `Every mode of several overlapping worlds, gradient flow from a start of ${start}; both axes are logarithmic. The stronger a mode the sooner it is learned, exactly inversely.`,
+          caption: `Every mode of several overlapping worlds, gradient flow from a start of ${start}; both axes are logarithmic. The stronger a mode the sooner it is learned: the line is in inverse proportion to its variance.`,
         },
       ],
     };

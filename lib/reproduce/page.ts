@@ -1,14 +1,13 @@
 import { DRAWING_STYLE, draw } from '../report/drawing.js';
-import { codeHtml, escapeHtml, page, type Section, tableHtml } from '../report/page.js';
+import { cardsHtml, codeHtml, escapeHtml, page, type Section } from '../report/page.js';
+import { CLAIM_IDS, type ClaimId, CRITERION, claimsOf } from './claims.js';
 import { REMEDIES } from './remedies.js';
 import { type Reproduction, STUDIES } from './reproduce.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import type { Study } from './study.js';
 import { type Cell, rowsOf, spread } from './table.js';
 
-type Claim = 'C1' | 'C2' | 'C3';
-
-const CLAIMS: Readonly<Record<Claim, { claim: string; formalised: string }>> = {
+const CLAIMS: Readonly<Record<ClaimId, { claim: string; formalised: string }>> = {
   C1: {
     claim:
       'Minimising reconstruction makes latent actions encode exogenous information from the future observation.',
@@ -65,11 +64,14 @@ export async function present(
     );
   }
   const htmlOf = (study: Study) => shown.get(study.name) ?? '';
-  const byClaim = (claim: Claim) =>
+  const byClaim = (claim: ClaimId) =>
     STUDIES.filter((s) => s.name !== 'scale' && s.name !== 'statements' && s.claims.includes(claim));
-  const sections: Section[] = [
-    { title: 'The remedies side by side', html: `${htmlOf(STUDIES[0])}${scaleTable(reproduction)}` },
-    ...(Object.keys(CLAIMS) as Claim[]).map((claim) => ({
+  const evidence: Section[] = [
+    {
+      title: 'The remedies side by side',
+      html: `${htmlOf(STUDIES[0])}${scaleTable(reproduction)}`,
+    },
+    ...CLAIM_IDS.map((claim) => ({
       title: `Claim ${claim}`,
       html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}`,
     })),
@@ -80,7 +82,30 @@ export async function present(
     { title: 'Statements', html: `${shown.get('statements') ?? ''}${statementsTable(reproduction)}` },
     { title: 'Exactly what was computed', html: settings(reproduction) },
   ];
+  const sections: Section[] = [
+    { title: 'Do the claims hold?', id: 'verdicts', html: verdictsHtml(reproduction) },
+    { html: contentsHtml(evidence) },
+    ...evidence.map((section) => ({ ...section, id: idOf(section) })),
+  ];
   return { sections, style: `${DRAWING_STYLE}${STYLE}`, figures };
+}
+
+const idOf = ({ title = '' }: Section) => title.toLowerCase().replaceAll(' ', '-');
+
+/** The answer, one sentence a claim, before anything else. */
+function verdictsHtml({ tables, spec }: Reproduction): string {
+  const each = claimsOf(tables, spec).map(
+    ({ claim, verdict, sentence }) =>
+      `<div class="verdict"><p><strong>${claim} ${verdict === 'cannot tell' ? 'is open: this page cannot tell' : verdict}.</strong> <em>${escapeHtml(CLAIMS[claim].claim)}</em></p><p>${escapeHtml(sentence)} <a href="#${idOf({ title: `Claim ${claim}`, html: '' })}">Evidence</a></p></div>`,
+  );
+  return `${each.join('')}<p class="serves">${escapeHtml(CRITERION)}</p>`;
+}
+
+function contentsHtml(sections: readonly Section[]): string {
+  const links = sections.map(
+    (section) => `<li><a href="#${idOf(section)}">${escapeHtml(section.title ?? '')}</a></li>`,
+  );
+  return `<nav aria-label="contents"><ul class="contents">${links.join('')}</ul></nav>`;
 }
 
 /** The page of one reproduction. */
@@ -95,7 +120,7 @@ export async function reproductionPage(
 
 export const TITLE = 'Why latent actions encode the background, and what prevents it';
 export const LEAD =
-  'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Three claims about what z then encodes, each in exact numbers for linear models: α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
+  'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Three claims about what z then encodes, each in numbers for linear models: α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
 
 const share = (value: Cell | undefined) => (typeof value === 'number' ? Math.abs(value).toFixed(3) : '');
 
@@ -140,7 +165,7 @@ function scaleTable({ tables, spec }: Reproduction): string {
     'action error',
     'consistency error',
   ];
-  return `<details><summary>The numbers at three exogenous scales: shares of variance, mean over worlds (least to greatest)</summary><div class="scale">${tableHtml(header, body)}</div></details>`;
+  return `<details><summary>The numbers at three exogenous scales: shares of variance, mean over worlds (least to greatest)</summary><div class="scale">${cardsHtml(header, body)}</div></details>`;
 }
 
 function short(value: Cell | undefined): string {
@@ -160,24 +185,30 @@ function statementsTable({ tables }: Reproduction): string {
     String(row['verdict']),
   ]);
   const header = ['statement', 'claim', 'predicted', 'measured', 'error', 'tolerance', 'verdict'];
-  return `<div class="statements">${tableHtml(header, body)}</div><p>Each row shows the comparison that came nearest to its tolerance. <code>exolam verify</code> runs the same checks on more worlds.</p>`;
+  return `<div class="statements">${cardsHtml(header, body)}</div><p>Each row shows the comparison that came nearest to its tolerance. <code>exolam verify</code> runs the same checks on more worlds.</p>`;
 }
 
 function settings({ spec, versions, tables }: Reproduction): string {
   const files = Object.values(tables).map((t) => [`tables/${t.name}.csv`, t.title, String(t.rows.length)]);
   const command = `exolam reproduce --out DIR --seed ${spec.seed}${spec.quick ? ' --quick' : ''}`;
-  return `<p>Population solutions are exact minima for infinite data in the linear world of the theory; nothing on this page is trained except where it says so. The same version, seed and instruction set give the same numbers: <code>${escapeHtml(command)}</code></p><div class="files">${tableHtml(['file', 'what it holds', 'rows'], files)}</div><details><summary>Versions, seed and every setting</summary>${codeHtml({ versions, spec })}</details>`;
+  return `<p>Population solutions are exact minima for infinite data in the linear world of the theory; nothing on this page is trained except where it says so. The same version, seed and instruction set give the same numbers: <code>${escapeHtml(command)}</code></p><div class="files">${cardsHtml(['file', 'what it holds', 'rows'], files)}</div><details><summary>Versions, seed and every setting</summary>${codeHtml({ versions, spec })}</details>`;
 }
 
 const STYLE = `
 blockquote { margin: 0 0 .6em; padding-left: 12px; border-left: 3px solid var(--line); font-style: italic; }
+div.verdict p { margin: .2em 0; }
+div.verdict { margin: 0 0 .8em; }
+.contents { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
+a { color: inherit; }
 .serves { color: var(--soft); font-size: .85rem; margin: 0 0 .5em; }
 details { margin: 1em 0; }
 summary { cursor: pointer; }
 /* A range may stand below its mean. */
-.scale td:first-child { white-space: normal; }
-.scale td:nth-child(n + 4) { white-space: normal; min-width: 7.4rem; }
-.statements td:first-child { white-space: normal; min-width: min(15rem, 40vw); }
-.scroll :is(td, th):nth-child(2) { text-align: left; }
-.files td:nth-child(2) { white-space: normal; min-width: min(14rem, 40vw); }
+@media (min-width: 601px) {
+  .scale td:first-child { white-space: normal; }
+  .scale td:nth-child(n + 4) { white-space: normal; min-width: 7.4rem; }
+  .statements td:first-child { white-space: normal; min-width: 15rem; }
+  .scroll :is(td, th):nth-child(2) { text-align: left; }
+  .files td:nth-child(2) { white-space: normal; min-width: 14rem; }
+}
 `;

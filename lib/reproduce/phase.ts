@@ -1,8 +1,11 @@
+import { ExolamError } from '../base/errors.js';
+import { mergedCells } from '../report/cells.js';
 import { BOUNDARY_CASING, fieldChart, RAMP } from '../report/charts.js';
-import type { Case } from '../solve/population.js';
+import { type Configurations, solveColumns } from '../solve/columns.js';
+import type { WorldSpec } from '../world/world.js';
 import { REMEDIES, type Remedy, type Strength } from './remedies.js';
 import { cellsOf, geometric, MIXING_NAMES, MIXINGS, type Mixing, type ReproduceSpec } from './spec.js';
-import { need, type Reading, type Run, type Study, solveAll } from './study.js';
+import { breathe, need, type Reading, type Run, type Study } from './study.js';
 import { type Row, rowsOf, type Table, tableOf } from './table.js';
 
 type Tunable = Remedy & { readonly strength: Strength };
@@ -17,11 +20,37 @@ const STRENGTH_COLUMN = { gain: 'no unit', weight: 'alpha / policyNoise^2', pena
 
 const nameOf = ({ id }: Tunable) => `phase-${id}`;
 
-/** Every pair of a variance ratio and a strength, ratios first. */
-function cells({ strength }: Tunable, spec: ReproduceSpec) {
-  return cellsOf(spec.phase.ratio).flatMap((ratio) =>
-    cellsOf(spec.phase[strength.edges]).map((level) => ({ ratio, level })),
-  );
+const SOLVED = { metrics: ['futureLeakage'] } as const;
+
+/** futureLeakage of every cell in one world, ratios first. */
+async function leakages(remedy: Tunable, setting: WorldSpec, run: Run): Promise<Float64Array> {
+  const { spec, signal, threads, backend } = run;
+  const { edges, column } = remedy.strength;
+  const options = { ...SOLVED, signal, threads, backend };
+  const scales = cellsOf(spec.phase.ratio).map(({ middle }) => Math.sqrt(middle));
+  const levels = cellsOf(spec.phase[edges]).map(({ middle }) => middle);
+  const at = (level: number) => remedy.objective(setting, { ...spec.strengths, [edges]: level });
+  const solve = async (level: number, columns: Configurations['columns']) => {
+    await breathe(run);
+    const latentDims = [spec.latentDim];
+    const answer = await solveColumns({ world: setting, objective: at(level), latentDims, columns }, options);
+    const found = answer.metrics.futureLeakage ?? new Float64Array();
+    if (found.length !== answer.count || found.some(Number.isNaN))
+      throw new ExolamError('numerical', `phase diagram of ${remedy.name}: a cell has no solution`);
+    return found;
+  };
+  if (column) {
+    const exogenousScale = Float64Array.from(scales.flatMap((value) => levels.map(() => value)));
+    const strengths = Float64Array.from(scales.flatMap(() => levels));
+    return solve(levels[0], { exogenousScale, [column]: strengths });
+  }
+  // A matrix of the objective depends on the strength: one call a level.
+  const all = new Float64Array(scales.length * levels.length);
+  for (const [j, level] of levels.entries()) {
+    const found = await solve(level, { exogenousScale: Float64Array.from(scales) });
+    for (const [i, value] of found.entries()) all[i * levels.length + j] = value;
+  }
+  return all;
 }
 
 async function measure(remedy: Tunable, run: Run): Promise<Table[]> {
@@ -32,38 +61,29 @@ async function measure(remedy: Tunable, run: Run): Promise<Table[]> {
     { mixing: 'orthonormal', worlds: 1 }, // the same in every such world
     { mixing: 'gaussian', worlds: spec.phase.worlds },
   ];
-  const all = cells(remedy, spec);
-  const rows: Row[] = [];
-  const cases: Case[] = settings.flatMap(({ mixing, worlds }) =>
-    all.flatMap(({ ratio, level }) =>
-      Array.from({ length: worlds }, (_, i) => {
-        const world = {
-          ...spec.world,
-          mixing,
-          exogenousScale: Math.sqrt(ratio.middle),
-          seed: spec.seed + i,
-        };
-        const strengths = { ...spec.strengths, [strength.edges]: level.middle };
-        return { world, objective: remedy.objective(world, strengths), latentDim: spec.latentDim };
-      }),
-    ),
+  const cells = cellsOf(spec.phase.ratio).flatMap((ratio) =>
+    cellsOf(spec.phase[strength.edges]).map((level) => ({ ratio: ratio.middle, strength: level.middle })),
   );
-  const solutions = await solveAll(cases, run);
-  let at = 0;
-  for (const { mixing, worlds } of settings)
-    for (const { ratio, level } of all) {
-      const leaks = solutions.slice(at, at + worlds).map(({ metrics }) => metrics.futureLeakage as number);
-      at += worlds;
+  const rows: Row[] = [];
+  let done = 0;
+  for (const { mixing, worlds } of settings) {
+    const leaks: Float64Array[] = [];
+    for (let i = 0; i < worlds; i++) {
+      leaks.push(await leakages(remedy, { ...spec.world, mixing, seed: spec.seed + i }, run));
+      run.advance(++done, 1 + spec.phase.worlds);
+    }
+    for (const [c, cell] of cells.entries()) {
+      const values = leaks.map((found) => found[c]);
       rows.push({
         mixing,
-        ratio: ratio.middle,
-        strength: level.middle,
-        futureLeakage: leaks.reduce((a, b) => a + b, 0) / worlds,
-        least: Math.min(...leaks),
-        greatest: Math.max(...leaks),
+        ...cell,
+        futureLeakage: values.reduce((sum, v) => sum + v, 0) / worlds,
+        least: Math.min(...values),
+        greatest: Math.max(...values),
         worlds,
       });
     }
+  }
   return [
     tableOf(
       name,
@@ -82,25 +102,34 @@ async function measure(remedy: Tunable, run: Run): Promise<Table[]> {
   ];
 }
 
+/** The theory's boundary, up to the very edges of the chart: by ratio where it is flat and by strength where it is steep. */
+function boundaryOf({ strength, criticalRatio }: Tunable, spec: ReproduceSpec) {
+  const edges = spec.phase[strength.edges];
+  const { ratio } = spec.phase;
+  const byRatio = geometric(ratio.from, ratio.to, 200).map((x) => ({ x, y: strength.critical(x) }));
+  const byStrength = geometric(edges.from, edges.to, 200).map((y) => ({
+    x: criticalRatio({ ...spec.strengths, [strength.edges]: y }),
+    y,
+  }));
+  return [...byRatio, ...byStrength]
+    .filter(({ x, y }) => y >= edges.from && y <= edges.to && x >= ratio.from && x <= ratio.to)
+    .sort((a, b) => a.x - b.x);
+}
+
 /** One field a mixing, and the theory's boundary. */
-function panelsOf({ strength }: Tunable, rows: readonly Row[], spec: ReproduceSpec) {
+function panelsOf(remedy: Tunable, rows: readonly Row[], spec: ReproduceSpec) {
+  const { strength } = remedy;
   const edges = spec.phase[strength.edges];
   const ratios = cellsOf(spec.phase.ratio);
   const levels = cellsOf(edges);
-  const boundary = geometric(spec.phase.ratio.from, spec.phase.ratio.to, 400)
-    .map((x) => ({ x, y: strength.critical(x) }))
-    .filter(({ y }) => y >= edges.from && y <= edges.to);
+  const boundary = boundaryOf(remedy, spec);
   return MIXINGS.map((mixing) => {
     const values = rows.filter((row) => row['mixing'] === mixing);
     // Same order as measured: ratios, then levels.
-    const field = ratios.flatMap((ratio, i) =>
-      levels.map((level, j) => ({
-        xLow: ratio.low,
-        xHigh: ratio.high,
-        yLow: level.low,
-        yHigh: level.high,
-        value: values[i * levels.length + j]?.['futureLeakage'] as number,
-      })),
+    const field = mergedCells(
+      ratios,
+      levels,
+      values.map((row) => row['futureLeakage'] as number),
     );
     return fieldChart(
       `${MIXING_NAMES[mixing]} mixing${mixing === 'gaussian' ? `, mean of ${spec.phase.worlds} worlds` : ''}`,
@@ -141,7 +170,7 @@ function read(remedy: Tunable, rows: readonly Row[], spec: ReproduceSpec): Readi
     drawings: [
       {
         name,
-        title: `Where z stops encoding the exogenous future: ${remedy.name}`,
+        title: `Where the leak ends: ${remedy.name}`,
         key: [
           { kind: 'ramp', from: 'future leakage 0', to: '1 (share of variance)', colours: RAMP },
           {
@@ -166,7 +195,7 @@ function phase(remedy: Tunable): Study {
     title: `Phase diagram: ${remedy.name}`,
     theorems: [remedy.theorem],
     claims: [remedy.claim],
-    cost: id === 'representation' ? 8 : 5,
+    cost: id === 'representation' ? 8 : 3,
     measure: (run) => measure(remedy, run),
     read: (tables, spec) => read(remedy, rowsOf(need(tables, nameOf(remedy))), spec),
   };

@@ -1,5 +1,6 @@
 import { multiply, orthonormalise } from '../linalg/dense.js';
 import { columns, identity, type Matrix, minus, scale, toRows, transpose } from '../linalg/matrix.js';
+import type { ColumnName } from '../solve/columns.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import { createWorld, fullMixing, type WorldSpec } from '../world/world.js';
 import type { ReproduceSpec } from './spec.js';
@@ -8,6 +9,8 @@ import type { ReproduceSpec } from './spec.js';
 export interface Strength {
   readonly axis: string;
   readonly edges: 'gain' | 'weight' | 'penalty';
+  /** The column by which {@link solveColumns} varies it; none where it shapes a matrix of the objective. */
+  readonly column?: ColumnName;
   /** The critical strength for a ratio beta / alpha; nothing leaks on its `safe` side. */
   readonly critical: (ratio: number) => number;
   readonly safe: 'below' | 'above';
@@ -74,6 +77,7 @@ export const REMEDIES: readonly Remedy[] = [
     strength: {
       axis: 'weight λ × label fraction (units of α / policyNoise²)',
       edges: 'weight',
+      column: 'action-supervised.weight',
       critical: (ratio) => ratio - 1,
       safe: 'above',
       symbol: 'λ* = (β − α) / policyNoise²',
@@ -91,6 +95,7 @@ export const REMEDIES: readonly Remedy[] = [
     strength: {
       axis: 'penalty weight μ (no unit)',
       edges: 'penalty',
+      column: 'exogenous-robust.weight',
       critical: (ratio) => (ratio - 1) / 2,
       safe: 'above',
       symbol: 'μ* = (β/α − 1) / 2',

@@ -6,6 +6,7 @@ import { boundary } from '../base/boundary.js';
 import { describes, parseOptions } from '../base/validate.js';
 import { version } from '../base/version.js';
 import { seedField } from '../theorems/check.js';
+import { type ClaimVerdict, claimsOf } from './claims.js';
 import { consistency } from './consistency.js';
 import { order } from './order.js';
 import { phases } from './phase.js';
@@ -63,6 +64,8 @@ export interface Reproduction {
     readonly isa: string;
   };
   readonly spec: ReproduceSpec;
+  /** Whether each claim holds in the worlds measured. */
+  readonly claims: readonly ClaimVerdict[];
   /** One computed sentence for each study. */
   readonly readings: Readonly<Record<string, string>>;
   readonly tables: Readonly<Record<string, Table>>;
@@ -101,6 +104,7 @@ async function measureAll(options: z.output<typeof reproduceOptionsSchema>): Pro
     formatVersion: FORMAT_VERSION,
     versions: { exolam: version, node: process.versions.node, backend: name, isa },
     spec,
+    claims: claimsOf(tables, spec),
     readings,
     tables,
   };

@@ -1,12 +1,10 @@
 import { lineChart, type Series } from '../report/charts.js';
 import type { Case } from '../solve/population.js';
+import { toldScale } from './claims.js';
 import { REMEDIES } from './remedies.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import { need, percent, type Run, type Study, solveAll } from './study.js';
 import { type Row, rowsOf, spread, tableOf } from './table.js';
-
-/** The exogenous scale (the nearest of the grid) at which the sentence compares. */
-const TOLD = 2;
 
 /** Leakage and action error of every remedy as the exogenous state moves more and more. */
 export const scale: Study = {
@@ -98,14 +96,19 @@ export const scale: Study = {
       }),
     );
     const { gain, weight, penalty } = spec.strengths;
-    const told = spec.exogenousScales.reduce((a, b) => (Math.abs(b - TOLD) < Math.abs(a - TOLD) ? b : a));
+    const crossed = Math.max(
+      ...rows
+        .filter((row) => row['remedy'] === 'cross-exogenous')
+        .map((row) => row['futureLeakageGreatest'] as number),
+    );
+    const told = toldScale(spec);
     const leakage = (remedy: string) =>
       rows.find(
         (r) => r['mixing'] === 'gaussian' && r['remedy'] === remedy && r['exogenousScale'] === told,
       )?.['futureLeakage'] as number;
     const all = REMEDIES.map((r) => `${percent(leakage(r.id))} (${r.name})`).join(', ');
     return {
-      sentence: `Where the exogenous state moves ${told.toPrecision(2)} times as far as the action, in overlapping worlds, z carries this much of what is new in it: ${all}.`,
+      sentence: `Where the exogenous state moves ${told.toPrecision(2)} times as far as the action, in overlapping worlds, z carries this much of what is new in it, in the mean of ${spec.worlds}: ${all}.`,
       drawings: [
         {
           name: 'scale',
@@ -120,7 +123,7 @@ export const scale: Study = {
             { kind: 'band', label: `least to greatest of ${spec.worlds} worlds`, colour: '#868e96' },
           ],
           panels,
-          caption: `Future leakage: share of the new part of the exogenous state that the latent action carries (0 is best). Action error: share of the action that it leaves unexplained (0 is best). From left to right the exogenous state moves more; latent dimension ${spec.latentDim}, one for each action dimension. Orthonormal mixing: the two states reach the observation in orthogonal directions, every world gives the same curve, and thin vertical lines are the theory's critical scales, in each remedy's colour. Overlapping mixing: random directions, mean of ${spec.worlds} worlds with a band from the least to the greatest. Strengths: gain ${gain}, supervision weight ${weight}, penalty ${penalty}. Cross-exogenous reconstruction stays at zero throughout. Exact solutions for infinite data, no training.`,
+          caption: `Future leakage: share of the new part of the exogenous state that the latent action carries (0 is best). Action error: share of the action that it leaves unexplained (0 is best). From left to right the exogenous state moves more; latent dimension ${spec.latentDim}, one for each action dimension. Orthonormal mixing: the two states reach the observation in orthogonal directions, every world gives the same curve, and thin vertical lines are the theory's critical scales, in each remedy's colour. Overlapping mixing: random directions, mean of ${spec.worlds} worlds with a band from the least to the greatest. Strengths: gain ${gain}, supervision weight ${weight}, penalty ${penalty}. Cross-exogenous reconstruction leaks at most ${crossed.toExponential(1)} throughout. Exact solutions for infinite data, no training.`,
         },
       ],
     };

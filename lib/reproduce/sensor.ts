@@ -6,6 +6,21 @@ import { type Row, rowsOf, spread, tableOf } from './table.js';
 
 const COLOURS = ['#2f7ed8', '#2b9a66', '#e8590c'] as const;
 
+/** A share of variance below which it is rounding. */
+const ROUNDING = 1e-20;
+
+/** The powers by which a mean grows between the two least noises, over the exogenous scales: one, or the least and the greatest. */
+function powers(rows: readonly Row[], metric: string): string {
+  const scales = [...new Set(rows.map((row) => row['exogenousScale']))];
+  const found = scales.map((scale) => {
+    const [a, b] = rows.filter((row) => row['exogenousScale'] === scale);
+    const rise = (name: string) => Math.log((b[name] as number) / (a[name] as number));
+    return rise(metric) / rise('sensorNoise');
+  });
+  const [least, greatest] = [Math.min(...found).toFixed(2), Math.max(...found).toFixed(2)];
+  return least === greatest ? least : `${least} to ${greatest}`;
+}
+
 /** What is left of cross-exogenous reconstruction's zero leakage when the sensors are noisy. */
 export const sensor: Study = {
   name: 'sensor',
@@ -56,6 +71,11 @@ export const sensor: Study = {
     const silent = Math.max(
       ...all.filter((r) => r['sensorNoise'] === 0).map((r) => Math.abs(r['futureLeakage'] as number)),
     );
+    const aligned = Math.max(
+      ...all
+        .filter((r) => r['mixing'] === 'orthonormal' && (r['sensorNoise'] as number) > 0)
+        .map((r) => Math.abs(r['futureLeakage'] as number)),
+    );
     const rows = spread(
       all.filter((row) => row['mixing'] === 'gaussian' && (row['sensorNoise'] as number) > 0),
       ['exogenousScale', 'sensorNoise'],
@@ -103,7 +123,7 @@ export const sensor: Study = {
       );
     };
     return {
-      sentence: `Without sensor noise the greatest leakage of cross-exogenous reconstruction over all of these worlds is ${silent.toExponential(1)}: rounding.`,
+      sentence: `Without sensor noise the greatest leakage of cross-exogenous reconstruction over all of these worlds is ${silent.toExponential(1)}${silent < ROUNDING ? ' (rounding)' : ''}, with it and orthonormal mixing ${aligned.toExponential(1)}${aligned < ROUNDING ? ' (rounding)' : ''}; in overlapping worlds, from a noise of ${noises[0]} to ${noises[1].toPrecision(2)}, leakage grows as noise to the power ${powers(rows, 'futureLeakage')} and the action error as ${powers(rows, 'actionError')}.`,
       drawings: [
         {
           name: 'sensor',
@@ -125,7 +145,7 @@ export const sensor: Study = {
             panel('futureLeakage', 'future leakage', 1e-15, 4),
             panel('actionError', 'action error', 1e-6, 2),
           ],
-          caption: `The encoder sees one view, the target is another view of the same state and action with the exogenous state drawn again. Without sensor noise nothing leaks and z fixes the action, whatever the exogenous scale (exolam's T5). With it leakage stays of fourth order, while the action, now seen through noise, is lost at second order. Both axes are logarithmic; lines are means of ${spec.worlds} worlds, bands run from the least to the greatest, as far as they stay within the chart. With orthonormal mixing noise lets in nothing at all.`,
+          caption: `The encoder sees one view, the target is another view of the same state and action with the exogenous state drawn again. Without sensor noise nothing leaks and z fixes the action, whatever the exogenous scale (exolam's T5). With it the action is seen through noise, and what noise hides of it is lost. Both axes are logarithmic; lines are means of ${spec.worlds} worlds, bands run from the least to the greatest, as far as they stay within the chart.`,
         },
       ],
     };

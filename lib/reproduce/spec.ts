@@ -75,11 +75,15 @@ export function cellsOf({ from, to, cells }: Edges): { low: number; high: number
   }));
 }
 
-/** Grids are laid so that no point falls on a tie of the theory (beta = alpha, or a critical strength). */
+/**
+ * Grids are laid so that no point falls on a tie of the theory (beta = alpha, or a critical strength): there more than one encoder is
+ * optimal, and which of them the arithmetic returns is chance. The cells of a phase diagram are so many that their centres come no
+ * nearer to a tie than a part in ten thousand (102 cells an axis would put a column of them on beta = alpha).
+ */
 export function reproduceSpec(options: { seed?: number; quick?: boolean } = {}): ReproduceSpec {
   const quick = options.quick ?? false;
   const pick = <T>(few: T, many: T): T => (quick ? few : many);
-  const cells = pick(11, 30);
+  const cells = pick(9, 100);
   return {
     seed: options.seed ?? 0,
     quick,
@@ -100,10 +104,10 @@ export function reproduceSpec(options: { seed?: number; quick?: boolean } = {}):
     strengths: { gain: 0.25, weight: 8, penalty: 2 },
     exogenousScales: geometric(0.25, 8, pick(12, 34)),
     phase: {
-      ratio: { from: 0.25, to: 64, cells },
-      gain: { from: 0.08, to: 2, cells: pick(9, 24) },
-      weight: { from: 0.1, to: 100, cells: pick(9, 24) },
-      penalty: { from: 0.05, to: 50, cells: pick(9, 24) },
+      ratio: { from: 0.25, to: 64, cells: pick(11, 100) },
+      gain: { from: 0.08, to: 2, cells },
+      weight: { from: 0.1, to: 100, cells },
+      penalty: { from: 0.05, to: 50, cells },
       worlds: pick(2, 6),
     },
     consistency: { ratios: [4, 16], strengths: geometric(0.01, 1e4, pick(8, 25)) },

@@ -139,7 +139,7 @@ export const spectrum: Study = {
     const say = (mixing: string) =>
       `${percent(at(mixing)['futureLeakage'] as number)} of the exogenous innovation and leaves ${percent(at(mixing)['actionError'] as number)} of the action unexplained`;
     return {
-      sentence: `At exogenous scale ${strong} and latent dimension ${spec.latentDim}, reconstruction encodes ${say('orthonormal')} where the two states do not overlap, and ${say('gaussian')} where they do.`,
+      sentence: `At exogenous scale ${strong} and latent dimension ${spec.latentDim}, reconstruction encodes ${say('orthonormal')} in a world where the two states do not overlap, and ${say('gaussian')} in one where they do.`,
       drawings: [
         {
           name: 'spectrum',
@@ -155,7 +155,7 @@ export const spectrum: Study = {
             },
           ],
           panels: barPanels(rows, spec),
-          caption: `Bars: variance of the directions in which the next observation differs from what the current one predicts, strongest first; colours: how much of each is the exogenous state's and how much the action's. Reconstruction keeps what is left of the cut and nothing else (exolam's T1, T2): when the exogenous state moves less than the action (scale 0.5) that is the action, when it moves more (scale 2) it is the exogenous future.`,
+          caption: `Bars: variance of the directions in which the next observation differs from what the current one predicts, strongest first; colours: how much of each is the exogenous state's and how much the action's. Reconstruction keeps what is left of the cut and nothing else (exolam's T1, T2): without overlap that is the action where the exogenous state moves less than it, and the exogenous future where it moves more; with overlap a mode may hold something of both.`,
         },
         {
           name: 'latent-dimension',
@@ -171,7 +171,7 @@ export const spectrum: Study = {
             },
           ],
           panels: linePanels(rows, spec),
-          caption: `The same worlds. Beyond the action's dimension every further latent dimension takes up exogenous directions even where the action is stronger (exolam's T8): over-capacity leaks.`,
+          caption: `The same worlds. Without overlap, every latent dimension beyond the action's takes up an exogenous direction even where the action is stronger (exolam's T8): over-capacity leaks.`,
         },
       ],
     };

@@ -56,7 +56,7 @@ export const statements: Study = {
     const rows = rowsOf(need(tables, 'statements'));
     const holding = rows.filter((row) => row['verdict'] === 'holds').length;
     return {
-      sentence: `${holding} of ${rows.length} statements hold, on ${spec.trials} random worlds each.`,
+      sentence: `${holding} of ${rows.length} statements hold in every one of the random worlds that they were checked on (${spec.trials} trials each).`,
       drawings: [],
     };
   },

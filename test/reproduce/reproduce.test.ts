@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { referenceBackend } from '../../lib/backend/reference/index.js';
 import { defaultBackend } from '../../lib/backend/select.js';
 import { openData } from '../../lib/data/open.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
@@ -24,11 +25,15 @@ import {
   resultsJson,
   writeReproduction,
 } from '../../lib/reproduce/index.js';
+import { suppression } from '../../lib/reproduce/remedies.js';
 import { type Reproduction, reproduce, STUDIES } from '../../lib/reproduce/reproduce.js';
-import { reproduceSpec } from '../../lib/reproduce/spec.js';
+import { cellsOf, reproduceSpec } from '../../lib/reproduce/spec.js';
 import { need } from '../../lib/reproduce/study.js';
-import { csv, type Row, rowsOf, spread, tableOf } from '../../lib/reproduce/table.js';
+import { csv, type Row, rowsOf, spread, type Table, tableOf } from '../../lib/reproduce/table.js';
+import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
+import { solveBatch } from '../../lib/solve/population.js';
 import { analyze } from '../../lib/verdict/analyze.js';
+import type { WorldSpec } from '../../lib/world/world.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'exolam-reproduce-'));
@@ -192,6 +197,83 @@ describe('grids', () => {
       for (const tie of ties) expect(Math.abs(scale / tie - 1)).toBeGreaterThan(0.01);
     for (const ratio of [...spec.samples.ratios, ...spec.samples.largeRatios]) expect(ratio).not.toBe(1);
   });
+
+  // Written out again: where alpha = 1 equals what beta becomes under the remedy.
+  const tie = {
+    gain: (level: number) => 1 / level ** 2,
+    weight: (level: number) => 1 + level,
+    penalty: (level: number) => 1 + 2 * level,
+  } as const;
+
+  it.each([true, false])('of phase diagrams have no centre on a tie (quick: %s)', (quick) => {
+    const { phase } = reproduceSpec({ quick });
+    const ratios = cellsOf(phase.ratio).map(({ middle }) => middle);
+    for (const ratio of ratios) expect(Math.abs(ratio - 1)).toBeGreaterThan(0.01);
+    for (const [name, ratioAt] of Object.entries(tie))
+      for (const { middle } of cellsOf(phase[name as keyof typeof tie]))
+        for (const ratio of ratios) expect(Math.abs(ratio / ratioAt(middle) - 1)).toBeGreaterThan(1e-4);
+  });
+
+  it.each([
+    ['phase-representation', 'gain', (ratio: number, level: number) => ratio > tie.gain(level)],
+    ['phase-action-supervised', 'weight', (ratio: number, level: number) => ratio > tie.weight(level)],
+    ['phase-exogenous-robust', 'penalty', (ratio: number, level: number) => ratio > tie.penalty(level)],
+  ] as const)(
+    'of %s have 10,000 cells, every one all or nothing without overlap',
+    async (name, edges, leaks) => {
+      const full = reproduceSpec();
+      const spec = { ...full, phase: { ...full.phase, worlds: 1 } };
+      const study = STUDIES.find((s) => s.name === name);
+      const [table] = (await study?.measure({ spec, backend: defaultBackend(), advance: () => {} })) ?? [];
+      const exact = rowsOf(table as Table).filter((row) => row['mixing'] === 'orthonormal');
+      expect(exact).toHaveLength(100 * 100);
+      expect(spec.phase.ratio.cells * spec.phase[edges].cells).toBe(exact.length);
+      const wrong = exact.filter((row) => {
+        const expected = leaks(num(row, 'ratio'), num(row, 'strength')) ? 3 / 4 : 0;
+        return Math.abs(num(row, 'futureLeakage') - expected) > 1e-8;
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  it('are solved in columns as one by one by the reference', async () => {
+    const { world, seed, latentDim, phase } = done.spec;
+    const of = (name: string, objectiveOf: (strength: number, setting: WorldSpec) => ObjectiveSpec) =>
+      rows(name)
+        .filter((row, i) => row['mixing'] === 'gaussian' && i % 17 === 0)
+        .map((row) => {
+          const cases = Array.from({ length: phase.worlds }, (_, i) => {
+            const exogenousScale = Math.sqrt(num(row, 'ratio'));
+            const setting = { ...world, mixing: 'gaussian' as const, exogenousScale, seed: seed + i };
+            return { world: setting, objective: objectiveOf(num(row, 'strength'), setting), latentDim };
+          });
+          return { row, cases };
+        });
+    const asked = [
+      ...of('phase-action-supervised', (weight) => ({ kind: 'action-supervised', weight })),
+      ...of('phase-exogenous-robust', (weight) => ({ kind: 'exogenous-robust', weight })),
+      ...of('phase-representation', (gain, setting) => ({
+        kind: 'representation',
+        projection: suppression(setting, gain),
+      })),
+    ];
+    expect(asked.length).toBeGreaterThan(12);
+    const solutions = await solveBatch(
+      asked.flatMap(({ cases }) => cases),
+      { backend: referenceBackend },
+    );
+    for (const [n, { row }] of asked.entries()) {
+      const leaks = solutions
+        .slice(n * phase.worlds, (n + 1) * phase.worlds)
+        .map(({ metrics }) => metrics.futureLeakage as number);
+      expect(num(row, 'futureLeakage'), JSON.stringify(row)).toBeCloseTo(
+        leaks.reduce((x, y) => x + y, 0) / phase.worlds,
+        9,
+      );
+      expect(num(row, 'least')).toBeCloseTo(Math.min(...leaks), 9);
+      expect(num(row, 'greatest')).toBeCloseTo(Math.max(...leaks), 9);
+    }
+  });
 });
 
 describe('tables', () => {
@@ -243,9 +325,12 @@ const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 );
 
 /** Measures a page in a frame of a telephone's width and in one of a desk's. */
-function measured(
-  html: string,
-): { width: number; scroll: number; svgs: { width: number; height: number; text: number }[] }[] {
+function measured(html: string): {
+  width: number;
+  scroll: number;
+  tables: number[];
+  svgs: { width: number; height: number; text: number }[];
+}[] {
   const page = html.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
   const frames = [390, 1200].map(
     (w) => `<iframe style="width:${w}px;height:4000px;border:0" srcdoc="${page}"></iframe>`,
@@ -258,7 +343,9 @@ function measured(
         const label = s.querySelector('text');
         return { width: box.width, height: box.height, text: label ? label.getBoundingClientRect().height : 0 };
       });
-      return { width: f.contentWindow.innerWidth, scroll: d.documentElement.scrollWidth, svgs };
+      d.querySelectorAll('details').forEach((e) => { e.open = true; });
+      const tables = [...d.querySelectorAll('.scroll')].map((t) => t.scrollWidth - t.clientWidth);
+      return { width: f.contentWindow.innerWidth, tables, scroll: d.documentElement.scrollWidth, svgs };
     });
     document.body.innerHTML = ''; document.title = JSON.stringify({ out, errors: window.failed });
   });`;
@@ -342,6 +429,87 @@ describe('the page of a reproduction', () => {
 
   it.skipIf(!chromium)('shows every figure at a readable size on a telephone and on a desk', () => {
     expectReadable(html, 26);
+  });
+
+  it.skipIf(!chromium)('has tables that need no scrolling on a telephone', () => {
+    const [phone] = measured(html);
+    expect(phone.tables).toEqual([0, 0, 0]);
+  });
+
+  it('answers first, then says what follows, then shows it', () => {
+    const places = done.claims.map(({ claim, verdict, sentence }) => {
+      expect(verdict).toBe('holds');
+      expect(html).toContain(`<strong>${claim} ${verdict}.</strong>`);
+      return html.indexOf(sentence);
+    });
+    expect(places).toHaveLength(3);
+    const contents = html.indexOf('<ul class="contents">');
+    for (const place of places) expect(place > 0 && place < contents).toBe(true);
+    expect(contents).toBeLessThan(html.indexOf('<figure'));
+    const links = [...html.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id);
+    expect(links.length).toBe(10);
+    for (const id of links) expect(html).toContain(`<section id="${id}"><h2>`);
+  });
+
+  it('says of the claims what the table of remedies says', () => {
+    const nearest = Math.min(...done.spec.exogenousScales.map((scale) => Math.abs(scale - 2)));
+    const told = rows('scale').filter(
+      (row) => row['mixing'] === 'gaussian' && Math.abs(num(row, 'exogenousScale') - 2) === nearest,
+    );
+    const mean = (remedy: string, metric: string) => {
+      const values = told.filter((row) => row['remedy'] === remedy).map((row) => num(row, metric));
+      expect(values).toHaveLength(done.spec.worlds);
+      return values.reduce((a, b) => a + b, 0) / values.length;
+    };
+    const plain = mean('reconstruction', 'futureLeakage');
+    const [c1, c2, c3] = done.claims;
+    expect(c1.value).toBeCloseTo(plain, 12);
+    expect(c2.value).toBeCloseTo(plain - mean('representation', 'futureLeakage'), 12);
+    const least = ['action-supervised', 'exogenous-robust', 'cross-exogenous'].map(
+      (id) => mean('reconstruction', 'consistencyError') - mean(id, 'consistencyError'),
+    );
+    expect(c3.value).toBeCloseTo(Math.min(...least), 12);
+  });
+});
+
+describe('the sentences', () => {
+  it('of samples count the fits of the table', () => {
+    const { ratios, counts, fits } = done.spec.samples;
+    const most = counts.at(-1);
+    const leaking = (ratio: number | undefined) => {
+      const row = rows('samples').find((r) => r['ratio'] === ratio && r['transitions'] === most);
+      return Math.round(num(row as Row, 'leakProbability') * fits);
+    };
+    expect(done.readings['samples']).toContain(
+      `Of ${fits} fits on ${most} transitions each, ${leaking(ratios[0])} leak for β = ${ratios[0]} α and ${leaking(ratios.at(-1))} for`,
+    );
+  });
+
+  it('of the order of learning tell times at which the measured curves of the table pass one half', () => {
+    const [exogenous, action] = [...(done.readings['order'] ?? '').matchAll(/time ([\d.]+)|by ([\d.]+) \(/g)]
+      .map((m) => Number(m[1] ?? m[2]))
+      .filter((v) => !Number.isNaN(v));
+    for (const [name, time] of [
+      ['exogenous', exogenous],
+      ['action', action],
+    ] as const) {
+      const before = rows('order').filter((row) => num(row, 'time') < time - 0.006);
+      const after = rows('order').filter((row) => num(row, 'time') > time + 0.006);
+      expect(num(before.at(-1) as Row, name), name).toBeLessThan(0.5);
+      expect(num(after[0], name), name).toBeGreaterThan(0.5);
+    }
+  });
+
+  it('follow their tables: other numbers, other sentences', () => {
+    const noisy = rows('sensor').map(
+      (row): Row => ({ ...row, futureLeakage: num(row, 'futureLeakage') + 0.01 }),
+    );
+    const { columns, ...about } = need(done.tables, 'sensor');
+    const changed = { ...about, columns, rows: noisy.map((row) => columns.map(({ name }) => row[name])) };
+    const study = STUDIES.find(({ name }) => name === 'sensor');
+    const said = (table: Table) => study?.read({ ...done.tables, sensor: table }, done.spec).sentence ?? '';
+    expect(said(need(done.tables, 'sensor'))).toMatch(/\(rounding\).*\(rounding\).*power 4\.00 .*as 2\.00\./);
+    expect(said(changed as Table)).not.toMatch(/rounding|power 4\.00/);
   });
 });
 
