@@ -7,7 +7,7 @@ import { packageRoot } from '../lib/base/package-root.js';
 
 const root = packageRoot();
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
-  'dependencies' | 'devDependencies' | 'peerDependencies',
+  'dependencies' | 'devDependencies' | 'optionalDependencies' | 'peerDependencies',
   Record<string, string>
 >;
 
@@ -69,6 +69,7 @@ describe('dependencies', () => {
     ...Object.keys(manifest.dependencies),
     ...Object.keys(manifest.devDependencies),
     ...Object.keys(manifest.peerDependencies),
+    ...Object.keys(manifest.optionalDependencies),
   ]);
 
   it('are read from sources in every form of import', () => {
@@ -88,6 +89,7 @@ describe('dependencies', () => {
     const published = new Set([
       ...Object.keys(manifest.dependencies),
       ...Object.keys(manifest.peerDependencies),
+      ...Object.keys(manifest.optionalDependencies),
     ]);
     const fromLibrary = [...imported].filter(([, files]) => files.some((file) => file.startsWith('lib/')));
     expect(fromLibrary.map(([name]) => name).filter((name) => !published.has(name))).toEqual([]);

@@ -26,6 +26,7 @@ interface Manifest {
   scripts?: Record<string, string>;
   dependencies: Record<string, string>;
   peerDependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
   bin: { exolam: string };
   gypfile: boolean;
 }

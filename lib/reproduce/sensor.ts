@@ -21,6 +21,51 @@ function powers(rows: readonly Row[], metric: string): string {
   return least === greatest ? least : `${least} to ${greatest}`;
 }
 
+/** Draws one metric against the noise, a band for each exogenous scale, and a guide of a power beside them. */
+function panelOf(rows: readonly Row[], scales: readonly number[], noises: readonly number[]) {
+  const ends: [number, number] = [noises[0], noises.at(-1) as number];
+  return (metric: 'futureLeakage' | 'actionError', name: string, floor: number, power: number) => {
+    const ticks = geometric(floor, 1, 1 + Math.round(-Math.log10(floor) / (floor < 1e-9 ? 3 : 2)));
+    const guide = Math.max(
+      ...rows.map((r) => (r[`${metric}Greatest`] as number) / (r['sensorNoise'] as number) ** power),
+    );
+    return lineChart(
+      `${name}, overlapping mixing`,
+      {
+        field: 'x',
+        title: 'sensor noise (action innovation = 1)',
+        log: true,
+        domain: ends,
+        ticks: [0.001, 0.01, 0.1, 1],
+      },
+      { field: 'y', title: `${name} (share of variance)`, log: true, domain: [floor, 1], ticks },
+      [
+        {
+          colour: 'var(--text)',
+          dash: [5, 4],
+          width: 1.5,
+          rows: noises.map((x) => ({ x, y: 3 * guide * x ** power })).filter(({ y }) => y > floor && y < 1),
+        },
+        ...scales.map(
+          (exogenousScale, i): Series => ({
+            colour: COLOURS[i] as string,
+            band: true,
+            rows: rows
+              .filter((r) => r['exogenousScale'] === exogenousScale)
+              .filter((r) => (r[`${metric}Least`] as number) > floor)
+              .map((r) => ({
+                x: r['sensorNoise'] as number,
+                y: r[metric] as number,
+                low: r[`${metric}Least`] as number,
+                high: r[`${metric}Greatest`] as number,
+              })),
+          }),
+        ),
+      ],
+    );
+  };
+}
+
 /** What is left of cross-exogenous reconstruction's zero leakage when the sensors are noisy. */
 export const sensor: Study = {
   name: 'sensor',
@@ -81,47 +126,7 @@ export const sensor: Study = {
       ['exogenousScale', 'sensorNoise'],
       ['futureLeakage', 'actionError'],
     );
-    const ends: [number, number] = [noises[0], noises.at(-1) as number];
-    const panel = (metric: 'futureLeakage' | 'actionError', name: string, floor: number, power: number) => {
-      const ticks = geometric(floor, 1, 1 + Math.round(-Math.log10(floor) / (floor < 1e-9 ? 3 : 2)));
-      const guide = Math.max(
-        ...rows.map((r) => (r[`${metric}Greatest`] as number) / (r['sensorNoise'] as number) ** power),
-      );
-      return lineChart(
-        `${name}, overlapping mixing`,
-        {
-          field: 'x',
-          title: 'sensor noise (action innovation = 1)',
-          log: true,
-          domain: ends,
-          ticks: [0.001, 0.01, 0.1, 1],
-        },
-        { field: 'y', title: `${name} (share of variance)`, log: true, domain: [floor, 1], ticks },
-        [
-          {
-            colour: 'var(--text)',
-            dash: [5, 4],
-            width: 1.5,
-            rows: noises.map((x) => ({ x, y: 3 * guide * x ** power })).filter(({ y }) => y > floor && y < 1),
-          },
-          ...scales.map(
-            (exogenousScale, i): Series => ({
-              colour: COLOURS[i] as string,
-              band: true,
-              rows: rows
-                .filter((r) => r['exogenousScale'] === exogenousScale)
-                .filter((r) => (r[`${metric}Least`] as number) > floor)
-                .map((r) => ({
-                  x: r['sensorNoise'] as number,
-                  y: r[metric] as number,
-                  low: r[`${metric}Least`] as number,
-                  high: r[`${metric}Greatest`] as number,
-                })),
-            }),
-          ),
-        ],
-      );
-    };
+    const panel = panelOf(rows, scales, noises);
     return {
       sentence: `Without sensor noise the greatest leakage of cross-exogenous reconstruction over all of these worlds is ${silent.toExponential(1)}${silent < ROUNDING ? ' (rounding)' : ''}, with it and orthonormal mixing ${aligned.toExponential(1)}${aligned < ROUNDING ? ' (rounding)' : ''}; in overlapping worlds, from a noise of ${noises[0]} to ${noises[1].toPrecision(2)}, leakage grows as noise to the power ${powers(rows, 'futureLeakage')} and the action error as ${powers(rows, 'actionError')}.`,
       drawings: [

@@ -75,7 +75,8 @@ function giveUp(worker: Worker, error: unknown, reject: (error: unknown) => void
 /** From source, TypeScript has to be made JavaScript first: a worker of its own does that. */
 const FROM_SOURCE = `const { workerData } = require('node:worker_threads');
 globalThis.importHdf5 = () => import('h5wasm/node');
-import('tsx/esm/api').then(({ tsImport }) => tsImport(workerData.url, workerData.url));`;
+const loader = 'tsx/esm/api';
+import(loader).then(({ tsImport }) => tsImport(workerData.url, workerData.url));`;
 
 function start(): Running | undefined {
   const own = import.meta.url;
