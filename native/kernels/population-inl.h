@@ -9,14 +9,8 @@
 
 constexpr std::size_t NOISE_GROUPS = 6;  // sensor noise of o, o', o2, o2'; n1; n2
 constexpr std::size_t SENSOR_GROUPS = 4;
-constexpr double EXACT = 1 - 1e-9;  // a squared canonical correlation above it is an exact relation
-constexpr double VOID_VARIANCE =
-    1e-18;  // conditional over total variance below which nothing is left to explain
-constexpr double EXACT_SHARE = 1e-10;  // of the observation's variance: worth a look whether it is nothing
-// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can
-// be near the pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the
-// eigenvalues are looked at.
-constexpr double WELL_CONDITIONED = 1e-5;
+// Where the pivots of a Cholesky factor are all above WELL_CONDITIONED, the factor gives the pseudo-inverse.
+// Elsewhere the eigenvalues are looked at.
 
 struct Arena {
   double* next;
@@ -155,7 +149,7 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   const vec action_scale = parameter(ACTION_SCALE), exogenous_scale = parameter(EXOGENOUS_SCALE);
   const vec policy = parameter(POLICY_NOISE), process = parameter(PROCESS_NOISE);
   const vec feedback_s = parameter(STATE_FEEDBACK), feedback_x = parameter(EXOGENOUS_FEEDBACK);
-  const vec share = parameter(ACTION_EXOGENOUS_CORRELATION);
+  const vec share = parameter(ACTION_EXOGENOUS_CORRELATION), initial = parameter(EXOGENOUS_INITIAL_SCALE);
   w.sensor = parameter(SENSOR_NOISE);
   w.one = splat(1);
 
@@ -181,7 +175,8 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   clear_lanes(a, s.da * acts);
   for (std::size_t i = 0; i < s.da; ++i) {
     for (std::size_t j = 0; j < s.ds; ++j) put(a, i * acts + j, feedback_s * at(gain_s, i * s.ds + j));
-    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * acts + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
+    for (std::size_t j = 0; j < s.dx; ++j)
+      put(a, i * acts + s.ds + j, initial * feedback_x * at(gain_x, i * s.dx + j));
     put(a, i * acts + s.at_u + i, policy);
   }
 
@@ -190,7 +185,7 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
   clear_lanes(x_next, s.dx * s.at_ws);
   for (std::size_t i = 0; i < s.dx; ++i) {
     const vec shared = i < s.da ? share : splat(0);
-    put(x_next, i * s.at_ws + s.ds + i, rho_x);
+    put(x_next, i * s.at_ws + s.ds + i, initial * rho_x);
     if (i < s.da) put(x_next, i * s.at_ws + s.at_u + i, exogenous_scale * shared);
     put(x_next, i * s.at_ws + s.at_wx + i, exogenous_scale * sqrt(splat(1) - shared * shared));
   }
@@ -225,11 +220,11 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
       for (std::size_t j = 0; j < s.dx; ++j) {
         const vec m = at(mixing, i * qs + s.ds + j);
         if (pair) {
-          put(row, s.at_x2 + j, rho_x * m);
+          put(row, s.at_x2 + j, initial * rho_x * m);
           put(row, s.at_w2 + j, exogenous_scale * m);
           continue;
         }
-        put(row, s.ds + j, fma(rho_x, m, at(row, s.ds + j)));
+        put(row, s.ds + j, fma(initial * rho_x, m, at(row, s.ds + j)));
         if (j < s.da) put(row, s.at_u + j, fma(at(x_next, j * s.at_ws + s.at_u + j), m, at(row, s.at_u + j)));
         put(row, s.at_wx + j, at(x_next, j * s.at_ws + s.at_wx + j) * m);
       }
@@ -244,7 +239,11 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
     w.cols[v] = cols;
   };
   w.exogenous_next = x_next;
-  have(OBSERVATION, const_cast<double*>(mixing), qs);
+  double* observation = arena.take(s.qe, qs);
+  for (std::size_t i = 0; i < s.qe; ++i)
+    for (std::size_t j = 0; j < qs; ++j)
+      put(observation, i * qs + j, j < s.ds ? at(mixing, i * qs + j) : initial * at(mixing, i * qs + j));
+  have(OBSERVATION, observation, qs);
   have(OBSERVATION_NEXT, observe_next(false), s.at_x2);
   have(ACTION, a, acts);
   w.from[ACTION] = s.feedback ? 0 : s.at_u;
@@ -254,7 +253,8 @@ static World build_world(const PopulationBatch& batch, std::size_t first, std::s
     clear_lanes(o, s.qe * cols);
     for (std::size_t i = 0; i < s.qe; ++i) {
       for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
-      for (std::size_t j = 0; j < s.dx; ++j) put(o, i * cols + s.at_x2 + j, at(mixing, i * qs + s.ds + j));
+      for (std::size_t j = 0; j < s.dx; ++j)
+        put(o, i * cols + s.at_x2 + j, initial * at(mixing, i * qs + s.ds + j));
     }
     have(PAIR_OBSERVATION, o, cols);
     have(PAIR_OBSERVATION_NEXT, observe_next(true), s.pd);
@@ -408,56 +408,28 @@ static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& a
   return out;
 }
 
-// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a
-// row that is zero). Returns the lanes whose pivots are too small for it to be trusted.
-static mask semidefinite_factor(double* a, std::size_t n) {
-  vec largest = splat(0);
-  for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
-  const vec cut = splat(WELL_CONDITIONED) * largest;
-  mask doubtful = (mask)(splat(0) > splat(0));
-  for (std::size_t j = 0; j < n; ++j) {
-    const mask present = (mask)(at(a, j * n + j) > splat(0));
-    vec pivot = at(a, j * n + j);
-    for (std::size_t k = 0; k < j; ++k) pivot = fnma(at(a, j * n + k), at(a, j * n + k), pivot);
-    const mask kept = (mask)(pivot > cut);
-    doubtful |= present & ~kept;
-    const vec root = sqrt(select(kept, pivot, splat(1)));
-    const vec inverse = select(kept, splat(1) / root, splat(0));
-    for (std::size_t i = j + 1; i < n; ++i) {
-      vec v = at(a, i * n + j);
-      for (std::size_t k = 0; k < j; ++k) v = fnma(at(a, i * n + k), at(a, j * n + k), v);
-      put(a, i * n + j, v * inverse);
-    }
-    put(a, j * n + j, inverse);
-  }
-  return doubtful;
+// Neither clearly there nor clearly nothing.
+inline mask uncertain_of(vec value, vec largest) {
+  return (mask)(value < splat(CLEAR_SHARE) * largest) & (mask)(value > splat(ROUNDED_SHARE) * largest);
 }
 
 // a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance`
-// of the largest, in the order of eigen_lanes without sorting.
-static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
+// of the largest, in the order of eigen_lanes without sorting. Returns the lanes where an eigenvalue is
+// neither clearly there nor clearly nothing.
+static mask whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
   double* w = arena.take(n, 1);
   eigen_lanes(a, w, n, arena.next, false);
   vec largest = splat(0);
   for (std::size_t j = 0; j < n; ++j) largest = max(at(w, j), largest);
   const vec cut = tolerance * largest;
+  mask uncertain = mask{};
   for (std::size_t j = 0; j < n; ++j) {
+    uncertain |= uncertain_of(at(w, j), largest);
     const mask kept = (mask)(at(w, j) > cut);
     const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
     for (std::size_t i = 0; i < n; ++i) put(a, j * n + i, scale * at(a, j * n + i));
   }
-}
-
-// x (n,m) = L^-1 x.
-static void solve_factor(const double* l, double* x, std::size_t n, std::size_t m) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const vec inverse = at(l, i * n + i);
-    for (std::size_t c = 0; c < m; ++c) {
-      vec v = at(x, i * m + c);
-      for (std::size_t k = 0; k < i; ++k) v = fnma(at(l, i * n + k), at(x, k * m + c), v);
-      put(x, i * m + c, v * inverse);
-    }
-  }
+  return uncertain;
 }
 
 // Conditioning on f: the factor of S_ff, and for any rows v the regression Gamma_v = S_vf S_ff^+.
@@ -467,10 +439,11 @@ struct Given {
   double* noise;      // (nf,nf) covariance of the noise of f
   mask doubtful;      // lanes in which the factor is not to be trusted, and
   double* whitening;  // (nf,nf) what to use there; null where no lane is
+  mask uncertain;     // lanes in which neither is to be trusted
 };
 
 static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
-  Given g{&f, nullptr, nullptr, mask{}, nullptr};
+  Given g{&f, nullptr, nullptr, mask{}, nullptr, mask{}};
   if (f.rows == 0) return g;
   g.factor = covariance(w, f, f, arena);
   if (w.shape.noise) {
@@ -485,7 +458,7 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
   g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
   if (!any(g.doubtful)) return g;
   g.whitening = whole;
-  whitening_rows(g.whitening, f.rows, tolerance, arena);
+  g.uncertain = g.doubtful & whitening_rows(g.whitening, f.rows, tolerance, arena);
   return g;
 }
 
@@ -619,154 +592,13 @@ static Rows exogenous_next_rows(const World& w, Arena& arena) {
   return r;
 }
 
-inline vec trace_lanes(const double* a, std::size_t n, std::size_t rows) {
-  vec sum = splat(0);
-  for (std::size_t i = 0; i < rows; ++i) sum += at(a, i * n + i);
-  return sum;
-}
+#include "kernels/population/rows-inl.h"
 
-// The latents as probes use them.
-struct Latents {
-  std::size_t rows;
-  const double* covariance;  // (rows, rows)
-  const double* factor;
-  mask doubtful;  // lanes in which the factor is not to be trusted
-  vec tolerance;
-};
+#include "kernels/population/loss-inl.h"
 
-static Latents latents_of(double* covariance, std::size_t rows, vec tolerance, Arena& arena) {
-  double* factor = arena.take(rows, rows);
-  memcpy(factor, covariance, rows * rows * LANES * sizeof(double));
-  const mask doubtful = semidefinite_factor(factor, rows);
-  return {rows, covariance, factor, doubtful, tolerance};
-}
+#include "kernels/population/metrics-inl.h"
 
-// A target as one set of latents sees it: cross = cov(z, target), (rows, n), and gains = L^-1 cross.
-struct Seen {
-  const double* cross;
-  double* gains;
-  std::size_t n;
-};
-
-static Seen see(const Latents& z, const double* cross, std::size_t n, Arena& arena) {
-  double* gains = arena.take(z.rows, n);
-  memcpy(gains, cross, z.rows * n * LANES * sizeof(double));
-  solve_factor(z.factor, gains, z.rows, n);
-  return {cross, gains, n};
-}
-
-// out (n,n): what the first `until` latents (lane by lane) explain of the target, cov(t, z) cov(z, z)^+
-// cov(z, t).
-static void explained(const Latents& z, const Seen& target, vec until, double* out, Arena arena) {
-  const std::size_t rows = z.rows, n = target.n;
-  const auto inside = [&](std::size_t i) { return (mask)(splat(static_cast<double>(i) + 0.5) < until); };
-  double* gains = arena.take(rows, n);
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < n; ++j)
-      put(gains, i * n + j, select(inside(i), at(target.gains, i * n + j), splat(0)));
-  gemm_tn_lanes(out, gains, gains, n, n, rows, false);
-  if (!any(z.doubtful)) return;
-  double* whitening = arena.take(rows, rows);
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < rows; ++j)
-      put(whitening, i * rows + j, select(inside(i) & inside(j), at(z.covariance, i * rows + j), splat(0)));
-  whitening_rows(whitening, rows, z.tolerance, arena);
-  gemm_nn_lanes(gains, whitening, target.cross, rows, n, rows, false);
-  double* careful = arena.take(n, n);
-  gemm_tn_lanes(careful, gains, gains, n, n, rows, false);
-  for (std::size_t i = 0; i < n * n; ++i) put(out, i, select(z.doubtful, at(careful, i), at(out, i)));
-}
-
-// A target's conditional covariance, factored and (where some lane's factor is not to be trusted) whitened.
-struct Target {
-  std::size_t n;
-  const double* factor;
-  mask doubtful;
-  const double* whitening;  // null where no lane is doubtful
-};
-
-static Target target_of(const double* covariance, std::size_t n, vec tolerance, Arena& arena) {
-  double* factor = arena.take(n, n);
-  memcpy(factor, covariance, n * n * LANES * sizeof(double));
-  Target t{n, factor, semidefinite_factor(factor, n), nullptr};
-  for (std::size_t i = 0; i < n; ++i) t.doubtful |= ~(mask)(at(covariance, i * n + i) > splat(0));
-  if (!any(t.doubtful)) return t;
-  double* whitening = arena.take(n, n);
-  memcpy(whitening, covariance, n * n * LANES * sizeof(double));
-  whitening_rows(whitening, n, tolerance, arena);
-  t.whitening = whitening;
-  return t;
-}
-
-// -1/2 sum log(1 - rho^2) over eigenvalues rho^2 of `explained` (n,n) in the target's whitened coordinates.
-static vec information_by_eigenvalues(const double* whitening, const double* explained, std::size_t n,
-                                      Arena arena) {
-  double* half = arena.take(n, n);
-  double* k = arena.take(n, n);
-  gemm_nn_lanes(half, whitening, explained, n, n, n, false);
-  gemm_nt_lanes(k, half, whitening, n, n, n, false);
-  double* w = arena.take(n, 1);
-  eigen_lanes(k, w, n, arena.next);
-  double out[LANES];
-  for (std::size_t l = 0; l < LANES; ++l) {
-    out[l] = 0;
-    for (std::size_t j = 0; j < n; ++j) {
-      const double rho2 = w[j * LANES + l];
-      if (rho2 > EXACT)
-        out[l] = __builtin_inf();
-      else if (rho2 > 0)
-        out[l] -= 0.5 * __builtin_log1p(-rho2);
-    }
-  }
-  return load(out);
-}
-
-// Gaussian information in nats: -1/2 log det(I - K) for K = L^-1 explained L^-T, by the pivots of I - K. Each
-// pivot is at least the smallest eigenvalue, and their product at most that (all eigenvalues are at most 1):
-// so a tiny pivot proves an exact relation, a product that is not tiny proves that there is none, and only
-// what lies between needs eigenvalues.
-static vec information(const Target& t, const double* explained, Arena arena) {
-  const std::size_t n = t.n;
-  double* k = arena.take(n, n);
-  double* half = arena.take(n, n);
-  memcpy(half, explained, n * n * LANES * sizeof(double));
-  solve_factor(t.factor, half, n, n);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j) put(k, i * n + j, at(half, j * n + i));
-  solve_factor(t.factor, k, n, n);
-  const double exact = 1 - EXACT;
-  mask infinite = mask{};
-  vec product = splat(1);
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = j; i < n; ++i) {
-      vec v = (i == j ? splat(1) : splat(0)) - at(k, i * n + j);
-      for (std::size_t m = 0; m < j; ++m) v = fnma(at(half, i * n + m), at(half, j * n + m), v);
-      if (i == j) {
-        const mask tiny = (mask)(v < splat(0.1 * exact));
-        infinite |= tiny;
-        const vec pivot = select(tiny, splat(1), v);
-        product *= pivot;
-        put(half, j * n + j, sqrt(pivot));
-      } else {
-        put(half, i * n + j, v / at(half, j * n + j));
-      }
-    }
-  }
-  const mask decided = (infinite | (mask)(product > splat(exact))) & ~t.doubtful;
-  double out[LANES], p[LANES];
-  store(p, product);
-  for (std::size_t l = 0; l < LANES; ++l) out[l] = infinite[l] ? __builtin_inf() : -0.5 * __builtin_log(p[l]);
-  vec answer = max(load(out), splat(0));
-  if (all(decided)) return answer;
-  // The factor's inverse whitens as well, where it is to be trusted.
-  double* whitening = arena.take(n, n);
-  clear_lanes(whitening, n * n);
-  for (std::size_t i = 0; i < n; ++i) put(whitening, i * n + i, splat(1));
-  solve_factor(t.factor, whitening, n, n);
-  for (std::size_t i = 0; i < n * n && t.whitening; ++i)
-    put(whitening, i, select(t.doubtful, at(t.whitening, i), at(whitening, i)));
-  return select(decided, answer, information_by_eigenvalues(whitening, explained, n, arena));
-}
+#include "kernels/population/answer-inl.h"
 
 static void population(const PopulationBatch& batch, std::size_t first, std::size_t count, double* scratch) {
   Arena arena{scratch};
@@ -806,8 +638,20 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       }
   }
 
-  // ---- eigenvalues of M and G
-  // ----------------------------------------------------------------------------------------
+  // ---- eigenvalues of M and G, and what they leave of y
+  const std::size_t k_max = batch.max_latent(), wanted = k_max + (s.noise ? 1 : 0);
+  const std::size_t rows =
+      wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
+  // Lanes that a covariance in f64 does not settle: core/careful.cc answers them.
+  mask careful = given.uncertain;
+  // y is the sum over latents of parts (rows, ny) times e_by, and a rest; only without noise, which bounds
+  // the loss.
+  double* remaining = arena.take(rows + 1, 1);
+  std::size_t wide = s.pd;  // sources, and those that stand for penalties
+  for (std::int32_t p = 0; p < objective.penalty_count; ++p) wide += s.pd;
+  double* parts = arena.take(rows, ny);
+  double* by = arena.take(rows, wide);
+  double* bottleneck = s.noise ? nullptr : widened(re.dense, ne, re.cols, wide, arena);
   double* lambda = arena.take(ne, 1);
   double* g = arena.take(ne, ne);  // row i: the i-th latent's weights on e
   {
@@ -823,11 +667,21 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
       const Residual r = residual(w, on_given, of, inner);
       const double* cov = residual_covariance(w, on_given, r, r, inner);
       const vec weight = coefficient(penalty.weight);
+      careful |= on_given.uncertain;
+      if (!s.noise)
+        for (std::size_t i = 0; i < ne; ++i)
+          for (std::size_t j = 0; j < r.cols; ++j)
+            put(bottleneck, i * wide + s.pd * (static_cast<std::size_t>(p) + 1) + j,
+                sqrt(weight) * at(r.dense, i * r.cols + j));
       for (std::size_t i = 0; i < ne * ne; ++i) put(u, i, fma(weight, at(cov, i), at(u, i)));
     }
     if (reconstructs) {
       eigen_lanes(u, lambda, ne, local.next);
       memcpy(g, u, ne * ne * LANES * sizeof(double));
+      if (!s.noise) {
+        memcpy(parts, g, rows * ny * LANES * sizeof(double));
+        gemm_nn_lanes(by, g, bottleneck, rows, wide, ne, false);
+      }
     } else {
       // Whitened coordinates: N = S_ye W^T with W^T W = (S_ee + P)^+, and M = N N^T has the eigenvalues of
       // N^T N. The complement's coordinates, one in every unprojected observation block, are coupled to each
@@ -850,12 +704,19 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
         for (std::size_t i = 0; i < ne; ++i) put(w_rows, i * ne + j, at(u, coordinate(i) * ne + from));
         for (std::size_t i = 0; i < ny; ++i) put(target, i * ne + j, at(s_ye, i * ne + from));
       }
-      whitening_rows(w_rows, ne, tolerance, local);
+      careful |= whitening_rows(w_rows, ne, tolerance, local);
       double* n = local.take(ny, ne);
       gemm_nt_lanes(n, target, w_rows, ny, ne, ne, false);
       double* t = local.take(ne, ne);
       gemm_tn_lanes(t, n, n, ne, ne, ny, false);
       eigen_lanes(t, lambda, ne, local.next);
+      if (!s.noise) {
+        Arena inner = local;
+        double* white = inner.take(ne, wide);
+        gemm_nn_lanes(white, w_rows, bottleneck, ne, wide, ne, false);
+        gemm_nn_lanes(by, t, white, rows, wide, ne, false);
+        gemm_nt_lanes(parts, t, n, rows, ny, ne, false);
+      }
       for (std::size_t i = 0; i < ne; ++i) {
         const vec root = sqrt(max(at(lambda, i), splat(0)));
         for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
@@ -868,20 +729,17 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
 
   // ---- which rows are the latents: the complement's one row stands for `multiplicity` of them
   // -------------------------
-  const std::size_t k_max = batch.max_latent(), wanted = k_max + (s.noise ? 1 : 0);
-  const std::size_t rows =
-      wanted < ne ? wanted : ne;  // one more: the complement's row counts for nothing without one
   // Where the leading eigenvalue is the rounding of nothing there are no latents. The target's variance is
   // looked at where the eigenvalue is small beside the observation's, which is at hand.
   vec observation_total = splat(0);
   for (std::size_t i = 0; i < s.qe * w.cols[OBSERVATION]; ++i)
     observation_total =
         fma(at(w.variable[OBSERVATION], i), at(w.variable[OBSERVATION], i), observation_total);
-  mask empty = ~(mask)(at(lambda, 0) > splat(EXACT_SHARE) * observation_total);
+  mask empty = ~(mask)(at(lambda, 0) > splat(SMALL_TARGET) * observation_total);
   if (any(empty)) {
     const double* column = batch.parameters + COMPLEMENT_DIM * batch.count;
     const vec multiplicity = gather(first, count, [&](std::size_t i) { return column[i]; });
-    empty &= ~(mask)(at(lambda, 0) > splat(VOID_VARIANCE) * variance_of(w, y, multiplicity, arena));
+    empty &= ~(mask)(at(lambda, 0) > splat(VOID_LOADINGS) * variance_of(w, y, multiplicity, arena));
   }
   const vec rank_cut = select(empty, splat(__builtin_inf()), tolerance * max(at(lambda, 0), splat(0)));
   double* kept = arena.take(ne, 1);  // 1 where the row is a latent of the reduced basis within the rank
@@ -900,6 +758,11 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
     const mask complement = (mask)(outside > inside);
     put(is_complement, i, select(complement & in_rank, splat(1), splat(0)));
     put(kept, i, select(~complement & in_rank, splat(1), splat(0)));
+    careful |= uncertain_of(at(lambda, i), at(lambda, 0));
+  }
+  if (!s.noise) {
+    Arena local = arena;
+    remaining_loss(remaining, widened(ry.dense, ny, ry.cols, wide, local), ny, wide, {parts, by, rows}, kept);
   }
   double* complement_c = arena.take(1, 1);  // z = c n_o + d n_o' on a coordinate of the complement
   double* complement_d = arena.take(1, 1);
@@ -973,252 +836,54 @@ static void population(const PopulationBatch& batch, std::size_t first, std::siz
   const Rows x = exogenous_next_rows(w, arena);
   const Residual r_on = e_is_next ? re : residual(w, on_o, on, arena);
   const Residual r_a = residual(w, on_o, a, arena), r_x = residual(w, on_o, x, arena);
-  const double* s_rr = e_is_next ? s_ee : residual_covariance(w, on_o, r_on, r_on, arena);
-  const double* s_ra = residual_covariance(w, on_o, r_on, r_a, arena);
-  const double* s_rx = residual_covariance(w, on_o, r_on, r_x, arena);
-  double* s_aa = residual_covariance(w, on_o, r_a, r_a, arena);
-  double* s_xx = residual_covariance(w, on_o, r_x, r_x, arena);
-
-  double* s_zz = arena.take(rows, rows);
-  if (reconstructs && e_is_next && objective.innovation && !s.noise) {
-    // Latents that are principal components of the innovation.
-    clear_lanes(s_zz, rows * rows);
-    for (std::size_t i = 0; i < rows; ++i) put(s_zz, i * rows + i, at(kept, i) * at(lambda, i));
-  } else {
-    double* dr = arena.take(rows, s.qe);
-    gemm_nn_lanes(dr, d, s_rr, rows, s.qe, s.qe, false);
-    gemm_nt_lanes(s_zz, dr, d, rows, rows, s.qe, false);
-  }
-  double* s_za = arena.take(rows, s.da);
-  gemm_nn_lanes(s_za, d, s_ra, rows, s.da, s.qe, false);
-  double* s_zx = arena.take(rows, s.dx);
-  gemm_nn_lanes(s_zx, d, s_rx, rows, s.dx, s.qe, false);
-
-  // The gauge part z = H o + D r, H = C + D Gamma; zero in the innovation gauge of an objective that is given
-  // o.
+  // z has a part that o determines, but for the innovation gauge of an objective that is given o.
   const bool gauged = !(objective.innovation && given_observation);
-  double *raw_zz = s_zz, *raw_za = s_za, *raw_zx = s_zx, *raw_zo = nullptr;
-  if (gauged) {
-    const auto copy = [&](const double* from, std::size_t cols) {
-      double* to = arena.take(rows, cols);
-      memcpy(to, from, rows * cols * LANES * sizeof(double));
-      return to;
-    };
-    double* h = arena.take(rows, s.qe);
-    gemm_nt_lanes(h, d, r_on.gamma, rows, s.qe, s.qe, false);
-    for (std::size_t i = 0; i < rows * s.qe; ++i) put(h, i, at(h, i) + at(c, i));
-    const double* s_oo = covariance(w, o, o, arena);
-    raw_zo = arena.take(rows, s.qe);
-    gemm_nn_lanes(raw_zo, h, s_oo, rows, s.qe, s.qe, false);
-    raw_zz = copy(s_zz, rows);
-    gemm_nt_lanes(raw_zz, raw_zo, h, rows, rows, s.qe, true);
-    raw_za = copy(s_za, s.da);
-    gemm_nn_lanes(raw_za, h, covariance(w, o, a, arena), rows, s.da, s.qe, true);
-    raw_zx = copy(s_zx, s.dx);
-    gemm_nn_lanes(raw_zx, h, covariance(w, o, x, arena), rows, s.dx, s.qe, true);
-  }
-  // A latent that o determines leaves rounding, which is not to be taken for a signal.
-  for (std::size_t i = 0; gauged && i < rows; ++i) {
-    const mask left = (mask)(at(s_zz, i * rows + i) > splat(VOID_VARIANCE) * at(raw_zz, i * rows + i));
-    if (all(left)) continue;
-    const auto keep = [&](double* a, std::size_t index) {
-      put(a, index, select(left, at(a, index), splat(0)));
-    };
-    for (std::size_t j = 0; j < rows; ++j) {
-      keep(s_zz, i * rows + j);
-      if (j != i) keep(s_zz, j * rows + i);
-    }
-    for (std::size_t j = 0; j < s.da; ++j) keep(s_za, i * s.da + j);
-    for (std::size_t j = 0; j < s.dx; ++j) keep(s_zx, i * s.dx + j);
-  }
-  const Latents z = latents_of(s_zz, rows, tolerance, arena);
-  const Seen z_a = see(z, s_za, s.da, arena), z_x = see(z, s_zx, s.dx, arena);
-  const Latents raw = gauged ? latents_of(raw_zz, rows, tolerance, arena) : z;
-  const Seen raw_a = gauged ? see(raw, raw_za, s.da, arena) : z_a,
-             raw_x = gauged ? see(raw, raw_zx, s.dx, arena) : z_x;
-  const Seen raw_o = gauged ? see(raw, raw_zo, s.qe, arena) : z_a;
+  careful |= on_o.uncertain;
+  const auto parameter = [&](Parameter which) {
+    const double* column = batch.parameters + static_cast<std::size_t>(which) * batch.count;
+    return gather(first, count, [&](std::size_t i) { return column[i]; });
+  };
+  const MetricInput input{w,
+                          rows,
+                          c,
+                          d,
+                          o,
+                          on,
+                          a,
+                          x,
+                          r_on,
+                          r_a,
+                          r_x,
+                          gauged,
+                          parameter(EXOGENOUS_DECAY),
+                          parameter(EXOGENOUS_SCALE),
+                          parameter(ACTION_EXOGENOUS_CORRELATION),
+                          parameter(EXOGENOUS_INITIAL_SCALE)};
+  const MetricSums sums = metric_sums(input, batch.sensor_noise, arena);
+  careful |= sums.doubtful;
 
-  // Redrawing (x, w_x) moves z by (C + rho_x D) Ex dx + exogenousScale D Ex dw.
-  double* moved = arena.take(rows, 1);
-  {
-    Arena local = arena;
-    double* cx = local.take(rows, s.dx);
-    double* dxx = local.take(rows, s.dx);
-    gemm_nn_lanes(cx, c, w.exogenous_mixing, rows, s.dx, s.qe, false);
-    gemm_nn_lanes(dxx, d, w.exogenous_mixing, rows, s.dx, s.qe, false);
-    const double* decay_column = batch.parameters + EXOGENOUS_DECAY * batch.count;
-    const double* scale_column = batch.parameters + EXOGENOUS_SCALE * batch.count;
-    const vec decay = gather(first, count, [&](std::size_t i) { return decay_column[i]; });
-    const vec scale = gather(first, count, [&](std::size_t i) { return scale_column[i]; });
-    for (std::size_t i = 0; i < rows; ++i) {
-      vec sum = splat(0);
-      for (std::size_t j = 0; j < s.dx; ++j) {
-        const vec gx = fma(decay, at(dxx, i * s.dx + j), at(cx, i * s.dx + j)),
-                  gw = scale * at(dxx, i * s.dx + j);
-        sum = fma(gx, gx, fma(gw, gw, sum));
-      }
-      put(moved, i, sum);
-    }
-  }
-
-  const vec action_left = trace_lanes(s_aa, s.da, s.da), exogenous_left = trace_lanes(s_xx, s.dx, s.dx);
-  vec action_total = splat(0), exogenous_total = splat(0);
-  for (std::size_t i = 0; i < s.da * a.cols; ++i)
-    action_total = fma(at(a.dense, i), at(a.dense, i), action_total);
-  for (std::size_t i = 0; i < s.dx * x.cols; ++i)
-    exogenous_total = fma(at(x.dense, i), at(x.dense, i), exogenous_total);
-
-  // How many rows each latent dimension takes: the complement's row stands for `multiplicity` latents.
-  double* prefix = arena.take(batch.latent_count, 1);
-  for (std::size_t l = 0; l < LANES; ++l) {
-    const std::size_t problem = first + (l < count ? l : count - 1);
-    const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + problem];
-    std::size_t row = 0;
-    double filled = 0;
-    for (std::size_t m = 0; m < batch.latent_count; ++m) {
-      const double k = static_cast<double>(batch.latents[m]);
-      for (; row < rows; ++row) {
-        const double stands_for = is_complement[row * LANES + l] != 0 ? multiplicity : 1;
-        if (filled + stands_for > k) break;
-        filled += stands_for;
-      }
-      prefix[m * LANES + l] = static_cast<double>(row);
-    }
-  }
-  // What each prefix of the latents explains: (latents), by action, by x', raw by a, x', o, and information
-  // in nats.
-  const std::size_t many = batch.latent_count;
-  double* by_action = arena.take(many, 1);
-  double* by_exogenous = arena.take(many, 1);
-  double* raw_by_action = arena.take(many, 1);
-  double* raw_by_exogenous = arena.take(many, 1);
-  double* raw_by_observation = arena.take(many, 1);
-  double* action_information = arena.take(many, 1);
-  double* future_information = arena.take(many, 1);
-  const Target action_target = target_of(s_aa, s.da, tolerance, arena);
-  const Target future_target = target_of(s_xx, s.dx, tolerance, arena);
-  for (std::size_t m = 0; m < many; ++m) {
-    Arena local = arena;
-    const std::size_t widest = s.qe + s.da + s.dx;
-    double* gram = local.take(widest, widest);
-    const vec until = at(prefix, m);
-    const auto trace_of = [&](const Latents& latents, const Seen& target) {
-      explained(latents, target, until, gram, local);
-      return trace_lanes(gram, target.n, target.n);
-    };
-    if (gauged) {
-      put(raw_by_action, m, trace_of(raw, raw_a));
-      put(raw_by_exogenous, m, trace_of(raw, raw_x));
-      put(raw_by_observation, m, trace_of(raw, raw_o));
-    }
-    put(by_action, m, trace_of(z, z_a));
-    put(action_information, m, information(action_target, gram, local));
-    put(by_exogenous, m, trace_of(z, z_x));
-    put(future_information, m, information(future_target, gram, local));
-    if (!gauged) {
-      put(raw_by_action, m, at(by_action, m));
-      put(raw_by_exogenous, m, at(by_exogenous, m));
-      put(raw_by_observation, m, splat(0));
-    }
-  }
-
-  // ---- one lane at a time: prefixes, multiplicities, outputs
-  // ------------------------------------------------------------
-  const std::size_t metric_stride = batch.count * batch.latent_count;
-  for (std::size_t l = 0; l < count; ++l) {
-    const std::size_t problem = first + l;
-    const double eta = w.sensor[l];
-    const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + problem];
-    const double cc = complement_c[l], cd = complement_d[l];
-    const double complement_variance = eta * eta * (cc * cc + cd * cd);
-    const double complement_seen = cc == 0 ? 0 : eta * eta * cc * cc / (cc * cc + cd * cd);
-    const double loss_before = trace[l] + multiplicity * trace_complement[l];
-    const double o_total = observation_total[l] + eta * eta * (static_cast<double>(s.q) + multiplicity);
-    const bool action_void = !(action_left[l] > VOID_VARIANCE * action_total[l]);
-    const bool exogenous_void = !(exogenous_left[l] > VOID_VARIANCE * exogenous_total[l]);
-
-    // The spectrum with the complement's multiplicity, and which row each of its entries comes from.
-    double* spectrum = batch.spectrum + problem * k_max;
-    std::uint8_t* picks = batch.complement + problem * k_max;
-    double rank = 0;
-    for (std::size_t i = 0; i < ne; ++i) {
-      if (kept[i * LANES + l] != 0) rank += 1;
-      if (is_complement[i * LANES + l] != 0) rank += multiplicity;
-    }
-    batch.rank[problem] = static_cast<std::int32_t>(rank);
-    double taken = 0, moved_sum = 0, variance = 0;
-    double picked = 0;  // complement picks so far
-    double still = 0;   // picks left of the complement row at hand
-    std::size_t row = 0, filled = 0;
-    for (std::size_t m = 0; m < batch.latent_count; ++m) {
-      const std::size_t k = static_cast<std::size_t>(batch.latents[m]);
-      while (filled < k) {
-        if (still > 0) {
-          spectrum[filled] = lambda[(row - 1) * LANES + l];
-          taken += spectrum[filled];
-          picks[filled++] = 1;
-          picked += 1;
-          still -= 1;
-          continue;
-        }
-        if (row >= rows) {
-          spectrum[filled] = 0;
-          picks[filled++] = 0;
-          continue;
-        }
-        const std::size_t i = row++;
-        if (is_complement[i * LANES + l] != 0) {
-          still = multiplicity;
-          continue;
-        }
-        const double value = lambda[i * LANES + l];
-        spectrum[filled] = kept[i * LANES + l] != 0 ? value : 0;  // beyond the rank: rounding
-        picks[filled] = 0;
-        taken += spectrum[filled];
-        const std::size_t at_row = filled++;
-        if (kept[i * LANES + l] == 0) continue;
-        variance += raw_zz[(i * rows + i) * LANES + l];
-        moved_sum += moved[i * LANES + l];
-        if (batch.encoder) {
-          double largest = 0, sign = 1;
-          for (std::size_t j = 0; j < ne; ++j) {
-            const double v = g[(i * ne + j) * LANES + l];
-            if (__builtin_fabs(v) > largest * (1 + 1e-9)) {
-              largest = __builtin_fabs(v);
-              sign = v < 0 ? -1 : 1;
-            }
-          }
-          for (std::size_t j = 0; j < s.q; ++j) {
-            batch.encoder_c[(problem * k_max + at_row) * s.q + j] = sign * c[(i * s.qe + j) * LANES + l];
-            batch.encoder_d[(problem * k_max + at_row) * s.q + j] = sign * d[(i * s.qe + j) * LANES + l];
-          }
-        }
-      }
-      const std::size_t out = problem * batch.latent_count + m;
-      const auto metric = [&](PopulationMetric which, double value) {
-        batch.metrics[static_cast<std::size_t>(which) * metric_stride + out] = value;
-      };
-      batch.loss[out] = loss_before - taken;
-      const double nan = __builtin_nan("");
-      // Shares of a variance leave [0, 1] by rounding alone.
-      const auto share = [](double v) { return v < 0 ? 0 : v > 1 ? 1 : v; };
-      metric(ACTION_ERROR, action_void ? nan : share(1 - by_action[m * LANES + l] / action_left[l]));
-      metric(FUTURE_LEAKAGE, exogenous_void ? nan : share(by_exogenous[m * LANES + l] / exogenous_left[l]));
-      metric(ACTION_INFORMATION, action_void ? nan : action_information[m * LANES + l]);
-      metric(FUTURE_INFORMATION, exogenous_void ? nan : future_information[m * LANES + l]);
-      metric(CONSISTENCY_ERROR, moved_sum / (variance + picked * complement_variance));
-      metric(RAW_ACTION_ERROR, share(1 - raw_by_action[m * LANES + l] / action_total[l]));
-      metric(RAW_EXOGENOUS_NEXT_ERROR, share(1 - raw_by_exogenous[m * LANES + l] / exogenous_total[l]));
-      metric(RAW_OBSERVATION_ERROR,
-             share(1 - (raw_by_observation[m * LANES + l] + picked * complement_seen) / o_total));
-      const double loss = batch.loss[out];
-      batch.status[problem] = !(loss - loss == 0) ? NON_FINITE : empty[l] ? EMPTY_PROBLEM : OK;
-    }
-    if (batch.encoder) {
-      batch.complement_encoder[2 * problem] = cc;
-      batch.complement_encoder[2 * problem + 1] = cd;
-    }
-  }
+  write_answers({batch,
+                 first,
+                 count,
+                 w,
+                 ne,
+                 rows,
+                 lambda,
+                 kept,
+                 is_complement,
+                 g,
+                 c,
+                 d,
+                 complement_c,
+                 complement_d,
+                 trace,
+                 trace_complement,
+                 observation_total,
+                 reconstructs,
+                 remaining,
+                 empty,
+                 careful,
+                 sums});
 }
 
 static std::size_t population_scratch(const PopulationBatch& batch) {
