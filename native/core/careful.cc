@@ -145,6 +145,14 @@ double loss_of(const std::vector<Side>& sides, double multiplicity, const Order&
   return sum;
 }
 
+// The stack that is o itself.
+bool is_observation(const Stack& s) {
+  const Block& block = s.blocks[0];
+  const Term& term = block.terms[0];
+  return s.count == 1 && block.count == 1 && !block.projected && term.variable == OBSERVATION &&
+         term.coefficient < 0 && term.sign > 0;
+}
+
 // Which end of each metric's range is the least favourable: LEAST_FAVOURABLE of lib/backend/requests.ts.
 constexpr bool LEAST_IS_HIGH[POPULATION_METRIC_COUNT] = {true,  true,  false, true, true, true,
                                                          false, false, true,  true, false};
@@ -212,7 +220,9 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
   write(batch, problem, order, encoder);
 
   const Rows& observation = world.variables.loadings[OBSERVATION];
-  const Judge judge(world, encoder, given_rows({&observation}, batch.tolerance)[0].basis, batch.tolerance);
+  const bool known = is_observation(batch.objective.f) && sides.size() == 1;
+  const Rows given = known ? sides[0].f.basis : given_rows({&observation}, batch.tolerance)[0].basis;
+  const Judge judge(world, encoder, given, batch.tolerance);
   const std::size_t stride = batch.count * batch.latent_count;
   for (std::size_t m = 0; m < batch.latent_count; ++m) {
     const std::size_t k = static_cast<std::size_t>(batch.latents[m]), out = problem * batch.latent_count + m;

@@ -94,12 +94,15 @@ Rows rows_of(const Rows& a, std::size_t begin, std::size_t count) {
 Rows orthogonal_turn(const Rows& a) {
   const std::size_t n = a.rows;
   Rows l = lower_triangle(a), turn = identity(n);
+  // A row this short is the rounding of the longest: nothing to turn, and it would never come to rest.
+  const double nothing = ORTHOGONAL_ROWS * ORTHOGONAL_ROWS * squares(l);
   for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
     bool turned = false;
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = i + 1; j < n; ++j) {
         const double product = dot(l[i], l[j], l.cols);
         const double x = dot(l[i], l[i], l.cols), y = dot(l[j], l[j], l.cols);
+        if (!(x > nothing && y > nothing)) continue;
         if (!(std::fabs(product) > ORTHOGONAL_ROWS * std::sqrt(x) * std::sqrt(y))) continue;
         const double half = (y - x) / (2 * product);
         const double tangent = (half < 0 ? -1 : 1) / (std::fabs(half) + std::sqrt(1 + half * half));

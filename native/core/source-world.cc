@@ -110,7 +110,8 @@ SourceWorld source_world(const PopulationBatch& batch, std::size_t problem, cons
   v.projected = batch.projected;
   v.sources = 0;
   const auto take = [&](std::size_t n) { return (v.sources += n) - n; };
-  const std::size_t s = take(ds), x = take(dx), u = take(da), ws = take(ds), wx = take(dx);
+  const std::size_t s = take(ds), x = take(dx), u = take(da),
+                    ws = take(parameter[PROCESS_NOISE] == 0 ? 0 : ds), wx = take(dx);
   const std::size_t x2 = take(pair ? dx : 0), w2 = take(pair ? dx : 0);
   const double eta = parameter[SENSOR_NOISE], initial = parameter[EXOGENOUS_INITIAL_SCALE];
   const std::size_t sensors = take(eta == 0 ? 0 : (pair ? 4 : 2) * q);
@@ -127,7 +128,7 @@ SourceWorld source_world(const PopulationBatch& batch, std::size_t problem, cons
   Rows s_next = multiply(matrix_of(batch.action_effect, m, ds, da), a);
   for (double& value : s_next.v) value *= parameter[ACTION_SCALE];
   diagonal(s_next, s, parameter[ENDOGENOUS_DECAY]);
-  diagonal(s_next, ws, parameter[PROCESS_NOISE]);
+  if (parameter[PROCESS_NOISE] != 0) diagonal(s_next, ws, parameter[PROCESS_NOISE]);
 
   // w_x keeps unit variance: coordinate i < da shares part of u_i.
   Rows x_next(dx, p);

@@ -95,8 +95,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   });
   const m = request.matrixIndex[problem];
   const mixing = slice(request.mixing, m, q, ds + dx);
-  const pair = mentionsPair(request.objective);
-  const initial = parameter.exogenousInitialScale;
+  const [pair, initial] = [mentionsPair(request.objective), parameter.exogenousInitialScale];
 
   const sources = new Sources();
   const s = sources.take(ds);

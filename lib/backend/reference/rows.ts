@@ -94,10 +94,12 @@ const MOST_SWEEPS = 40;
 export function orthogonalRows(a: Matrix): Matrix {
   if (a.rows === 0) return a;
   const out = multiply(eigen(gram(a)).vectors, a);
+  // A row this short is the rounding of the longest: nothing to turn, and it would never come to rest.
+  const nothing = ORTHOGONAL_ROWS ** 2 * inner(out.data, out.data);
   for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
     let turned = false;
     for (let i = 0; i < out.rows; i++)
-      for (let j = i + 1; j < out.rows; j++) turned = turn(rowOf(out, i), rowOf(out, j)) || turned;
+      for (let j = i + 1; j < out.rows; j++) turned = turn(rowOf(out, i), rowOf(out, j), nothing) || turned;
     if (!turned) break;
   }
   const order = Array.from({ length: out.rows }, (_, i) => i);
@@ -110,9 +112,10 @@ export function orthogonalRows(a: Matrix): Matrix {
   return sorted;
 }
 
-function turn(x: Float64Array, y: Float64Array): boolean {
+function turn(x: Float64Array, y: Float64Array, nothing: number): boolean {
   const product = inner(x, y);
   const [a, b] = [inner(x, x), inner(y, y)];
+  if (!(a > nothing && b > nothing)) return false;
   if (!(Math.abs(product) > ORTHOGONAL_ROWS * Math.sqrt(a * b))) return false;
   const half = (b - a) / (2 * product);
   const tangent = (half < 0 ? -1 : 1) / (Math.abs(half) + Math.sqrt(1 + half * half));

@@ -86,19 +86,13 @@ static void information(double* sums, const double* q, std::size_t rows, const d
   orthonormal_rows(rest, rows, cols, left, local.take(rows, 1));
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < rows; ++i) {
-    const vec held = square_of_row(q + i * cols * LANES, cols);
-    double sum[LANES], l[LANES], h[LANES];
-    store(sum, at(sums, i));
-    store(l, at(left, i));
-    store(h, held);
+    const vec held = square_of_row(q + i * cols * LANES, cols), rest = at(left, i);
+    vec sum = at(sums, i);
     for (std::size_t lane = 0; lane < LANES; ++lane) {
-      if (h[lane] == 0) continue;
-      if (!(l[lane] > VOID_LOADINGS))
-        sum[lane] = __builtin_inf();
-      else if (l[lane] < 1)
-        sum[lane] -= 0.5 * __builtin_log(l[lane]);
+      if (held[lane] == 0 || rest[lane] >= 1) continue;
+      sum[lane] = rest[lane] > VOID_LOADINGS ? sum[lane] - 0.5 * __builtin_log(rest[lane]) : __builtin_inf();
     }
-    put(sums, i + 1, load(sum));
+    put(sums, i + 1, sum);
   }
 }
 

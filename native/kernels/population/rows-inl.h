@@ -30,20 +30,25 @@ static void unit_rows(double* a, std::size_t rows, std::size_t cols, const doubl
   }
 }
 
-// Gram-Schmidt in the rows' order, twice over: what the rows before leave of each row is made orthonormal, or
-// cleared where it is at most VOID_LOADINGS. left[i]: the square of what they leave. work: rows vectors.
+// Gram-Schmidt in the rows' order, a second time in the lanes where the first took most of a row: what the
+// rows before leave of each row is made orthonormal, or cleared where it is at most VOID_LOADINGS. left[i]:
+// the square of what they leave. work: rows vectors.
 static void orthonormal_rows(double* a, std::size_t rows, std::size_t cols, double* left, double* work) {
   for (std::size_t i = 0; i < rows; ++i) {
     double* row = a + i * cols * LANES;
-    for (int pass = 0; pass < 2 && i > 0; ++pass) {
+    vec square = square_of_row(row, cols);
+    mask again = (mask)(square > splat(0));
+    for (int pass = 0; pass < 2 && i > 0 && any(again); ++pass) {
       gemm_nt_lanes(work, row, a, 1, i, cols, false);
       for (std::size_t k = 0; k < i; ++k) {
-        const vec along = at(work, k);
+        const vec along = select(again, at(work, k), splat(0));
         const double* before = a + k * cols * LANES;
         for (std::size_t j = 0; j < cols; ++j) put(row, j, fnma(along, at(before, j), at(row, j)));
       }
+      const vec rest = square_of_row(row, cols);
+      again &= (mask)(rest < splat(0.5) * square);
+      square = rest;
     }
-    const vec square = square_of_row(row, cols);
     put(left, i, square);
     const mask there = (mask)(square > splat(VOID_LOADINGS));
     const vec scale = select(there, splat(1) / sqrt(select(there, square, splat(1))), splat(0));
