@@ -24,6 +24,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'lib/solve/strength-search.ts': 'ranges of a search',
   'lib/solve/of-moments.ts': 'the default ridge',
   'lib/verdict/remedies.ts': 'the range of a search',
+  'lib/metrics/student.ts': 'coefficients of a series, and where a fraction of it ends',
   'lib/solve/critical.ts': 'the default and the least tolerance of a search',
 };
 /** Folders whose small numbers are conventions; above them are checks, figures and pages with tolerances of their own. */

@@ -17,8 +17,14 @@ export const VOID_PROBE = 1e-12;
 export const EXACT_RELATION = 1e-9;
 /** Entries of an eigenvector whose sizes differ by a smaller share are as large: the first of them is made positive. */
 export const SIGN_TIE = 1e-9;
-/** Eigenvalues that differ by a smaller share of the largest are a tie; the reduced basis comes before the complement. */
-export const EIGENVALUE_TIE = 1e-12;
+/** Two eigenvalues whose difference is a smaller share of themselves tie: which of their directions comes first is rounding. */
+export const EIGENVALUE_TIE = 1e-9;
+/** Likewise a smaller share of the largest eigenvalue. */
+export const TIE_FLOOR = 1e-13;
+/** The cosine between two rows of loadings below which they are orthogonal. */
+export const ORTHOGONAL_ROWS = 1e-15;
+/** The share by which an extreme of a ratio may still move where the search for it ends. */
+export const EXTREME_REACHED = 1e-14;
 /** What projection leaves of a column, as a share of its norm, at which the column adds no direction. */
 export const DEPENDENT_COLUMN = 1e-12;
 /** What projection leaves of a unit vector at which it is too short to make a direction of it: another axis serves better. */
@@ -27,3 +33,15 @@ export const SHORT_DIRECTION = 1e-6;
 export const ORTHONORMAL_GAP = 1e-12;
 /** Zero among the couplings of a tridiagonal matrix whose entries are scaled to about 1. */
 export const NEGLIGIBLE_COUPLING = 1e-20;
+/** Variance over second moment of a column in training at which it stands still: what is there is rounding. */
+export const STANDS_STILL = 1e-13;
+/** Standard deviation over the largest magnitude of a column of data at which it never moves. */
+export const STILL_COLUMN = 1e-12;
+/** Variance over the largest among regressors that a ridge weighs alike, at which one is left out. */
+export const REGRESSOR_CUT = 1e-24;
+/** Share of the largest variance at which a direction of z, or of what z may be made of, is rounding. */
+export const NEGLIGIBLE_VARIANCE = 1e-12;
+/** Ridge of a regression on latents, which are at unit variance. */
+export const LATENT_RIDGE = 1e-9;
+/** Held-out squared error that is left without z, over the target's sum of squares, at which nothing is left to explain. */
+export const NOTHING_LEFT = 1e-8;

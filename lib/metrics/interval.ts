@@ -1,10 +1,8 @@
 import type { EstimatedMetric } from '../backend/requests.js';
+import { EXACT_RELATION, NOTHING_LEFT } from '../base/conventions.js';
 import { studentQuantile } from './student.js';
 
-/** A ratio below it is rounding: it counts as this much in every logarithm. */
-const EXACT = 1e-9;
-/** Of the held-out sum of squares of the target: what is left below the first share is nothing, above the second it was not carried over. */
-const NOTHING_LEFT = 1e-8;
+/** Of the target's held-out sum of squares: what is left without z beyond it was fitted and not carried over. */
 const NOT_CARRIED = 1.5;
 /** A ratio above it, and a step in the logarithm above this, are no measurement. */
 const WORSE = 1.1;
@@ -71,9 +69,10 @@ export function jackknife(values: readonly number[]): number {
 /** theory.md section 4: the ratio of held-out errors, and an interval on its logarithm from a jackknife that refits. */
 export function intervalOf(metric: EstimatedMetric, sums: ErrorSums): Interval {
   const [num, den] = [sumOf(sums.num), sumOf(sums.den)];
-  const ratio = Math.max(num / den, EXACT);
+  // A ratio below this is rounding: it counts as this much in every logarithm.
+  const ratio = Math.max(num / den, EXACT_RELATION);
   const groups = sums.replicates.length;
-  const standardError = jackknife(Array.from(sums.replicates, (r) => Math.log(Math.max(r, EXACT))));
+  const standardError = jackknife(Array.from(sums.replicates, (r) => Math.log(Math.max(r, EXACT_RELATION))));
   const effectiveUnits = den ** 2 / sumOf(Array.from(sums.den, (v) => v ** 2));
   const degreesOfFreedom = Math.max(2, Math.min(Math.floor(groups / 2), effectiveUnits / 2));
   const step = Number.isFinite(degreesOfFreedom)

@@ -1,4 +1,5 @@
 import { type Backend, type Control, UNIT_VARIABLES, type UnitVariable } from '../backend/requests.js';
+import { STILL_COLUMN } from '../base/conventions.js';
 import type { Transitions } from '../data/transitions.js';
 
 /** Transitions, and the exogenous state before them where it is known. */
@@ -46,8 +47,6 @@ export interface UnitMoments {
   readonly observationFactor: Float64Array;
 }
 
-/** A column whose standard deviation is below this share of its largest magnitude stands still. */
-const STANDS_STILL = 1e-12;
 /** Distinct whole values that are categories: at most so many, and at most a fifth of the rows. */
 const CATEGORIES = 20;
 const ROWS_A_CATEGORY = 5;
@@ -87,7 +86,7 @@ function scaleOf(arrays: readonly Float64Array[], width: number, scale: Scale) {
   const factor = variance.map((v, j) => {
     if (scale === 'given') return 1;
     const deviation = Math.sqrt(v);
-    return deviation > STANDS_STILL * largest[j] ? 1 / deviation : 0;
+    return deviation > STILL_COLUMN * largest[j] ? 1 / deviation : 0;
   });
   return { mean, factor };
 }

@@ -139,8 +139,8 @@ class Folds {
     const auto latents = static_cast<std::size_t>(b_.latents[b_.latent_count - 1]);
     const std::size_t w = b_.layout.width;
     Matrix training = sums_.over([&](std::size_t g) { return sums_.fold_of[g] != fold && g != without; });
-    FoldFit model(k_, b_.layout, b_.ridges[f], std::min(latents, b_.layout.observation.size));
-    if (Status s = model.condition(centred(training), job_)) return outcome_.fail(s);
+    FoldFit model(k_, b_.layout, b_.ridges[f], std::min(latents, b_.layout.observation.size), job_);
+    if (Status s = model.condition(centred(training))) return outcome_.fail(s);
     std::vector<LatentForms> forms(b_.answers());
     for (std::size_t v = 0; v < forms.size(); ++v) {
       if (job_.cancelled()) return;

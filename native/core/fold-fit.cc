@@ -2,19 +2,12 @@
 
 #include <cmath>
 
+#include "core/conventions.h"
 #include "core/regression.h"
 #include "core/stack-moments.h"
 
 namespace exo {
 namespace {
-
-constexpr double STANDS_STILL = 1e-13;    // variance over second moment: what is below is rounding
-constexpr double REGRESSOR_CUT = 1e-24;   // variance over the largest variance of a regressor
-constexpr double SOURCE_CUT = 1e-12;      // the same for what a latent is asked to be made of
-constexpr double BOTTLENECK_CUT = 1e-10;  // relative eigenvalue cut of what the encoder sees
-constexpr double LATENT_CUT = 1e-12;      // relative variance below which a latent carries nothing
-constexpr double LATENT_RIDGE = 1e-9;     // on latents, which are at unit variance
-constexpr double SINGULAR = 1e-14;        // relative eigenvalue cut where a ridge leaves a matrix singular
 
 std::vector<std::size_t> indices(Columns c) {
   std::vector<std::size_t> out(c.size);
@@ -56,7 +49,7 @@ class Uncorrelated {
         lower_.at(i, j) =
             pivots_[j] > 0 ? (lower_.at(i, j) - dot(lower_.row(i), lower_.row(j), j)) / pivots_[j] : 0;
       const double pivot = lower_.at(i, i) - dot(lower_.row(i), lower_.row(i), i);
-      pivots_[i] = pivot > LATENT_CUT * largest ? std::sqrt(pivot) : 0;
+      pivots_[i] = pivot > NEGLIGIBLE_VARIANCE * largest ? std::sqrt(pivot) : 0;
     }
   }
   Matrix operator()(Matrix rows) const {
@@ -149,7 +142,7 @@ bool Regression::on(const Kernels& k, const Matrix& covariance, double ridge, st
   Matrix vectors = factor_;
   if (k.cholesky(factor_.data(), n, n) > 0) return true;
   if (!eigen_symmetric(k, vectors, inverse_)) return false;
-  const double least = SINGULAR * std::max(inverse_[0], 0.0);
+  const double least = RELATIVE_TOLERANCE * std::max(inverse_[0], 0.0);
   for (double& v : inverse_) v = v > least ? 1 / v : 0;
   factor_ = vectors;
   return true;
@@ -186,7 +179,7 @@ std::size_t FoldFit::remainder(Columns target, const std::vector<std::size_t>& g
   return remainders_.size() - 1;
 }
 
-Status FoldFit::condition(Centred training, const Job& job) {
+Status FoldFit::condition(Centred training) {
   training_ = std::move(training);
   const Matrix& s = training_.covariance;
   const UnitLayout& at = layout_;
@@ -200,7 +193,7 @@ Status FoldFit::condition(Centred training, const Job& job) {
     if (!seen_.on(k_, gather(s, on_seen_, on_seen_), ridge_)) return NOT_CONVERGED;
     seen = &seen_;
   }
-  if (job.cancelled()) return OK;
+  if (job_.cancelled()) return OK;
   const auto index = [](std::size_t i) { return static_cast<std::int32_t>(i); };
   next_ = index(remainder(at.observation_next, on_observation_, &observation_));
   gamma_ = remainders_[static_cast<std::size_t>(next_)].weights;
@@ -262,10 +255,10 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainde
       residual_covariance(k_, cut(s, source.target, source.target), s_gt, s_gt,
                           gather(s, source.given, source.given), source.weights, source.weights);
   symmetrise(variance);
-  std::vector<double> scale = unit_scale(variance, SOURCE_CUT);
+  std::vector<double> scale = unit_scale(variance, NEGLIGIBLE_VARIANCE);
   for (std::size_t i = 0; i < scale.size(); ++i) {
     const std::size_t column = source.target.begin + i;
-    if (!(variance.at(i, i) > SOURCE_CUT * s.at(column, column))) scale[i] = 0;
+    if (!(variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(column, column))) scale[i] = 0;
   }
   Regression regression;
   regression.on(k_, variance, LATENT_RIDGE, std::move(scale));
@@ -323,10 +316,11 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       spectrum_vectors_ = u;
     }
   }
+  if (job_.cancelled()) return OK;
   const std::size_t ne = u.rows;
   const double largest = ne ? std::max(variance[0], 0.0) : 0;
   std::size_t kept = 0;
-  while (kept < ne && variance[kept] > BOTTLENECK_CUT * largest) ++kept;
+  while (kept < ne && variance[kept] > RELATIVE_TOLERANCE * largest) ++kept;
 
   Matrix g(latents_, ne);  // row i: the i-th latent's weights on e
   if (reconstructs) {
@@ -343,6 +337,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
     const Matrix n = times_nt(k_, s_ye, u);
+    if (job_.cancelled()) return OK;
     const bool by_target = n.rows < n.cols;
     Matrix b = by_target ? times_nt(k_, n, n) : times_tn(k_, n, n);
     symmetrise(b);
@@ -370,7 +365,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
 Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   Matrix c, d;
   const Status status = encoder(fitted, c, d);
-  if (status != OK) return status;
+  if (status != OK || job_.cancelled()) return status;
   const UnitLayout& at = layout_;
   const Matrix& s = training_.covariance;
   // z given o: whatever z holds of o itself drops out, and with it C.
@@ -386,6 +381,7 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   if (action_ >= 0) forms.probed.push_back(probe(Estimated::ActionError, index(action_), z));
   if (future_ >= 0) forms.probed.push_back(probe(Estimated::FutureLeakage, index(future_), z));
   if (endogenous_ >= 0) forms.probed.push_back(probe(Estimated::EndogenousError, index(endogenous_), z));
+  if (job_.cancelled()) return OK;
   const bool knows_exogenous = innovation_ >= 0 && innovation_ != future_;
   Matrix beyond = z;  // z given all that is seen before the transition
   const Matrix predicted = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);

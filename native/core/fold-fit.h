@@ -73,9 +73,10 @@ struct LatentForms {
 // each.
 class FoldFit {
  public:
-  FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents)
-      : k_(k), layout_(layout), ridge_(ridge), latents_(latents) {}
-  Status condition(Centred training, const Job& job);
+  // Once the job is cancelled, both return early and what they leave is not to be used.
+  FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents, const Job& job)
+      : k_(k), layout_(layout), ridge_(ridge), latents_(latents), job_(job) {}
+  Status condition(Centred training);
   Status fit(const Fitted& objective, LatentForms& forms);
 
   const Centred& training() const { return training_; }
@@ -98,6 +99,7 @@ class FoldFit {
   const UnitLayout& layout_;
   double ridge_;
   std::size_t latents_;
+  const Job& job_;
   Centred training_;
   std::vector<std::size_t> on_observation_, on_seen_;
   Regression observation_, seen_;

@@ -1,6 +1,6 @@
-// An objective as data: blocks of terms over variables (lib/backend/requests.ts: ObjectiveRows). No stage switches on
-// a kind. Plain arrays, because kernels read it: a std:: template in a kernel file is a weak symbol of one
-// instruction set.
+// An objective as data: blocks of terms over variables (lib/backend/requests.ts: ObjectiveRows). No stage
+// switches on a kind. Plain arrays, because kernels read it: a std:: template in a kernel file is a weak
+// symbol of one instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -15,9 +15,9 @@
 namespace exo {
 namespace {
 
-// Streams beside those of sampling.h; shared with lib/backend/reference/wishart.ts. Entry (i, j < i) of draw n is
-// element n n_below + i (i - 1) / 2 + j of BELOW; attempt t at the diagonal entry i of draw n reads elements
-// 4 (n sources + i) .. + 3 of DIAGONAL + t 2^32.
+// Streams beside those of sampling.h; shared with lib/backend/reference/wishart.ts. Entry (i, j < i) of draw
+// n is element n n_below + i (i - 1) / 2 + j of BELOW; attempt t at the diagonal entry i of draw n reads
+// elements 4 (n sources + i) .. + 3 of DIAGONAL + t 2^32.
 constexpr std::uint64_t BELOW = 12, DIAGONAL = 13;
 // Numbers of one task, about: enough that starting it does not show.
 constexpr std::size_t TASK_NUMBERS = 1 << 15;

@@ -1,3 +1,10 @@
+import {
+  LATENT_RIDGE,
+  NEGLIGIBLE_VARIANCE,
+  REGRESSOR_CUT,
+  RELATIVE_TOLERANCE,
+  STANDS_STILL,
+} from '../../base/conventions.js';
 import { choleskyInPlace, choleskySolveInPlace, multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { eigen, whitener } from '../../linalg/eigen.js';
 import { copy, firstRows, type Matrix, matrix, minus, symmetric, transpose } from '../../linalg/matrix.js';
@@ -11,21 +18,6 @@ import {
 import { Moments, residualCovariance } from './moments.js';
 import { addToEncoder, reconstructs } from './objective.js';
 import { latentsOf, latentsOfItself } from './regression.js';
-
-/** Variance over second moment: below it a column stands still, and what is there is rounding. */
-const STANDS_STILL = 1e-13;
-/** Variance over the largest of the same regressors: below it a regressor is left out. */
-const REGRESSOR_CUT = 1e-24;
-/** The same of what a latent is asked to be made of. */
-const SOURCE_CUT = 1e-12;
-/** Relative eigenvalue cut of what the encoder sees. */
-const BOTTLENECK_CUT = 1e-10;
-/** Relative variance below which a direction of z is rounding. */
-const LATENT_CUT = 1e-12;
-/** On latents as regressors, which are at unit variance. */
-const LATENT_RIDGE = 1e-9;
-/** Relative eigenvalue cut where a ridge leaves the regressors singular. */
-const SINGULAR = 1e-14;
 
 /** First column and width of every variable that a unit's moments hold. */
 export type UnitColumns = Partial<Record<UnitVariable, readonly number[]>>;
@@ -108,7 +100,7 @@ export function ridgeWeights(
     return diagonalTimes(scale, right);
   }
   const e = eigen(symmetric(correlation));
-  const w = whitener(e, SINGULAR * Math.max(e.values[0], 0));
+  const w = whitener(e, RELATIVE_TOLERANCE * Math.max(e.values[0], 0));
   return diagonalTimes(scale, multiply(transpose(w), multiply(w, right)));
 }
 
@@ -162,7 +154,7 @@ export class FoldFit {
   private toUnit(rows: Matrix): Matrix {
     if (rows.rows === 0) return matrix(0, 0);
     const e = eigen(this.variance(rows));
-    return whitener(e, LATENT_CUT * Math.max(e.values[0], 0));
+    return whitener(e, NEGLIGIBLE_VARIANCE * Math.max(e.values[0], 0));
   }
 
   private withConstant(rows: Matrix): Matrix {
@@ -187,10 +179,10 @@ export class FoldFit {
   private share(z: Matrix, source: Matrix, target: readonly number[]): ErrorRows {
     const whole = multiply(this.toUnit(z), z);
     const css = this.variance(source);
-    const scale = unitScale(css, SOURCE_CUT);
+    const scale = unitScale(css, NEGLIGIBLE_VARIANCE);
     target.forEach((column, i) => {
       const own = this.s.data[column * this.s.cols + column];
-      if (!(css.data[i * css.cols + i] > SOURCE_CUT * own)) scale[i] = 0;
+      if (!(css.data[i * css.cols + i] > NEGLIGIBLE_VARIANCE * own)) scale[i] = 0;
     });
     const weights = ridgeWeights(
       css,
@@ -226,7 +218,7 @@ export class FoldFit {
         projectionDim: fitted.projectionDim,
         latentDim: latents,
         ridge: this.ridge,
-        relativeTolerance: BOTTLENECK_CUT,
+        relativeTolerance: RELATIVE_TOLERANCE,
       } satisfies MomentsRequest,
       0,
     );
@@ -243,7 +235,7 @@ export class FoldFit {
       });
     }
     const bottleneck = eigen(symmetric(see));
-    const cut = BOTTLENECK_CUT * Math.max(bottleneck.values[0] ?? 0, 0);
+    const cut = RELATIVE_TOLERANCE * Math.max(bottleneck.values[0] ?? 0, 0);
     const found = reconstructs(rows)
       ? latentsOfItself(bottleneck, cut)
       : latentsOf(residualCovariance(moments.covariance(rows.y, rows.e), yOnF, eOnF), bottleneck, cut);
