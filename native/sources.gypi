@@ -9,6 +9,7 @@
     ],
     "core_sources": [
       "native/core/accumulate.cc",
+      "native/core/careful.cc",
       "native/core/decoder.cc",
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
@@ -16,7 +17,9 @@
       "native/core/fold-fit.cc",
       "native/core/fold-ridge.cc",
       "native/core/innovation.cc",
+      "native/core/judge.cc",
       "native/core/lbfgs.cc",
+      "native/core/loadings.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/multiply.cc",
@@ -26,7 +29,9 @@
       "native/core/probe.cc",
       "native/core/regression.cc",
       "native/core/sampling.cc",
+      "native/core/source-world.cc",
       "native/core/stack-moments.cc",
+      "native/core/ties.cc",
       "native/core/train-moments.cc",
       "native/core/wishart.cc"
     ],

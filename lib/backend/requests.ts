@@ -70,6 +70,7 @@ export const PARAMETERS = [
   'stateFeedback',
   'exogenousFeedback',
   'actionExogenousCorrelation',
+  'exogenousInitialScale',
   'complementDim', // observationDim less the reduced basis: coordinates that hold sensor noise alone
 ] as const;
 
@@ -83,7 +84,28 @@ export const POPULATION_METRICS = [
   'rawActionError',
   'rawExogenousNextError',
   'rawObservationError',
+  'innovationLeakage',
+  'latentShare.exogenous',
+  'latentShare.action',
 ] as const;
+
+/**
+ * Which end of a metric's range is the least favourable: the one that says that z knows less of the action, more of the
+ * exogenous state, or more of the current observation. Where latents tie, that end is reported.
+ */
+export const LEAST_FAVOURABLE: Readonly<Record<(typeof POPULATION_METRICS)[number], 'high' | 'low'>> = {
+  actionError: 'high',
+  futureLeakage: 'high',
+  actionInformation: 'low',
+  futureInformation: 'high',
+  consistencyError: 'high',
+  rawActionError: 'high',
+  rawExogenousNextError: 'low',
+  rawObservationError: 'low',
+  innovationLeakage: 'high',
+  'latentShare.exogenous': 'high',
+  'latentShare.action': 'low',
+};
 
 /**
  * Many worlds of one shape under one objective. Everything is in a reduced orthonormal basis of span[Es Ex | rows of P]
@@ -126,12 +148,18 @@ export const STATUS = { ok: 0, nonFinite: 1, notConverged: 2, emptyProblem: 3 } 
 export interface PopulationAnswer {
   /** (count, K) for the K latentDims. */
   readonly loss: Float64Array;
-  /** (count, max latentDim): leading eigenvalues of M, descending, the complement's included. */
+  /** (count, max latentDim): leading eigenvalues of M, descending, the complement's included; 0 beyond the rank. */
   readonly spectrum: Float64Array;
   /** (count): eigenvalues of M above relativeTolerance times the largest, the complement's included. */
   readonly rank: Int32Array;
-  /** (POPULATION_METRICS.length, count, K) */
+  /** (count, K): the eigenvalue after the k leading ones; 0 beyond the rank. */
+  readonly next: Float64Array;
+  /** (count, K): 0 where it ties with the one before, so that the minimiser is not unique; else 1. */
+  readonly unique: Uint8Array;
+  /** (POPULATION_METRICS.length, count, K): where the minimiser is not unique, the least favourable value of each. */
   readonly metrics: Float64Array;
+  /** Likewise the most favourable value, where the minimiser is not unique; elsewhere 0. */
+  readonly favourable: Float64Array;
   /**
    * (count, max latentDim, basis) each, or empty: C and D in the reduced basis. Rows are in the order of `spectrum`; a row
    * whose eigenvalue belongs to the complement (or lies beyond the rank) is zero, and `complement` (count, max latentDim)
@@ -157,7 +185,10 @@ export function populationArrays(r: PopulationRequest, into?: PopulationAnswer):
     loss: new Float64Array(r.count * width),
     spectrum: new Float64Array(r.count * k),
     rank: new Int32Array(r.count),
+    next: new Float64Array(r.count * width),
+    unique: new Uint8Array(r.count * width),
     metrics: new Float64Array(POPULATION_METRICS.length * r.count * width),
+    favourable: new Float64Array(POPULATION_METRICS.length * r.count * width),
     encoderC: new Float64Array(encoder),
     encoderD: new Float64Array(encoder),
     complement: new Uint8Array(r.count * k),

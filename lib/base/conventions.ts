@@ -17,8 +17,14 @@ export const VOID_PROBE = 1e-12;
 export const EXACT_RELATION = 1e-9;
 /** Entries of an eigenvector whose sizes differ by a smaller share are as large: the first of them is made positive. */
 export const SIGN_TIE = 1e-9;
-/** Eigenvalues that differ by a smaller share of the largest are a tie; the reduced basis comes before the complement. */
-export const EIGENVALUE_TIE = 1e-12;
+/** Two eigenvalues whose difference is a smaller share of themselves tie: which of their directions comes first is rounding. */
+export const EIGENVALUE_TIE = 1e-9;
+/** Likewise a smaller share of the largest eigenvalue. */
+export const TIE_FLOOR = 1e-13;
+/** The cosine between two rows of loadings below which they are orthogonal. */
+export const ORTHOGONAL_ROWS = 1e-15;
+/** The share by which an extreme of a ratio may still move where the search for it ends. */
+export const EXTREME_REACHED = 1e-14;
 /** What projection leaves of a column, as a share of its norm, at which the column adds no direction. */
 export const DEPENDENT_COLUMN = 1e-12;
 /** What projection leaves of a unit vector at which it is too short to make a direction of it: another axis serves better. */

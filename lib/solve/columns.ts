@@ -85,6 +85,15 @@ export interface ColumnsSolution {
   readonly loss: Float64Array;
   /** (count, K) each, docs/theory.md section 4: NaN where a metric is not defined (0 / 0), Infinity where exact. */
   readonly metrics: Readonly<Partial<Record<PopulationMetric, Float64Array>>>;
+  /** (count, K): 0 where eigenvalue k ties with the next, so that `metrics` are the least favourable of all minimisers; else 1. */
+  readonly unique: Uint8Array;
+  /** (count, K): the eigenvalue after the k leading ones. */
+  readonly next: Float64Array;
+  /**
+   * (count, K) each: the most favourable value of a metric over all minimisers, that of `metrics` where the answer is unique; the
+   * very arrays of `metrics` where all are.
+   */
+  readonly favourable: Readonly<Partial<Record<PopulationMetric, Float64Array>>>;
   /** (count): numerical rank of M; latents beyond it carry nothing. */
   readonly rank: Int32Array;
   /** (count, largest latentDim), descending; empty unless asked for. */
@@ -129,9 +138,9 @@ async function solveChecked(
     count,
     latentDims,
     loss: new Float64Array(count * width),
-    metrics: Object.fromEntries(wanted.map((name) => [name, new Float64Array(count * width)])) as Partial<
-      Record<PopulationMetric, Float64Array>
-    >,
+    ...metricColumns(wanted, count * width),
+    unique: new Uint8Array(count * width),
+    next: new Float64Array(count * width),
     rank: new Int32Array(count),
     spectrum: new Float64Array(options.spectrum ? count * widest : 0),
     status: new Uint8Array(count),
@@ -153,23 +162,50 @@ async function solveChecked(
       into,
     );
     const failed = part.status.some((status) => status !== 0) ? part.status : null;
-    for (let i = 0; i < size * width; i++) {
-      if (failed?.[Math.floor(i / width)]) part.loss[i] = Number.NaN;
-      // A sum of squares: below zero only by rounding.
-      answer.loss[first * width + i] = Math.max(0, part.loss[i]);
+    for (let i = 0; failed && i < size * width; i++) {
+      if (failed[Math.floor(i / width)] === 0) continue;
+      part.loss[i] = Number.NaN;
+      for (let m = i; m < part.metrics.length; m += size * width) part.metrics[m] = Number.NaN;
     }
-    for (const name of wanted) {
-      const from = POPULATION_METRICS.indexOf(name) * size * width;
-      const values = part.metrics.subarray(from, from + size * width);
-      for (let i = 0; failed && i < values.length; i++)
-        if (failed[Math.floor(i / width)]) values[i] = Number.NaN;
-      answer.metrics[name]?.set(values, first * width);
-    }
+    answer.loss.set(part.loss, first * width);
+    answer.unique.set(part.unique, first * width);
+    answer.next.set(part.next, first * width);
+    placeMetrics(answer, part, first * width, size * width);
     answer.rank.set(part.rank, first);
     answer.status.set(part.status, first);
     if (options.spectrum) answer.spectrum.set(part.spectrum, first * widest);
   }
   return answer;
+}
+
+interface MetricColumns {
+  readonly metrics: Partial<Record<PopulationMetric, Float64Array>>;
+  favourable: Partial<Record<PopulationMetric, Float64Array>>;
+}
+
+function metricColumns(wanted: readonly PopulationMetric[], length: number): MetricColumns {
+  const metrics = Object.fromEntries(wanted.map((name) => [name, new Float64Array(length)])) as Partial<
+    Record<PopulationMetric, Float64Array>
+  >;
+  return { metrics, favourable: metrics };
+}
+
+/** Copies a part of the answer to its place. `favourable` has arrays of its own from the first tie on. */
+function placeMetrics(to: MetricColumns, part: PopulationAnswer, begin: number, length: number): void {
+  const names = Object.keys(to.metrics) as PopulationMetric[];
+  const ties = part.unique.includes(0);
+  if (ties && to.favourable === to.metrics)
+    to.favourable = Object.fromEntries(names.map((name) => [name, to.metrics[name]?.slice()]));
+  for (const name of names) {
+    const from = POPULATION_METRICS.indexOf(name) * length;
+    const values = part.metrics.subarray(from, from + length);
+    to.metrics[name]?.set(values, begin);
+    if (to.favourable === to.metrics) continue;
+    const favourable = to.favourable[name] as Float64Array;
+    favourable.set(values, begin);
+    for (let i = 0; ties && i < length; i++)
+      if (part.unique[i] === 0) favourable[begin + i] = part.favourable[from + i];
+  }
 }
 
 /** The part of a request for configurations [first, first + size): columns where there are some, else the shared case's values. */

@@ -92,10 +92,19 @@ export interface Solution {
   readonly loss: number;
   /** The latentDim leading eigenvalues of M, descending. */
   readonly spectrum: Float64Array;
+  /** The eigenvalue after them. */
+  readonly next: number;
   /** Numerical rank of M; latents beyond it carry nothing. */
   readonly rank: number;
-  /** theory.md section 4; a metric that is not defined in this world (0 / 0) is absent. Infinity where exact. */
+  /** False where the last eigenvalue ties with the next: any of the tied directions serve as well. */
+  readonly unique: boolean;
+  /**
+   * theory.md section 4; a metric that is not defined in this world (0 / 0) is absent. Infinity where exact. Where the answer is
+   * not unique, each is the least favourable value that a minimiser has.
+   */
   readonly metrics: Readonly<Partial<Record<PopulationMetric, number>>>;
+  /** Where the answer is not unique: each metric's most and least favourable value over all minimisers. */
+  readonly ranges?: Readonly<Partial<Record<PopulationMetric, readonly [most: number, least: number]>>>;
   readonly gauge: 'innovation' | 'difference' | 'encoder';
   /** C and D, (latentDim, observationDim): z = C o + D o'. Rows beyond the rank are zero. */
   readonly encoder?: { readonly C: Matrix; readonly D: Matrix };
@@ -317,19 +326,27 @@ function solutionOf(
   const { count, latentDims } = request;
   const row = n * latentDims.length + latentDims.indexOf(k);
   const metrics: Partial<Record<PopulationMetric, number>> = {};
+  const ranges: Partial<Record<PopulationMetric, readonly [number, number]>> = {};
   POPULATION_METRICS.forEach((name, m) => {
-    const value = answer.metrics[m * count * latentDims.length + row];
-    if (!Number.isNaN(value)) metrics[name] = value;
+    const at = m * count * latentDims.length + row;
+    const value = answer.metrics[at];
+    if (Number.isNaN(value)) return;
+    metrics[name] = value;
+    ranges[name] = [answer.favourable[at], value];
   });
+  const unique = answer.unique[row] === 1;
   const spectrum = answer.spectrum.slice(n * p.latentDim, n * p.latentDim + k);
   return {
     world: p.world.spec,
     objective: p.objective.spec,
     latentDim: k,
-    loss: Math.max(0, answer.loss[row]), // a sum of squares: below zero only by rounding
+    loss: answer.loss[row],
     spectrum,
+    next: answer.next[row],
     rank: answer.rank[n],
+    unique,
     metrics,
+    ...(unique ? {} : { ranges }),
     gauge: p.objective.rows.gauge,
     ...(encoder ? { encoder: fullEncoder(p, answer, n, k) } : {}),
   };

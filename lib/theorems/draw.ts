@@ -44,6 +44,7 @@ export function thresholdWorld(random: Random, feedback = true): ThresholdWorld 
     sensorNoise: 0,
     stateFeedback: feedback ? random.pick([0, 0.7]) : 0,
     exogenousFeedback: feedback ? random.pick([0, 0.5]) : 0,
+    exogenousInitialScale: 1,
     actionExogenousCorrelation: 0,
     seed: random.integer(0, 2 ** 31),
   };
@@ -69,6 +70,7 @@ export function overlappingWorld(random: Random): DrawnSpec {
     sensorNoise: 0,
     stateFeedback: random.pick([0, 0.7]),
     exogenousFeedback: random.pick([0, 0.5]),
+    exogenousInitialScale: 1,
     actionExogenousCorrelation: 0,
     seed: random.integer(0, 2 ** 31),
   };
@@ -93,6 +95,7 @@ export function anyWorld(random: Random): DrawnSpec {
     sensorNoise: random.pick([0, 0.05, 0.2]),
     stateFeedback: random.pick([0, 0.5]),
     exogenousFeedback: random.pick([0, 0.4]),
+    exogenousInitialScale: 1,
     actionExogenousCorrelation: random.pick([0, 0.6]),
     seed: random.integer(0, 2 ** 31),
   };

@@ -45,6 +45,7 @@ function smallWorld(alpha: number, beta: number, seed: number): DrawnSpec {
     sensorNoise: 0,
     stateFeedback: 0.5,
     exogenousFeedback: 0.5,
+    exogenousInitialScale: 1,
     actionExogenousCorrelation: 0,
     seed,
   };

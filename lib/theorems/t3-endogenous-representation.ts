@@ -31,6 +31,7 @@ export const t3 = defineTheorem({
     'A representation P with P Ex = 0 gives futureLeakage = 0 for every beta. Partial suppression is enough: P = Es Es^T + gamma Ex Ex^T leaks nothing, for k <= actionDim, below the critical gain gamma* = sqrt(alpha / beta).',
   hypotheses: [
     'no sensor noise',
+    'mixing of full column rank, or no exogenous feedback',
     'action and exogenous noise uncorrelated',
     'critical gain: orthonormal mixing, no process noise, k <= actionDim, alpha != beta',
   ],

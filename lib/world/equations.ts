@@ -36,7 +36,9 @@ export function equations(world: World): Equations {
     for (let i = 0; i < n; i++) v.data[i * p + begin + i] = value(i);
     return v;
   };
-  const [endogenous, exogenous, pairExogenous] = [source(ds, atS), source(dx, atX), source(dx, atX2)];
+  const initial = () => s.exogenousInitialScale;
+  const [endogenous, exogenous] = [source(ds, atS), source(dx, atX, initial)];
+  const pairExogenous = source(dx, atX2, initial);
   const action = sum(
     source(da, atU, () => s.policyNoise),
     scale(s.stateFeedback, multiply(world.stateFeedback, endogenous)),

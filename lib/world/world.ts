@@ -42,7 +42,10 @@ export interface WorldSpec {
   readonly exogenousDecay?: number | undefined;
   /** How far an action of unit size moves s, at least 0. Default 1. */
   readonly actionScale?: number | undefined;
-  /** Standard deviation of what is new in x at each step, at least 0. Default 1. */
+  /**
+   * Standard deviation of what is new in x at each step, at least 0. Default 2: the clutter moves twice as far as the agent; 1 beside
+   * actionScale 1 is an exact tie.
+   */
   readonly exogenousScale?: number | undefined;
   /** Standard deviation of what is random in the action, at least 0. Default 1. At 0 the action is a function of the states. */
   readonly policyNoise?: number | undefined;
@@ -56,6 +59,8 @@ export interface WorldSpec {
   readonly exogenousFeedback?: number | undefined;
   /** Correlation of the action's noise with what is new in x, from 0 up to, not including, 1. Default 0. */
   readonly actionExogenousCorrelation?: number | undefined;
+  /** Standard deviation of x before the transition, at least 0. Default 1; at 0 the observation knows nothing of x. */
+  readonly exogenousInitialScale?: number | undefined;
   /** Decides every random matrix and sample: an integer from 0. Default 0. */
   readonly seed?: number | undefined;
   /** Matrices in place of the random ones; `mixing` is then without effect. Default: random ones, by `seed`. */
@@ -87,13 +92,14 @@ export const worldSchema = describes<WorldSpec>()(
     endogenousDecay: z.number().default(1),
     exogenousDecay: z.number().default(0.8),
     actionScale: scale.default(1),
-    exogenousScale: scale.default(1),
+    exogenousScale: scale.default(2),
     policyNoise: scale.default(1),
     processNoise: scale.default(0),
     sensorNoise: scale.default(0),
     stateFeedback: z.number().default(0),
     exogenousFeedback: z.number().default(0),
     actionExogenousCorrelation: z.number().min(0).lt(1).default(0),
+    exogenousInitialScale: scale.default(1),
     seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
     matrices: matricesSchema.optional(),
   }),

@@ -82,7 +82,9 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
   require_projection(r, b.objective, b.projected);
   b.parameters = r.array<double>("parameters", times({PARAMETER_COUNT, b.count}));
-  b.coefficients = r.array<double>("coefficients").first;
+  const auto coefficients = r.array<double>("coefficients");
+  b.coefficients = coefficients.first;
+  b.coefficient_count = coefficients.second / b.count;
   b.matrix_index = r.array<std::int32_t>("matrixIndex", b.count);
   const std::size_t q = b.basis, ds = b.endogenous, dx = b.exogenous, da = b.action;
   check(r, q > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
@@ -101,7 +103,10 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   b.loss = r.array<double>("loss", times({b.count, b.latent_count}));
   b.spectrum = r.array<double>("spectrum", times({b.count, k}));
   b.rank = r.array<std::int32_t>("rank", b.count);
+  b.next = r.array<double>("next", times({b.count, b.latent_count}));
+  b.unique = r.array<std::uint8_t>("unique", times({b.count, b.latent_count}));
   b.metrics = r.array<double>("metrics", times({POPULATION_METRIC_COUNT, b.count, b.latent_count}));
+  b.favourable = r.array<double>("favourable", times({POPULATION_METRIC_COUNT, b.count, b.latent_count}));
   b.encoder_c = r.array<double>("encoderC", encoder);
   b.encoder_d = r.array<double>("encoderD", encoder);
   b.complement = r.array<std::uint8_t>("complement", times({b.count, k}));

@@ -19,6 +19,19 @@ constexpr double VOID_PROBE = 1e-12;
 constexpr double SMALL_TARGET = 1e-10;
 // What an exact relation may leave of a direction's variance: its information is infinite.
 constexpr double EXACT_RELATION = 1e-9;
+// Two eigenvalues whose difference is a smaller share of themselves, or of the largest, tie.
+constexpr double EIGENVALUE_TIE = 1e-9;
+constexpr double TIE_FLOOR = 1e-13;
+// The cosine between two rows of loadings below which they are orthogonal.
+constexpr double ORTHOGONAL_ROWS = 1e-15;
+// The share by which an extreme of a ratio may still move where the search for it ends.
+constexpr double EXTREME_REACHED = 1e-14;
+// Off-diagonal over diagonal sum of squares at which a small symmetric matrix is diagonal.
+constexpr double DIAGONAL = 1e-33;
+// An eigenvalue (or a gap, or a loss) of moments below CLEAR_SHARE of the largest is not right to 1e-9, and
+// above ROUNDED_SHARE not nothing: the kernel leaves the problem to solve_carefully.
+constexpr double CLEAR_SHARE = 1e-6;
+constexpr double ROUNDED_SHARE = 1e-13;
 // Entries of an eigenvector whose sizes differ by a smaller share are as large.
 constexpr double SIGN_TIE = 1e-9;
 // Variance over second moment of a column in training at which it stands still.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/aligned.h"
+#include "core/careful.h"
 #include "core/pool.h"
 #include "core/stages.h"
 #include "kernels/kernels.h"
@@ -23,6 +24,8 @@ void solve_population(const Kernels& kernels, const PopulationBatch& request, Jo
   // A task is a run of lane groups, long enough that handing it out costs nothing beside it.
   const std::size_t groups = (batch.count + lanes - 1) / lanes, per_task = 16;
   std::vector<AlignedDoubles> scratch(job.threads);
+  std::vector<std::uint8_t> careful(batch.count);
+  batch.careful = careful.data();
   const std::size_t tasks = (groups + per_task - 1) / per_task;
   job.expect(tasks);
   parallel_for(job, tasks, [&](std::size_t task, std::size_t worker) {
@@ -30,7 +33,10 @@ void solve_population(const Kernels& kernels, const PopulationBatch& request, Jo
     const std::size_t end = std::min(groups, (task + 1) * per_task);
     for (std::size_t group = task * per_task; group < end; ++group) {
       const std::size_t first = group * lanes;
-      kernels.population(batch, first, std::min(lanes, batch.count - first), scratch[worker].get());
+      const std::size_t last = std::min(batch.count, first + lanes);
+      kernels.population(batch, first, last - first, scratch[worker].get());
+      for (std::size_t problem = first; problem < last; ++problem)
+        if (careful[problem]) solve_carefully(batch, problem);
     }
   });
 }

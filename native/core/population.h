@@ -21,6 +21,7 @@ enum Parameter {
   STATE_FEEDBACK,
   EXOGENOUS_FEEDBACK,
   ACTION_EXOGENOUS_CORRELATION,
+  EXOGENOUS_INITIAL_SCALE,
   COMPLEMENT_DIM,
   PARAMETER_COUNT
 };
@@ -34,6 +35,9 @@ enum PopulationMetric {
   RAW_ACTION_ERROR,
   RAW_EXOGENOUS_NEXT_ERROR,
   RAW_OBSERVATION_ERROR,
+  INNOVATION_LEAKAGE,
+  LATENT_SHARE_EXOGENOUS,
+  LATENT_SHARE_ACTION,
   POPULATION_METRIC_COUNT
 };
 
@@ -46,6 +50,7 @@ struct PopulationBatch {
   Objective objective;
   const double* parameters;          // (PARAMETER_COUNT, count)
   const double* coefficients;        // (columns, count)
+  std::size_t coefficient_count;     // columns
   const std::int32_t* matrix_index;  // (count), into the stacks below
   const double* mixing;              // (m, q, ds + dx)
   const double* action_effect;       // (m, ds, da)
@@ -58,13 +63,18 @@ struct PopulationBatch {
   double* loss;                // (count, K)
   double* spectrum;            // (count, max latent)
   std::int32_t* rank;          // (count)
+  double* next;                // (count, K)
+  std::uint8_t* unique;        // (count, K)
   double* metrics;             // (POPULATION_METRIC_COUNT, count, K)
+  double* favourable;          // likewise, where not unique
   double* encoder_c;           // (count, max latent, q), null unless encoder
   double* encoder_d;           // (count, max latent, q)
   std::uint8_t* complement;    // (count, max latent)
   double* complement_encoder;  // (count, 2)
   std::uint8_t* status;        // (count)
 
+  // (count): 1 where the kernel leaves the problem to solve_carefully, set by it.
+  std::uint8_t* careful = nullptr;
   // What no problem of the batch has need not be computed: set by solve_population.
   bool sensor_noise = true, process_noise = true, feedback = true;
 

@@ -75,6 +75,7 @@ class Sampler {
     double* a = b_.action + begin * da;
     normals(SOURCE_S, begin, rows, ds, s);
     normals(SOURCE_X, begin, rows, dx, x);
+    start(x, rows * dx);
     const double* u = source(SOURCE_U, begin, rows, da, scratch.u);
 
     const double policy = parameter(POLICY_NOISE);
@@ -97,7 +98,8 @@ class Sampler {
     observe(begin, rows, s, x, SOURCE_NOISE, b_.observation, scratch);
     observe(begin, rows, s_next, x_next, SOURCE_NOISE_NEXT, b_.observation_next, scratch);
     if (!b_.pair) return;
-    const double* x2 = source(SOURCE_X2, begin, rows, dx, scratch.x2);
+    double* x2 = source(SOURCE_X2, begin, rows, dx, scratch.x2);
+    start(x2, rows * dx);
     scratch.x2_next.resize(rows * dx);
     advance(scratch.x2_next.data(), rows * dx, x2, source(SOURCE_WX2, begin, rows, dx, scratch.w));
     observe(begin, rows, s, x2, SOURCE_PAIR_NOISE, b_.pair_observation, scratch);
@@ -118,6 +120,12 @@ class Sampler {
     out.resize(rows * width);
     normals(stream, begin, rows, width, out.data());
     return out.data();
+  }
+
+  // x before the transition: draws of variance 1 at their scale.
+  void start(double* x, std::size_t count) const {
+    const double scale = parameter(EXOGENOUS_INITIAL_SCALE);
+    for (std::size_t i = 0; i < count && scale != 1; ++i) x[i] *= scale;
   }
 
   void feed_back(double* a, std::size_t rows, const double* state, std::size_t width, const double* gain,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/conventions.h"
 #include "core/population.h"
 #include "kernels/scratch.h"
 #include "kernels/target.h"

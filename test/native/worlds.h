@@ -59,9 +59,9 @@ struct Worlds {
   static constexpr std::size_t ds = 5, dx = 4, da = 3, q = ds + dx;
   std::size_t count;
   std::vector<std::int32_t> latents, matrix_index, rank;
-  Numbers parameters, coefficients, mixing, effect, gain_s, gain_x, loss, spectrum, metrics, c, d,
-      complement_encoder;
-  std::vector<std::uint8_t> complement, status;
+  Numbers parameters, coefficients, mixing, effect, gain_s, gain_x, loss, spectrum, next, metrics, favourable,
+      c, d, complement_encoder;
+  std::vector<std::uint8_t> unique, complement, status, careful;
   PopulationBatch batch{};
 
   Worlds(std::size_t n, const Objective& objective, std::vector<std::int32_t> dims, bool noise,
@@ -81,6 +81,7 @@ struct Worlds {
     set(ACTION_SCALE, 0.4, 1.6);
     set(EXOGENOUS_SCALE, 0.2, 3);
     set(POLICY_NOISE, 0.3, 1.2);
+    set(EXOGENOUS_INITIAL_SCALE, 1, 1);
     if (noise) {
       set(SENSOR_NOISE, 0.01, 0.2);
       set(PROCESS_NOISE, 0.1, 0.3);
@@ -95,11 +96,15 @@ struct Worlds {
     loss.assign(n * many, NAN);
     spectrum.assign(n * k, NAN);
     metrics.assign(POPULATION_METRIC_COUNT * n * many, NAN);
+    favourable.assign(POPULATION_METRIC_COUNT * n * many, 0);
+    next.assign(n * many, NAN);
+    unique.assign(n * many, 255);
     c.assign(n * k * q, 0);
     d.assign(n * k * q, 0);
     complement.assign(n * k, 0);
     complement_encoder.assign(2 * n, 0);
     status.assign(n, 255);
+    careful.assign(n, 255);
     batch = {n,
              q,
              ds,
@@ -111,6 +116,7 @@ struct Worlds {
              objective,
              parameters.data(),
              coefficients.data(),
+             1,
              matrix_index.data(),
              mixing.data(),
              effect.data(),
@@ -122,12 +128,16 @@ struct Worlds {
              loss.data(),
              spectrum.data(),
              rank.data(),
+             next.data(),
+             unique.data(),
              metrics.data(),
+             favourable.data(),
              c.data(),
              d.data(),
              complement.data(),
              complement_encoder.data(),
-             status.data()};
+             status.data(),
+             careful.data()};
   }
   double metric(PopulationMetric which, std::size_t i, std::size_t m = 0) const {
     return metrics[(which * count + i) * latents.size() + m];

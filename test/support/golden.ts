@@ -28,7 +28,9 @@ type WorldMatrix =
   | 'exogenousFeedback';
 
 export interface GoldenCase {
-  readonly world: Readonly<Record<WorldNumber, number>> & {
+  readonly world: Readonly<
+    Record<Exclude<WorldNumber, 'exogenousInitialScale'>, number> & { exogenousInitialScale?: number }
+  > & {
     readonly matrices: Readonly<Record<WorldMatrix, Rows>>;
   };
   readonly objective: {
@@ -66,6 +68,7 @@ const DEFAULTS: Partial<Record<WorldNumber, number>> = {
   stateFeedback: 0,
   exogenousFeedback: 0,
   actionExogenousCorrelation: 0,
+  exogenousInitialScale: 1,
 };
 
 const transpose = (a: Rows): Rows => (a[0] ?? []).map((_, j) => a.map((row) => row[j]));

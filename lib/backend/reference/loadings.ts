@@ -31,6 +31,8 @@ export interface World extends Variables {
   readonly exogenousNext: Matrix;
   /** Ex, (basis, exogenousDim) */
   readonly exogenousMixing: Matrix;
+  /** First source of x. */
+  readonly exogenous: number;
 }
 
 /** What sensor noise adds to, in the order of its sources. */
@@ -93,7 +95,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   });
   const m = request.matrixIndex[problem];
   const mixing = slice(request.mixing, m, q, ds + dx);
-  const pair = mentionsPair(request.objective);
+  const [pair, initial] = [mentionsPair(request.objective), parameter.exogenousInitialScale];
 
   const sources = new Sources();
   const s = sources.take(ds);
@@ -111,7 +113,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   const action = matrix(da, p);
   setDiagonal(action, u, parameter.policyNoise);
   place(action, s, parameter.stateFeedback, slice(request.stateFeedback, m, da, ds));
-  place(action, x, parameter.exogenousFeedback, slice(request.exogenousFeedback, m, da, dx));
+  place(action, x, initial * parameter.exogenousFeedback, slice(request.exogenousFeedback, m, da, dx));
 
   const endogenousNext = multiply(slice(request.actionEffect, m, ds, da), action);
   for (let i = 0; i < endogenousNext.data.length; i++) endogenousNext.data[i] *= parameter.actionScale;
@@ -123,7 +125,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   const share = parameter.actionExogenousCorrelation;
   for (let i = 0; i < dx; i++) {
     const shared = i < da ? share : 0;
-    exogenousNext.data[i * p + x + i] = parameter.exogenousDecay;
+    exogenousNext.data[i * p + x + i] = initial * parameter.exogenousDecay;
     if (i < da) exogenousNext.data[i * p + u + i] += parameter.exogenousScale * shared;
     exogenousNext.data[i * p + wx + i] = parameter.exogenousScale * Math.sqrt(1 - shared * shared);
   }
@@ -132,7 +134,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
   const ex = columns(mixing, ds, ds + dx);
   const observation = matrix(q, p);
   place(observation, s, 1, es);
-  place(observation, x, 1, ex);
+  place(observation, x, initial, ex);
   const fromEndogenous = multiply(es, endogenousNext);
   const observationNext = copy(fromEndogenous);
   addProduct(ex, exogenousNext, 1, observationNext);
@@ -141,9 +143,9 @@ export function worldOf(request: PopulationRequest, problem: number): World {
     // The pair's exogenous step is a redraw: independent of the action.
     const pairObservation = matrix(q, p);
     place(pairObservation, s, 1, es);
-    place(pairObservation, x2, 1, ex);
+    place(pairObservation, x2, initial, ex);
     const pairObservationNext = fromEndogenous;
-    place(pairObservationNext, x2, parameter.exogenousDecay, ex);
+    place(pairObservationNext, x2, initial * parameter.exogenousDecay, ex);
     place(pairObservationNext, w2, parameter.exogenousScale, ex);
     Object.assign(loadings, { pairObservation, pairObservationNext });
   }
@@ -161,6 +163,7 @@ export function worldOf(request: PopulationRequest, problem: number): World {
     parameter,
     exogenousNext,
     exogenousMixing: ex,
+    exogenous: x,
   };
 }
 

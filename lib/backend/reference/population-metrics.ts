@@ -1,147 +1,247 @@
-import { EXACT_RELATION, VOID_LOADINGS } from '../../base/conventions.js';
-import { gram, multiply } from '../../linalg/dense.js';
-import { eigen } from '../../linalg/eigen.js';
-import { addScaled, firstRows, type Matrix, sumOfSquares } from '../../linalg/matrix.js';
-import { POPULATION_METRICS } from '../requests.js';
+import { VOID_LOADINGS } from '../../base/conventions.js';
+import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { addScaled, copy, firstRows, type Matrix, matrix } from '../../linalg/matrix.js';
+import { LEAST_FAVOURABLE, POPULATION_METRICS } from '../requests.js';
 import { type Given, given, residual } from './conditioning.js';
 import type { World } from './loadings.js';
 import type { Encoder } from './objective.js';
+import type { Choice } from './order.js';
+import { besideBasis, inner, inOrder, leftAfter, rowOf, singularSquares, unitRows } from './rows.js';
+import { extremeMeans, extremeRatios, extremeSums, type Form, type Range } from './ties.js';
 
 export type PopulationMetric = (typeof POPULATION_METRICS)[number];
 
-/** What the latents hold of the complement: how many of its coordinates, each as z = c n + d n'. */
-export interface ComplementPicks {
-  readonly picked: number;
+/** A latent of the complement: z = c n + d n' on each of its coordinates. */
+export interface ComplementLatent {
   readonly c: number;
   readonly d: number;
 }
 
-/** A variable that metrics ask about: itself, given o, and an orthonormal basis of the latter. */
-interface Target {
-  readonly loadings: Matrix;
-  readonly variance: number;
-  /** Loadings of the target given o. */
-  readonly conditional: Matrix;
-  readonly conditionalVariance: number;
-  readonly isVoid: boolean;
-  /** Turns `conditional` into orthonormal directions. */
-  readonly whiten: Matrix;
+/** Each metric's least and most favourable value, in POPULATION_METRICS' order: the same where the minimiser is unique. */
+export interface Judged {
+  readonly least: number[];
+  readonly most: number[];
 }
 
-/** theory.md section 4 on a population, for every prefix of an encoder's rows. */
+/** Latents given something, each orthonormal to those before it; one that holds nothing more is zero. */
+interface Latents {
+  readonly basis: Matrix;
+  readonly holds: readonly boolean[];
+}
+
+/** A variable that latents are asked about, given what they are given. */
+class Target {
+  /** tr cov of what the first 0, 1, .. latents leave of it. */
+  readonly left: Float64Array;
+  readonly isVoid: boolean;
+
+  constructor(
+    readonly loadings: Matrix,
+    whole: Matrix,
+    readonly latents: Latents,
+  ) {
+    this.left = leftAfter(loadings, latents.basis);
+    this.isVoid = !(this.left[0] > VOID_LOADINGS * squares(whole));
+  }
+
+  /** tr cov(t | z), its extremes over a tie; `each`: what a coordinate of the complement explains of it. */
+  error(choice: Choice, each = 0): Range {
+    const tied = tiedRows(this.latents.basis, choice);
+    const values = singularSquares(multiplyTransposed(tied, this.loadings)).slice(0, tied.rows);
+    while (values.length < tied.rows) values.push(0);
+    const [low, high] = extremeSums([...values, ...copies(choice, each)], choice.chosen);
+    const before = this.left[choice.fixedRows] - choice.fixedPicks * each;
+    return [before - high, before - low];
+  }
+}
+
+function squares(a: Matrix): number {
+  return inner(a.data, a.data);
+}
+
+function tiedRows(a: Matrix, { fixedRows, tiedRows: n }: Choice): Matrix {
+  return matrix(n, a.cols, a.data.subarray(fixedRows * a.cols, (fixedRows + n) * a.cols));
+}
+
+/** One value for each of the complement's coordinates that can be chosen. */
+function copies({ tiedPicks, chosen }: Choice, each: number): number[] {
+  return new Array<number>(Math.min(tiedPicks, chosen)).fill(each);
+}
+
+/** theory.md section 4 on a population. */
 export class PopulationMetrics {
-  private readonly latents: Matrix;
-  private readonly conditionalLatents: Matrix;
+  private readonly whole: Matrix;
+  private readonly seen: Latents;
   private readonly action: Target;
   private readonly exogenousNext: Target;
-  private readonly moved: Float64Array;
+  private readonly raw: Readonly<Record<'action' | 'exogenousNext' | 'observation', Target>>;
+  /** x' given (o, x), and bases of what it and the action given o can explain. */
+  private readonly innovation: Target;
+  private readonly innovationBasis: Matrix;
+  private readonly actionBasis: Matrix;
+  private readonly moved: Matrix;
 
   constructor(
     private readonly world: World,
     givenObservation: Given,
-    private readonly encoder: Encoder,
-    private readonly tolerance: number,
+    encoder: Encoder,
+    private readonly complement: ComplementLatent,
+    tolerance: number,
   ) {
-    this.latents = multiply(encoder.c, world.loadings.observation!);
-    addScaled(this.latents, 1, multiply(encoder.d, world.loadings.observationNext!));
-    this.conditionalLatents = residual(this.latents, givenObservation).loadings;
-    clearVoid(this.conditionalLatents, this.latents);
-    const target = (loadings: Matrix): Target => {
-      const conditional = residual(loadings, givenObservation).loadings;
-      const variance = sumOfSquares(loadings);
-      const conditionalVariance = sumOfSquares(conditional);
-      const isVoid = !(conditionalVariance > VOID_LOADINGS * variance);
+    const { action, observation, observationNext } = world.loadings as Required<World['loadings']>;
+    const { exogenousNext } = world;
+    this.whole = multiply(encoder.c, observation);
+    addScaled(this.whole, 1, multiply(encoder.d, observationNext));
+    // z given o is D (o' given o): the part that o determines is never there to cancel.
+    const latents = (left: Matrix): Latents => {
+      const { basis } = inOrder(unitRows(left, VOID_LOADINGS, this.whole), VOID_LOADINGS);
       return {
-        loadings,
-        variance,
-        conditional,
-        conditionalVariance,
-        isVoid,
-        whiten: given(conditional, tolerance).whiten,
+        basis,
+        holds: Array.from({ length: basis.rows }, (_, i) => rowOf(basis, i).some((v) => v !== 0)),
       };
     };
-    this.action = target(world.loadings.action!);
-    this.exogenousNext = target(world.exogenousNext);
-    this.moved = this.movedByRedraw();
-  }
-
-  /** Every metric of the first `rows` latents in the reduced basis beside those of the complement, in POPULATION_METRICS' order. */
-  of(rows: number, complement: ComplementPicks): number[] {
-    const z = firstRows(this.latents, rows);
-    const zGivenO = given(firstRows(this.conditionalLatents, rows), this.tolerance);
-    const raw = given(z, this.tolerance);
-    const action = metricsGivenO(this.action, zGivenO);
-    const exogenous = metricsGivenO(this.exogenousNext, zGivenO);
-    const metrics: Record<PopulationMetric, number> = {
-      actionError: action.error,
-      futureLeakage: 1 - exogenous.error,
-      actionInformation: action.information,
-      futureInformation: exogenous.information,
-      consistencyError: this.consistencyError(rows, z, complement),
-      rawActionError: unexplained(this.action.loadings, raw) / this.action.variance,
-      rawExogenousNextError: unexplained(this.exogenousNext.loadings, raw) / this.exogenousNext.variance,
-      rawObservationError: this.rawObservationError(raw, complement),
+    const left = (v: Matrix) => residual(v, givenObservation).loadings;
+    const givenO = latents(multiply(encoder.d, left(observationNext)));
+    this.action = new Target(left(action), action, givenO);
+    this.exogenousNext = new Target(left(exogenousNext), exogenousNext, givenO);
+    const nothing = latents(this.whole);
+    this.raw = {
+      action: new Target(action, action, nothing),
+      exogenousNext: new Target(exogenousNext, exogenousNext, nothing),
+      observation: new Target(observation, observation, nothing),
     };
-    return POPULATION_METRICS.map((name) => metrics[name]);
+    // Given x, its own sources are gone from everything; then given what o still tells.
+    const beyond = (v: Matrix) => withoutExogenous(v, world);
+    const givenBoth = given(beyond(observation), tolerance);
+    const leftOfBoth = (v: Matrix) => residual(beyond(v), givenBoth).loadings;
+    this.seen = latents(multiply(encoder.d, leftOfBoth(observationNext)));
+    this.innovation = new Target(leftOfBoth(exogenousNext), exogenousNext, this.seen);
+    this.innovationBasis = basisOf(this.innovation.loadings, exogenousNext);
+    this.actionBasis = basisOf(this.action.loadings, action);
+    this.moved = this.movedByRedraw(encoder);
   }
 
-  /** By how much each latent's square moves when (x, w_x) is redrawn: |(C + rho_x D) Ex|^2 + |exogenousScale D Ex|^2. */
-  private movedByRedraw(): Float64Array {
+  judge(choice: Choice): Judged {
+    const { sensorNoise: eta, complementDim } = this.world.parameter;
+    const { c, d } = this.complement;
+    const share = ({ loadings, isVoid, left }: Target, [low, high]: Range): Range => {
+      const total = isVoid ? Number.NaN : left[0];
+      return loadings.rows === 0 ? [Number.NaN, Number.NaN] : [low / total, high / total];
+    };
+    const flipped = ([low, high]: Range): Range => [1 - high, 1 - low];
+    const { action, observation, exogenousNext } = this.raw;
+    const outside = complementDim * eta * eta;
+    const [rawLow, rawHigh] = observation.error(choice, c === 0 ? 0 : (eta * eta * c * c) / (c * c + d * d));
+    const ranges: Record<PopulationMetric, Range> = {
+      actionError: share(this.action, this.action.error(choice)),
+      futureLeakage: flipped(share(this.exogenousNext, this.exogenousNext.error(choice))),
+      actionInformation: this.information(this.action, this.actionBasis, choice),
+      futureInformation: this.information(
+        this.exogenousNext,
+        basisOf(this.exogenousNext.loadings, this.world.exogenousNext),
+        choice,
+      ),
+      consistencyError: this.consistencyError(choice),
+      rawActionError: share(action, action.error(choice)),
+      rawExogenousNextError: share(exogenousNext, exogenousNext.error(choice)),
+      rawObservationError: [
+        (rawLow + outside) / (observation.left[0] + outside),
+        (rawHigh + outside) / (observation.left[0] + outside),
+      ],
+      innovationLeakage: flipped(share(this.innovation, this.innovation.error(choice))),
+      'latentShare.exogenous': this.latentShare(this.innovationBasis, choice),
+      'latentShare.action': this.latentShare(this.actionBasis, choice),
+    };
+    const end = (name: PopulationMetric, which: 'high' | 'low') => ranges[name][which === 'low' ? 0 : 1];
+    return {
+      least: POPULATION_METRICS.map((name) => end(name, LEAST_FAVOURABLE[name])),
+      most: POPULATION_METRICS.map((name) => end(name, LEAST_FAVOURABLE[name] === 'low' ? 'high' : 'low')),
+    };
+  }
+
+  /** I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it. */
+  private information(target: Target, basis: Matrix, choice: Choice): Range {
+    if (target.isVoid) return [Number.NaN, Number.NaN];
+    const { latents } = target;
+    const nats = (left: number) => (left > VOID_LOADINGS ? -0.5 * Math.log(Math.min(left, 1)) : Infinity);
+    const fixed = besideBasis(firstRows(latents.basis, choice.fixedRows), basis);
+    const own = inOrder(fixed, VOID_LOADINGS);
+    let known = 0;
+    own.left.forEach((left, i) => {
+      if (latents.holds[i]) known += nats(left);
+    });
+    // Of the tied latents what t does not tell, with t and the latents before them given.
+    const tied = besideBasis(besideBasis(tiedRows(latents.basis, choice), basis), own.basis);
+    const held = holding(tied, latents.holds, choice);
+    const values = singularSquares(held).map(nats);
+    while (values.length < tied.rows) values.push(0);
+    const [low, high] = extremeSums([...values, ...copies(choice, 0)], choice.chosen);
+    return [known + low, known + high];
+  }
+
+  private latentShare(basis: Matrix, choice: Choice): Range {
+    const { seen, complement } = this;
+    const { fixedRows, fixedPicks, chosen } = choice;
+    const fixed = multiplyTransposed(firstRows(seen.basis, fixedRows), basis);
+    const inside = seen.holds.slice(0, fixedRows).filter(Boolean).length;
+    const tied = holding(tiedRows(seen.basis, choice), seen.holds, choice);
+    const explained = multiplyTransposed(tied, basis);
+    const values = singularSquares(explained).slice(0, tied.rows);
+    while (values.length < tied.rows) values.push(0);
+    // On the complement's coordinates a latent is sensor noise: new if it looks at o' at all, and explained by nothing.
+    const [isNew, isOld] = complement.d === 0 ? [0, 1] : [1, 0];
+    const outside = copies(choice, 0);
+    const empty = choice.tiedRows - tied.rows + isOld * outside.length;
+    if (isNew) values.push(...outside);
+    return extremeMeans(squares(fixed), inside + isNew * fixedPicks, values, empty, chosen);
+  }
+
+  /** What a redraw of (x, w_x) moves each latent by: (C + rho_x D) Ex x, exogenousScale D Ex w_x. */
+  private movedByRedraw({ c, d }: Encoder): Matrix {
     const { exogenousMixing: ex, parameter } = this.world;
-    const byStep = multiply(this.encoder.d, ex);
-    const byState = multiply(this.encoder.c, ex);
+    const byStep = multiply(d, ex);
+    const byState = multiply(c, ex);
     addScaled(byState, parameter.exogenousDecay, byStep);
-    const moved = new Float64Array(byStep.rows);
-    for (let i = 0; i < moved.length; i++)
+    const moved = matrix(d.rows, 2 * ex.cols);
+    for (let i = 0; i < d.rows; i++)
       for (let j = 0; j < ex.cols; j++) {
-        const state = byState.data[i * ex.cols + j];
-        const step = parameter.exogenousScale * byStep.data[i * ex.cols + j];
-        moved[i] += state * state + step * step;
+        moved.data[i * moved.cols + j] = parameter.exogenousInitialScale * byState.data[i * ex.cols + j];
+        moved.data[i * moved.cols + ex.cols + j] = parameter.exogenousScale * byStep.data[i * ex.cols + j];
       }
     return moved;
   }
 
-  private consistencyError(rows: number, z: Matrix, { picked, c, d }: ComplementPicks): number {
-    let moved = 0;
-    for (let i = 0; i < rows; i++) moved += this.moved[i];
-    const eta = this.world.parameter.sensorNoise;
-    return moved / (sumOfSquares(z) + picked * eta * eta * (c * c + d * d));
-  }
-
-  private rawObservationError(raw: Given, { picked, c, d }: ComplementPicks): number {
-    const { complementDim, sensorNoise: eta } = this.world.parameter;
-    const observation = this.world.loadings.observation!;
-    const explained = c === 0 ? 0 : (eta * eta * c * c) / (c * c + d * d);
-    const variance = sumOfSquares(observation) + complementDim * eta * eta;
-    return (unexplained(observation, raw) + complementDim * eta * eta - picked * explained) / variance;
+  private consistencyError(choice: Choice): Range {
+    const { sensorNoise: eta } = this.world.parameter;
+    const { c, d } = this.complement;
+    const noise = eta * eta * (c * c + d * d);
+    const form = (rows: Matrix, each: number): Form => ({
+      fixed: squares(firstRows(rows, choice.fixedRows)) + choice.fixedPicks * each,
+      tied: gram(tiedRows(rows, choice)),
+      each,
+    });
+    const outside = Math.min(choice.tiedPicks, choice.chosen);
+    return extremeRatios(form(this.moved, 0), form(this.whole, noise), outside, choice.chosen);
   }
 }
 
-/** A latent that o determines leaves rounding, which is not to be taken for a signal. */
-function clearVoid(conditional: Matrix, plain: Matrix): void {
-  for (let i = 0; i < conditional.rows; i++) {
-    const row = conditional.data.subarray(i * conditional.cols, (i + 1) * conditional.cols);
-    const variable = plain.data.subarray(i * plain.cols, (i + 1) * plain.cols);
-    const square = (v: Float64Array) => v.reduce((sum, x) => sum + x * x, 0);
-    if (!(square(row) > VOID_LOADINGS * square(variable))) row.fill(0);
-  }
+/** The tied rows that hold something. */
+function holding(tied: Matrix, holds: readonly boolean[], { fixedRows }: Choice): Matrix {
+  const kept = Array.from({ length: tied.rows }, (_, i) => i).filter((i) => holds[fixedRows + i]);
+  const out = matrix(kept.length, tied.cols);
+  kept.forEach((from, to) => {
+    rowOf(out, to).set(rowOf(tied, from));
+  });
+  return out;
 }
 
-/** tr cov(v | z). */
-function unexplained(v: Matrix, z: Given): number {
-  return sumOfSquares(residual(v, z).loadings);
+/** An orthonormal basis of what a target's coordinates span; one of which nothing is left of `whole` adds nothing. */
+function basisOf(loadings: Matrix, whole: Matrix): Matrix {
+  return inOrder(unitRows(loadings, VOID_LOADINGS, whole), VOID_LOADINGS).basis;
 }
 
-/** tr cov(t | o, z) / tr cov(t | o), and -1/2 sum log(1 - rho^2) from the share that z leaves of each direction of t. */
-function metricsGivenO(target: Target, z: Given): { error: number; information: number } {
-  if (target.isVoid) return { error: Number.NaN, information: Number.NaN };
-  const unexplained = residual(target.conditional, z).loadings;
-  const error = sumOfSquares(unexplained) / target.conditionalVariance;
-  const { values } = eigen(gram(multiply(target.whiten, unexplained)));
-  let information = 0;
-  for (const share of values) {
-    if (!(share >= EXACT_RELATION)) return { error, information: Number.POSITIVE_INFINITY };
-    information -= 0.5 * Math.log(Math.min(share, 1));
-  }
-  return { error, information };
+function withoutExogenous(v: Matrix, { exogenous: begin, exogenousMixing: { cols: dx } }: World): Matrix {
+  const out = copy(v);
+  for (let i = 0; i < v.rows; i++) out.data.fill(0, i * v.cols + begin, i * v.cols + begin + dx);
+  return out;
 }

@@ -1,8 +1,8 @@
-import { EIGENVALUE_TIE, VOID_LOADINGS } from '../../base/conventions.js';
+import { VOID_LOADINGS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
-import { gram, multiply, multiplyTransposed } from '../../linalg/dense.js';
-import { countAbove, type Eigen, eigen, NotConverged } from '../../linalg/eigen.js';
-import { addScaled, firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
+import { multiply } from '../../linalg/dense.js';
+import { NotConverged } from '../../linalg/eigen.js';
+import { firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
 import {
   type Control,
   type ObjectiveRows,
@@ -11,12 +11,14 @@ import {
   populationArrays,
   STATUS,
 } from '../requests.js';
-import { type Given, given, givenOnSides, largestOf, type Residual, residual } from './conditioning.js';
+import { type Given, given, givenOnSides, type Residual, residual } from './conditioning.js';
+import { type Latents, latentsOf, type Problem, withPenalty } from './latents.js';
 import { complementOf, complementRows, compose, type Variables, worldOf } from './loadings.js';
-import { addToEncoder, coefficientsOf, type Encoder, reconstructs, sameStack } from './objective.js';
+import { addToEncoder, coefficientsOf, type Encoder, sameStack } from './objective.js';
+import { isUnique, Order } from './order.js';
 import { Pace } from './pace.js';
-import { PopulationMetrics } from './population-metrics.js';
-import { fixSigns, type Latents, latentsOf, latentsOfItself } from './regression.js';
+import { type ComplementLatent, PopulationMetrics } from './population-metrics.js';
+import { fixSigns } from './regression.js';
 
 /** The problem on one set of coordinates (those of the reduced basis, or one that stands for the complement) given f. */
 interface Part {
@@ -24,11 +26,9 @@ interface Part {
   readonly variables: Variables;
   readonly givenF: Given;
   readonly e: Residual;
+  /** tr cov(y) */
   readonly variance: number;
-  readonly trace: number;
-  readonly sye: Matrix;
-  /** Eigenpairs of S_ee + P. */
-  readonly bottleneck: Eigen;
+  readonly latents: Latents;
 }
 
 interface Side {
@@ -41,31 +41,33 @@ function partsOf(sides: readonly Side[], coefficients: Float64Array, tolerance: 
     sides.map(({ rows, variables }) => compose(rows.f, variables, coefficients)),
     tolerance,
   );
-  const parts = sides.map(({ rows, variables }, i) => {
-    const target = compose(rows.y, variables, coefficients);
-    const y = residual(target, f[i]);
-    const e = sameStack(rows.y, rows.e) ? y : residual(compose(rows.e, variables, coefficients), f[i]);
-    return { rows, variables, givenF: f[i], target, y, e, see: gram(e.loadings) };
-  });
-  parts[0].rows.penalties.forEach(({ weight }, p) => {
+  const targets = sides.map(({ rows, variables }) => compose(rows.y, variables, coefficients));
+  const bottlenecks = sides.map(({ rows, variables }, i) =>
+    residual(compose(rows.e, variables, coefficients), f[i]),
+  );
+  let problems: Problem[] = targets.map((target, i) => ({
+    y: residual(target, f[i]).loadings,
+    e: bottlenecks[i].loadings,
+  }));
+  sides[0].rows.penalties.forEach(({ weight }, p) => {
     const on = givenOnSides(
-      parts.map(({ rows, variables }) => compose(rows.penalties[p].given, variables, coefficients)),
+      sides.map(({ rows, variables }) => compose(rows.penalties[p].given, variables, coefficients)),
       tolerance,
     );
-    parts.forEach(({ rows, variables, see }, i) => {
-      const penalised = residual(compose(rows.penalties[p].of, variables, coefficients), on[i]);
-      addScaled(see, coefficients[weight], gram(penalised.loadings));
+    problems = problems.map((problem, i) => {
+      const { rows, variables } = sides[i];
+      const left = residual(compose(rows.penalties[p].of, variables, coefficients), on[i]);
+      return withPenalty(problem, coefficients[weight], left.loadings);
     });
   });
-  return parts.map(({ rows, variables, givenF, target, y, e, see }) => ({
+  const latents = latentsOf(problems, tolerance);
+  return sides.map(({ rows, variables }, i) => ({
     rows,
     variables,
-    givenF,
-    e,
-    variance: sumOfSquares(target),
-    trace: sumOfSquares(y.loadings),
-    sye: multiplyTransposed(y.loadings, e.loadings),
-    bottleneck: eigen(see),
+    givenF: f[i],
+    e: bottlenecks[i],
+    variance: sumOfSquares(targets[i]),
+    latents: latents[i],
   }));
 }
 
@@ -88,50 +90,6 @@ function encoderOf(
     addToEncoder(encoder, -1, onF, rows.f, widths, coefficients, projection);
   }
   return encoder;
-}
-
-/** What one latent is: a row of the reduced basis, a coordinate of the complement, or nothing. */
-interface Merged {
-  readonly spectrum: Float64Array;
-  /** Reduced rows and complement coordinates among the first i + 1 latents. */
-  readonly reducedUpTo: Int32Array;
-  readonly picksUpTo: Int32Array;
-  readonly rank: number;
-}
-
-/**
- * Both spectra in descending order: the complement's eigenvalue comes as often as it has coordinates, after reduced ones that
- * equal it. Latents whose value is up to `cut` are
- * nothing.
- */
-function merge(
-  reduced: Float64Array,
-  complement: number,
-  multiplicity: number,
-  cut: number,
-  slots: number,
-  tie: number,
-): Merged {
-  const reducedRank = countAbove(reduced, cut);
-  const copies = complement > cut ? multiplicity : 0;
-  const spectrum = new Float64Array(slots);
-  const reducedUpTo = new Int32Array(slots);
-  const picksUpTo = new Int32Array(slots);
-  let rows = 0;
-  let picks = 0;
-  let last = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < slots; i++) {
-    if (rows < reducedRank && (picks === copies || reduced[rows] >= complement - tie))
-      last = Math.min(last, reduced[rows++]);
-    else if (picks < copies) {
-      last = Math.min(last, complement);
-      picks++;
-    } else last = Math.min(last, Math.max(reduced[i - picks] ?? 0, 0));
-    spectrum[i] = last;
-    reducedUpTo[i] = rows;
-    picksUpTo[i] = picks;
-  }
-  return { spectrum, reducedUpTo, picksUpTo, rank: reducedRank + copies };
 }
 
 /** Solves every problem of a batch; one problem after another, so none can disturb its neighbours. */
@@ -171,42 +129,26 @@ function solveOne(
   const sides: Side[] = [{ rows: objective, variables: world }, ...(multiplicity > 0 ? [outside] : [])];
   const [inside, coordinate] = partsOf(sides, coefficients, tolerance) as [Part, Part | undefined];
 
-  const cut =
-    tolerance * Math.max(largestOf(inside.bottleneck), coordinate ? largestOf(coordinate.bottleneck) : 0);
-  const solvePart = (part: Part): Latents =>
-    reconstructs(part.rows)
-      ? latentsOfItself(part.bottleneck, cut)
-      : latentsOf(part.sye, part.bottleneck, cut);
-  const latents = solvePart(inside);
-  const outer = coordinate ? solvePart(coordinate) : null;
-
-  const complementValue = Math.max(outer?.values[0] ?? 0, 0);
+  const { latents } = inside;
+  const complementValue = coordinate?.latents.values[0] ?? 0;
   const largest = Math.max(latents.values[0] ?? 0, complementValue);
   const variance = inside.variance + multiplicity * (coordinate?.variance ?? 0);
   const isEmpty = !(largest > VOID_LOADINGS * variance);
   const rankCut = isEmpty ? Number.POSITIVE_INFINITY : tolerance * largest;
-  if ((outer?.values[1] ?? 0) > rankCut) {
+  if ((coordinate?.latents.values[1] ?? 0) > rankCut) {
     throw new ExolamError(
       'unsupported',
       'solvePopulation: expected an objective with one latent per coordinate of pure sensor noise but this one has more',
     );
   }
-  const merged = merge(
-    latents.values,
-    complementValue,
-    multiplicity,
-    rankCut,
-    slots,
-    EIGENVALUE_TIE * largest,
-  );
+  const order = new Order(latents.values, complementValue, multiplicity, rankCut);
 
-  const rows = slots > 0 ? merged.reducedUpTo[slots - 1] : 0;
-  const weights = firstRows(latents.weights, rows);
+  const weights = firstRows(latents.weights, order.rowsUpTo(order.rank));
   fixSigns(weights);
   const encoder = encoderOf(weights, inside, objective.gauge, coefficients);
   const noise = { c: 0, d: 0 };
-  if (coordinate && outer && slots > 0 && merged.picksUpTo[slots - 1] > 0) {
-    const row = firstRows(outer.weights, 1);
+  if (coordinate && order.picksUpTo(order.rank) > 0) {
+    const row = firstRows(coordinate.latents.weights, 1);
     fixSigns(row);
     const { c, d } = encoderOf(row, coordinate, objective.gauge, coefficients);
     noise.c = c.data[0];
@@ -216,19 +158,45 @@ function solveOne(
   const givenO = sameStack(objective.f, OBSERVATION)
     ? inside.givenF
     : given(world.loadings.observation!, tolerance);
-  const metrics = new PopulationMetrics(world, givenO, encoder, tolerance);
-  const trace = inside.trace + multiplicity * (coordinate?.trace ?? 0);
-  return report(request, problem, slots, answer, { merged, encoder, noise, metrics, trace, isEmpty });
+  const metrics = new PopulationMetrics(world, givenO, encoder, noise, tolerance);
+  return report(request, problem, slots, answer, {
+    order,
+    encoder,
+    noise,
+    metrics,
+    remaining: (k) => remaining(inside, coordinate, multiplicity, order, k),
+    isEmpty,
+  });
+}
+
+/** The loss of k latents: the eigenvalues after them and what none could explain, summed from the least. */
+function remaining(
+  inside: Part,
+  coordinate: Part | undefined,
+  multiplicity: number,
+  order: Order,
+  k: number,
+): number {
+  let sum = inside.latents.unexplained;
+  if (coordinate) {
+    sum += multiplicity * coordinate.latents.unexplained;
+    const [first = 0, ...others] = coordinate.latents.values;
+    sum += (multiplicity - order.picksUpTo(k)) * first;
+    for (const value of others) sum += multiplicity * value;
+  }
+  const { values } = inside.latents;
+  for (let i = values.length - 1; i >= order.rowsUpTo(k); i--) sum += values[i];
+  return sum;
 }
 
 const OBSERVATION = [{ terms: [{ variable: 'observation', coefficient: null }], projected: false }] as const;
 
 interface Found {
-  readonly merged: Merged;
+  readonly order: Order;
   readonly encoder: Encoder;
-  readonly noise: { readonly c: number; readonly d: number };
+  readonly noise: ComplementLatent;
   readonly metrics: PopulationMetrics;
-  readonly trace: number;
+  readonly remaining: (latentDim: number) => number;
   readonly isEmpty: boolean;
 }
 
@@ -241,37 +209,33 @@ function report(
   found: Found,
 ): number {
   const { count, basis, latentDims } = request;
-  const { merged, encoder, noise } = found;
-  answer.rank[problem] = merged.rank;
-  answer.spectrum.set(merged.spectrum, problem * slots);
+  const { order, encoder, noise } = found;
+  answer.rank[problem] = order.rank;
   answer.complementEncoder[2 * problem] = noise.c;
   answer.complementEncoder[2 * problem + 1] = noise.d;
-  let row = 0;
   for (let i = 0; i < slots; i++) {
     const at = problem * slots + i;
-    if (merged.picksUpTo[i] > (i > 0 ? merged.picksUpTo[i - 1] : 0)) answer.complement[at] = 1;
-    if (merged.reducedUpTo[i] === row) continue;
-    if (request.encoder) {
-      answer.encoderC.set(encoder.c.data.subarray(row * basis, (row + 1) * basis), at * basis);
-      answer.encoderD.set(encoder.d.data.subarray(row * basis, (row + 1) * basis), at * basis);
-    }
-    row++;
+    answer.spectrum[at] = order.value(i);
+    if (order.picksUpTo(i + 1) > order.picksUpTo(i)) answer.complement[at] = 1;
+    const row = order.rowsUpTo(i);
+    if (order.rowsUpTo(i + 1) === row || !request.encoder) continue;
+    answer.encoderC.set(encoder.c.data.subarray(row * basis, (row + 1) * basis), at * basis);
+    answer.encoderD.set(encoder.d.data.subarray(row * basis, (row + 1) * basis), at * basis);
   }
   const stride = count * latentDims.length;
   let finite = true;
-  let explained = 0;
-  let slot = 0;
   latentDims.forEach((k, m) => {
-    for (; slot < k; slot++) explained += merged.spectrum[slot];
     const at = problem * latentDims.length + m;
-    const loss = found.trace - explained;
-    answer.loss[at] = loss;
-    finite &&= Number.isFinite(loss);
-    const picked = k > 0 ? merged.picksUpTo[k - 1] : 0;
-    const values = found.metrics.of(k > 0 ? merged.reducedUpTo[k - 1] : 0, { picked, ...noise });
-    values.forEach((value, metric) => {
-      answer.metrics[metric * stride + at] = value;
-    });
+    answer.loss[at] = found.remaining(k);
+    finite &&= Number.isFinite(answer.loss[at]);
+    answer.next[at] = order.value(k);
+    const choice = order.choice(k);
+    answer.unique[at] = isUnique(choice) ? 1 : 0;
+    const { least, most } = found.metrics.judge(choice);
+    for (let metric = 0; metric < least.length; metric++) {
+      answer.metrics[metric * stride + at] = least[metric];
+      if (!isUnique(choice)) answer.favourable[metric * stride + at] = most[metric];
+    }
   });
   if (!finite) return STATUS.nonFinite;
   return found.isEmpty ? STATUS.emptyProblem : STATUS.ok;

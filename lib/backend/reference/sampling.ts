@@ -59,7 +59,8 @@ function transitions<Observation>(
     a.map((v, i) => fa * v + fb * b[i]);
 
   const s = draw(STREAM.s, ds);
-  const x = draw(STREAM.x, dx);
+  const started = (draws: Float64Array) => draws.map((v) => p.exogenousInitialScale * v);
+  const x = started(draw(STREAM.x, dx));
   const u = draw(STREAM.u, da);
   const action = u.map((v) => p.policyNoise * v);
   addProduct(action, s, r.stateFeedback, da, ds, p.stateFeedback);
@@ -86,7 +87,7 @@ function transitions<Observation>(
     return finish(out);
   };
   const none = new Float64Array(0);
-  const x2 = r.pair ? draw(STREAM.x2, dx) : none;
+  const x2 = r.pair ? started(draw(STREAM.x2, dx)) : none;
   const x2Next = r.pair ? combine(x2, p.exogenousDecay, draw(STREAM.wx2, dx), p.exogenousScale) : none;
   return {
     observation: observe(s, x, STREAM.noise),

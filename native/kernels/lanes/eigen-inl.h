@@ -11,9 +11,8 @@
 //   z (n,ld,L): see eigen_stride_lanes
 //   t, p, q (n,L): scratch
 //   rotations not yet applied: see RotationLanes
-constexpr double EIGEN_UNIT = 1.1102230246251565e-16;  // 2^-53
-constexpr double EIGEN_ZERO = 1e-70;  // numbers below this are zero; entries are scaled to about 1
-constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;
+constexpr double EIGEN_UNIT = 1.1102230246251565e-16;   // 2^-53
+constexpr double EIGEN_TINY = EIGEN_ZERO * EIGEN_ZERO;  // entries are scaled to about 1
 constexpr std::size_t EIGEN_DELAY = 8;  // sweeps whose rotations are applied together; a multiple of LANES
 constexpr double MOST_SHRUNK =
     0x1p200;  // beyond it rows go back to length 1 after the next EIGEN_DELAY sweeps

@@ -1,4 +1,4 @@
-// What the caller gets, one lane at a time: multiplicities of the complement, prefixes, metrics.
+// One lane at a time: the latents in order, the complement's multiplicity, and the answer's arrays.
 #pragma once
 #include "kernels/population/metrics-inl.h"
 
@@ -8,142 +8,172 @@ struct Solved {
   const Problem& problem;
   const Spectrum& spectrum;
   const Encoder& encoder;
-  const Moments& moments;
-  const Explained& explained;
-  const double* moved;  // (rows), of moved_by_exogenous
+  const MetricSums& sums;
 };
 
-// Latents taken so far from the rows of one lane.
-struct Taken {
-  double eigenvalues, moved, variance;  // sums
-  double picked;                        // picks of the complement
-  double still;                         // picks left of the complement's row at hand
-  std::size_t row, filled;
-};
+// The latents of one lane in descending order, a coordinate of the complement after the other.
+struct Walk {
+  const Spectrum& spectrum;
+  std::size_t lane, ne;
+  double multiplicity;
+  std::size_t row = 0;  // rows taken
+  double picked = 0;    // coordinates of the complement taken
+  double still = 0;     // of them left of the row at hand
 
-static void write_rank(const Solved& a, std::size_t l, double multiplicity) {
-  const double *kept = a.spectrum.kept + l, *complement = a.spectrum.complement + l;
-  double rank = 0;
-  for (std::size_t i = 0; i < a.problem.e.rows; ++i) {
-    if (kept[i * LANES] != 0) rank += 1;
-    if (complement[i * LANES] != 0) rank += multiplicity;
+  double lambda(std::size_t i) const { return spectrum.lambda[i * LANES + lane]; }
+  bool kept(std::size_t i) const { return spectrum.kept[i * LANES + lane] != 0; }
+  bool complement(std::size_t i) const { return spectrum.complement[i * LANES + lane] != 0; }
+  double times(std::size_t i) const { return complement(i) ? multiplicity : 1; }
+  // Beyond the rank: rounding.
+  double value_of(std::size_t i) const { return kept(i) || complement(i) ? lambda(i) : 0; }
+  double next() const { return still > 0 ? value_of(row - 1) : row < ne ? value_of(row) : 0; }
+  bool next_is_complement() const { return still > 0 || (row < ne && complement(row)); }
+  void take() {
+    if (still == 0 && row < ne) {
+      if (complement(row)) still = multiplicity;
+      ++row;
+    }
+    if (still > 0) {
+      still -= 1;
+      picked += 1;
+    }
   }
-  a.group.batch.rank[a.group.first + l] = static_cast<std::int32_t>(rank);
-}
+  // Rows taken of those that the encoder and the sums over latents have.
+  std::size_t latents() const { return row < spectrum.rows ? row : spectrum.rows; }
+  // The eigenvalues that are left and `rest`, what no latent explains, smallest first.
+  double tail(double rest) const {
+    double sum = rest + still * (still > 0 ? lambda(row - 1) : 0);
+    for (std::size_t i = ne; i-- > row;) {
+      const double value = lambda(i);
+      sum += value > 0 ? times(i) * value : 0;
+    }
+    return sum;
+  }
+};
 
 // The encoder of a latent; its sign makes the largest of its weights on e positive.
-static void write_encoder(const Solved& a, std::size_t l, std::size_t row, std::size_t latent) {
+static void write_encoder(const Solved& a, std::size_t l, std::size_t row, std::size_t slot) {
   const PopulationBatch& batch = a.group.batch;
-  const WorldShape& s = a.world.shape;
-  const std::size_t ne = a.problem.e.rows, q = s.q;
+  const std::size_t ne = a.problem.e.rows, q = a.world.shape.q, qe = a.world.shape.qe;
   const double* g = a.spectrum.g + row * ne * LANES + l;
   double largest = 0, sign = 1;
   for (std::size_t j = 0; j < ne; ++j) {
     const double v = g[j * LANES];
-    if (__builtin_fabs(v) > largest * (1 + 1e-9)) {
+    if (__builtin_fabs(v) > largest * (1 + SIGN_TIE)) {
       largest = __builtin_fabs(v);
       sign = v < 0 ? -1 : 1;
     }
   }
-  const std::size_t from = row * s.qe * LANES + l;
-  const std::size_t to = ((a.group.first + l) * batch.max_latent() + latent) * q;
+  const std::size_t from = row * qe * LANES + l;
   const double *c = a.encoder.c + from, *d = a.encoder.d + from;
-  double *out_c = batch.encoder_c + to, *out_d = batch.encoder_d + to;
+  double *out_c = batch.encoder_c + slot * q, *out_d = batch.encoder_d + slot * q;
   for (std::size_t j = 0; j < q; ++j) {
     out_c[j] = sign * c[j * LANES];
     out_d[j] = sign * d[j * LANES];
   }
 }
 
-// Takes latents until there are k: the spectrum with the complement's multiplicity, and which row each of its
-// entries comes from.
-static void take_latents(const Solved& a, std::size_t l, double multiplicity, std::size_t k, Taken& t) {
+static void write_metrics(const Solved& a, const Walk& walk, std::size_t m) {
   const PopulationBatch& batch = a.group.batch;
-  const std::size_t problem = a.group.first + l, rows = a.spectrum.rows;
-  double* spectrum = batch.spectrum + problem * batch.max_latent();
-  std::uint8_t* picks = batch.complement + problem * batch.max_latent();
-  const auto fill = [&](double value, bool complement) {
-    spectrum[t.filled] = value;
-    picks[t.filled] = complement;
-    t.eigenvalues += value;
-    return t.filled++;
-  };
-  while (t.filled < k) {
-    if (t.still > 0) {
-      fill(a.spectrum.lambda[(t.row - 1) * LANES + l], true);
-      t.picked += 1;
-      t.still -= 1;
-      continue;
-    }
-    if (t.row >= rows) {
-      fill(0, false);
-      continue;
-    }
-    const std::size_t i = t.row++;
-    if (a.spectrum.complement[i * LANES + l] != 0) {
-      t.still = multiplicity;
-      continue;
-    }
-    const bool kept = a.spectrum.kept[i * LANES + l] != 0;
-    const std::size_t latent = fill(kept ? a.spectrum.lambda[i * LANES + l] : 0, false);  // else rounding
-    if (!kept) continue;
-    t.variance += a.moments.raw.zz[(i * rows + i) * LANES + l];
-    t.moved += a.moved[i * LANES + l];
-    if (batch.encoder) write_encoder(a, l, i, latent);
-  }
-}
-
-static void write_metrics(const Solved& a, std::size_t l, double multiplicity, std::size_t m,
-                          const Taken& t) {
-  const PopulationBatch& batch = a.group.batch;
-  const Moments& moments = a.moments;
-  const std::size_t stride = batch.count * batch.latent_count;
-  const std::size_t out = (a.group.first + l) * batch.latent_count + m;
-  const double eta = a.world.sensor[l];
+  const MetricSums& s = a.sums;
+  const WorldShape& shape = a.world.shape;
+  const std::size_t l = walk.lane, problem = a.group.first + l, row = walk.latents();
+  const double eta = a.world.sensor[l], picked = walk.picked;
   const double cc = a.encoder.complement_c[l], cd = a.encoder.complement_d[l];
-  const double complement_variance = eta * eta * (cc * cc + cd * cd);
-  const double complement_seen = cc == 0 ? 0 : eta * eta * cc * cc / (cc * cc + cd * cd);
-  const double o_total =
-      a.spectrum.observation_total[l] + eta * eta * (static_cast<double>(a.world.shape.q) + multiplicity);
-  const double action_left = moments.action_left[l], action_total = moments.action_total[l];
-  const double exogenous_left = moments.exogenous_left[l], exogenous_total = moments.exogenous_total[l];
-  const bool action_void = !(action_left > VOID_VARIANCE * action_total);
-  const bool exogenous_void = !(exogenous_left > VOID_VARIANCE * exogenous_total);
-  const double nan = __builtin_nan("");
+  const std::size_t stride = batch.count * batch.latent_count, out = problem * batch.latent_count + m;
   double* metrics = batch.metrics + out;
   const auto metric = [&](PopulationMetric which, double value) {
     metrics[static_cast<std::size_t>(which) * stride] = value;
   };
-  const auto of = [&](const double* values) { return values[m * LANES + l]; };
+  const auto sum = [&](const double* sums) { return sums[row * LANES + l]; };
   // Shares of a variance leave [0, 1] by rounding alone.
   const auto share = [](double v) { return v < 0 ? 0 : v > 1 ? 1 : v; };
-  const Explained& x = a.explained;
-  metric(ACTION_ERROR, action_void ? nan : share(1 - of(x.by_action) / action_left));
-  metric(FUTURE_LEAKAGE, exogenous_void ? nan : share(of(x.by_exogenous) / exogenous_left));
-  metric(ACTION_INFORMATION, action_void ? nan : of(x.action_information));
-  metric(FUTURE_INFORMATION, exogenous_void ? nan : of(x.future_information));
-  metric(CONSISTENCY_ERROR, t.moved / (t.variance + t.picked * complement_variance));
-  metric(RAW_ACTION_ERROR, share(1 - of(x.raw_by_action) / action_total));
-  metric(RAW_EXOGENOUS_NEXT_ERROR, share(1 - of(x.raw_by_exogenous) / exogenous_total));
-  metric(RAW_OBSERVATION_ERROR, share(1 - (of(x.raw_by_observation) + t.picked * complement_seen) / o_total));
+  const double nan = __builtin_nan("");
+  const double action_left = s.action_left[l], action_total = s.action_total[l];
+  const double exogenous_left = s.exogenous_left[l], exogenous_total = s.exogenous_total[l];
+  const bool action_void = !(action_left > VOID_LOADINGS * action_total);
+  const bool exogenous_void = !(exogenous_left > VOID_LOADINGS * exogenous_total);
+  metric(ACTION_ERROR, action_void ? nan : share(1 - sum(s.action) / action_left));
+  metric(FUTURE_LEAKAGE, exogenous_void ? nan : share(sum(s.exogenous) / exogenous_left));
+  metric(ACTION_INFORMATION, action_void ? nan : sum(s.action_information));
+  metric(FUTURE_INFORMATION, exogenous_void ? nan : sum(s.exogenous_information));
+  metric(CONSISTENCY_ERROR, sum(s.moved) / (sum(s.variance) + picked * eta * eta * (cc * cc + cd * cd)));
+  metric(RAW_ACTION_ERROR, share(1 - sum(s.raw_action) / action_total));
+  metric(RAW_EXOGENOUS_NEXT_ERROR, share(1 - sum(s.raw_exogenous) / exogenous_total));
+  const double observation =
+      a.spectrum.observation_total[l] + eta * eta * (static_cast<double>(shape.q) + walk.multiplicity);
+  const double seen = cc == 0 ? 0 : eta * eta * cc * cc / (cc * cc + cd * cd);
+  metric(RAW_OBSERVATION_ERROR, share(1 - (sum(s.raw_observation) + picked * seen) / observation));
+  const double dx = static_cast<double>(shape.dx);
+  const double scale = batch.parameters[EXOGENOUS_SCALE * batch.count + problem];
+  const bool still = !(dx * scale * scale > VOID_LOADINGS * exogenous_total);
+  metric(INNOVATION_LEAKAGE, still ? nan : share(sum(s.innovation) / dx));
+  const double holds = sum(s.holds) + (cd != 0 ? picked : 0);
+  metric(LATENT_SHARE_EXOGENOUS, still ? (holds > 0 ? 0 : nan) : share(sum(s.innovation) / holds));
+  metric(LATENT_SHARE_ACTION, share(sum(s.action_share) / holds));
 }
 
-static void write_lane(const Solved& a, std::size_t l) {
+// Takes latents until there are k: the spectrum, which of it is the complement's, and encoders. Returns the
+// last eigenvalue.
+static double take_latents(const Solved& a, Walk& walk, std::size_t k, std::size_t& filled) {
+  const PopulationBatch& batch = a.group.batch;
+  const std::size_t first = (a.group.first + walk.lane) * batch.max_latent();
+  double* spectrum = batch.spectrum + first;
+  std::uint8_t* picks = batch.complement + first;
+  double value = filled > 0 ? spectrum[filled - 1] : 0;
+  for (; filled < k; ++filled) {
+    value = spectrum[filled] = walk.next();
+    picks[filled] = walk.next_is_complement();
+    const std::size_t row = walk.row;
+    walk.take();
+    if (batch.encoder && row < a.spectrum.rows && row < walk.row && walk.kept(row))
+      write_encoder(a, walk.lane, row, first + filled);
+  }
+  return value;
+}
+
+static void write_rank(const Solved& a, const Walk& walk) {
+  double rank = 0;
+  for (std::size_t i = 0; i < walk.ne; ++i) {
+    if (walk.kept(i)) rank += 1;
+    if (walk.complement(i)) rank += walk.multiplicity;
+  }
+  a.group.batch.rank[a.group.first + walk.lane] = static_cast<std::int32_t>(rank);
+}
+
+static void write_answer(const Solved& a, std::size_t l) {
   const PopulationBatch& batch = a.group.batch;
   const std::size_t problem = a.group.first + l;
   const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + problem];
-  const double loss_before = a.problem.trace[l] + multiplicity * a.problem.trace_complement[l];
-  write_rank(a, l, multiplicity);
-  Taken taken{};
+  Walk walk{a.spectrum, l, a.problem.e.rows, multiplicity};
+  write_rank(a, walk);
+  double explained = 0;
+  for (std::size_t i = 0; i < walk.ne; ++i)
+    explained += walk.times(i) * (walk.lambda(i) > 0 ? walk.lambda(i) : 0);
+  const bool noise = a.world.shape.noise, empty = a.spectrum.empty[l] != 0;
+  const double trace = a.problem.trace[l] + multiplicity * a.problem.trace_complement[l];
+  const double rest = a.problem.reconstructs || trace < explained ? 0 : trace - explained;
+  const double gap = CLEAR_SHARE * walk.lambda(0);
+  const mask doubtful = a.problem.given.uncertain | a.spectrum.careful | a.sums.careful;
+  bool careful = doubtful[l] != 0, finite = true;
+  std::size_t filled = 0;
   for (std::size_t m = 0; m < batch.latent_count; ++m) {
-    take_latents(a, l, multiplicity, static_cast<std::size_t>(batch.latents[m]), taken);
-    const double loss = loss_before - taken.eigenvalues;
-    batch.loss[problem * batch.latent_count + m] = loss;
-    batch.status[problem] = !(loss - loss == 0) ? NON_FINITE : a.spectrum.empty[l] ? EMPTY_PROBLEM : OK;
-    write_metrics(a, l, multiplicity, m, taken);
+    const double value = take_latents(a, walk, static_cast<std::size_t>(batch.latents[m]), filled);
+    const std::size_t out = problem * batch.latent_count + m;
+    const double next = walk.next();
+    batch.next[out] = next;
+    batch.unique[out] = 1;
+    const double loss = noise ? walk.tail(rest) : a.spectrum.remaining[walk.latents() * LANES + l];
+    batch.loss[out] = loss;
+    finite &= loss - loss == 0;
+    careful |= value > 0 && !(value - next > gap);
+    careful |= noise && loss < CLEAR_SHARE * trace;
+    write_metrics(a, walk, m);
   }
   if (batch.encoder) {
     batch.complement_encoder[2 * problem] = a.encoder.complement_c[l];
     batch.complement_encoder[2 * problem + 1] = a.encoder.complement_d[l];
   }
+  batch.status[problem] = !finite ? NON_FINITE : empty ? EMPTY_PROBLEM : OK;
+  batch.careful[problem] = careful && finite && !empty;
 }

@@ -4,62 +4,32 @@
 #include "kernels/lanes/eigen-inl.h"
 #include "kernels/population/stacks-inl.h"
 
-// Where every pivot of a Cholesky factor is above this share of the largest diagonal entry, no eigenvalue can
-// be near the pseudo-inverse's cut of 1e-10, and the factor gives the pseudo-inverse. Elsewhere the
-// eigenvalues are looked at.
-constexpr double WELL_CONDITIONED = 1e-5;
+// Where every pivot of a Cholesky factor is above WELL_CONDITIONED, the factor gives the pseudo-inverse.
+// Elsewhere the eigenvalues are looked at.
 
-// Lower Cholesky factor in place of a positive semidefinite matrix, with 1 / l_jj on the diagonal (0 for a
-// row that is zero). Returns the lanes whose pivots are too small for it to be trusted.
-static mask semidefinite_factor(double* a, std::size_t n) {
-  vec largest = splat(0);
-  for (std::size_t i = 0; i < n; ++i) largest = max(at(a, i * n + i), largest);
-  const vec cut = splat(WELL_CONDITIONED) * largest;
-  mask doubtful = (mask)(splat(0) > splat(0));
-  for (std::size_t j = 0; j < n; ++j) {
-    const mask present = (mask)(at(a, j * n + j) > splat(0));
-    vec pivot = at(a, j * n + j);
-    for (std::size_t k = 0; k < j; ++k) pivot = fnma(at(a, j * n + k), at(a, j * n + k), pivot);
-    const mask kept = (mask)(pivot > cut);
-    doubtful |= present & ~kept;
-    const vec root = sqrt(select(kept, pivot, splat(1)));
-    const vec inverse = select(kept, splat(1) / root, splat(0));
-    for (std::size_t i = j + 1; i < n; ++i) {
-      vec v = at(a, i * n + j);
-      for (std::size_t k = 0; k < j; ++k) v = fnma(at(a, i * n + k), at(a, j * n + k), v);
-      put(a, i * n + j, v * inverse);
-    }
-    put(a, j * n + j, inverse);
-  }
-  return doubtful;
+// Neither clearly there nor clearly nothing.
+inline mask uncertain_of(vec value, vec largest) {
+  return (mask)(value < splat(CLEAR_SHARE) * largest) & (mask)(value > splat(ROUNDED_SHARE) * largest);
 }
 
 // a (n,n) = W with W^T W = a^+: eigenvectors as rows over the roots of their eigenvalues, cut at `tolerance`
-// of the largest, in the order of eigen_lanes without sorting.
-static void whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
+// of the largest, in the order of eigen_lanes without sorting. Returns the lanes where an eigenvalue is
+// neither clearly there nor clearly nothing.
+static mask whitening_rows(double* a, std::size_t n, vec tolerance, Arena arena) {
   double* w = arena.take(n, 1);
   eigen_lanes(a, w, n, arena, false);
-  if (arena.counts()) return;
+  if (arena.counts()) return mask{};
   vec largest = splat(0);
   for (std::size_t j = 0; j < n; ++j) largest = max(at(w, j), largest);
   const vec cut = tolerance * largest;
+  mask uncertain = mask{};
   for (std::size_t j = 0; j < n; ++j) {
+    uncertain |= uncertain_of(at(w, j), largest);
     const mask kept = (mask)(at(w, j) > cut);
     const vec scale = select(kept, splat(1) / sqrt(select(kept, at(w, j), splat(1))), splat(0));
     for (std::size_t i = 0; i < n; ++i) put(a, j * n + i, scale * at(a, j * n + i));
   }
-}
-
-// x (n,m) = L^-1 x.
-static void solve_factor(const double* l, double* x, std::size_t n, std::size_t m) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const vec inverse = at(l, i * n + i);
-    for (std::size_t c = 0; c < m; ++c) {
-      vec v = at(x, i * m + c);
-      for (std::size_t k = 0; k < i; ++k) v = fnma(at(l, i * n + k), at(x, k * m + c), v);
-      put(x, i * m + c, v * inverse);
-    }
-  }
+  return uncertain;
 }
 
 // Conditioning on f: the factor of S_ff, and for any rows v the regression Gamma_v = S_vf S_ff^+.
@@ -69,10 +39,11 @@ struct Given {
   double* noise;      // (nf,nf) covariance of the noise of f
   mask doubtful;      // lanes in which the factor is not to be trusted, and
   double* whitening;  // (nf,nf) what to use there; null where no lane is
+  mask uncertain;     // lanes in which neither is to be trusted
 };
 
 static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
-  Given g{&f, nullptr, nullptr, mask{}, nullptr};
+  Given g{&f, nullptr, nullptr, mask{}, nullptr, mask{}};
   if (f.rows == 0) return g;
   g.factor = covariance(w, f, f, arena);
   if (w.shape.noise) {
@@ -94,7 +65,7 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
   g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
   if (!any(g.doubtful)) return g;
   g.whitening = whole;
-  whitening_rows(g.whitening, f.rows, tolerance, arena);
+  g.uncertain = g.doubtful & whitening_rows(g.whitening, f.rows, tolerance, arena);
   return g;
 }
 

@@ -1,234 +1,347 @@
-// What the latents hold of the action, of x' and of o, given the full observation and on their own.
+// theory.md section 4 for every prefix of the latents, on loadings: rows over the sources [s x | u | w_x |
+// w_s] and, where sensors are noisy, the noise of o and of o'.
 #pragma once
 #include "kernels/population/encoder-inl.h"
-#include "kernels/population/probes-inl.h"
+#include "kernels/population/observed-inl.h"
 
-// The next observation, the action and x' given the observation. Points into itself, or into the problem:
-// made in place, never copied.
-struct Observed {
-  Rows o, next, a, x;
-  Given given;  // o
-  Residual r_next, r_a, r_x;
-  bool problem_gives_o;   // the objective's f is o,
-  bool problem_has_next;  // and its e is o'
-  Observed() = default;
-  Observed(const Observed&) = delete;
+struct MetricShape {
+  std::size_t dense, noise, cols;  // columns of sources, of one sensor's noise, of both together
 };
 
-static void observe(Observed& seen, const World& w, const Group& group, const Problem& p, Arena& arena) {
-  const Objective& objective = group.batch.objective;
-  const Stack now = plain(OBSERVATION), next = plain(OBSERVATION_NEXT), acts = plain(ACTION);
-  seen.problem_gives_o = same_stack(objective.f, now);
-  seen.problem_has_next = seen.problem_gives_o && same_stack(objective.e, next);
-  seen.o = seen.problem_gives_o ? p.f : compose(w, now, group, arena);
-  seen.given = seen.problem_gives_o ? p.given : condition_on(w, seen.o, splat(group.batch.tolerance), arena);
-  seen.next = seen.problem_has_next ? p.e : compose(w, next, group, arena);
-  seen.a = compose(w, acts, group, arena);
-  seen.x = exogenous_next_rows(w, arena);
-  seen.r_next = seen.problem_has_next ? p.re : residual(w, seen.given, seen.next, arena);
-  seen.r_a = residual(w, seen.given, seen.a, arena);
-  seen.r_x = residual(w, seen.given, seen.x, arena);
+// What the metrics are made of: the latents z = C o + D o' in the reduced basis, and what is observed.
+struct MetricInput {
+  const World& world;
+  const Encoder& encoder;
+  const Observed& seen;
+  MetricShape shape;
+  vec decay, scale, share, initial;  // of the exogenous state
+};
+
+// Sums over the latents up to each, (rows + 1): what they explain and what they carry.
+struct MetricSums {
+  double *action, *exogenous;                            // explained given o
+  double *raw_action, *raw_exogenous, *raw_observation;  // and given nothing
+  double *action_information, *exogenous_information;    // nats
+  double *innovation, *action_share, *holds;  // given (o, x): squared correlations with x', a; live latents
+  double *moved, *variance;                   // of the consistency error
+  vec action_left, exogenous_left, action_total, exogenous_total;
+  mask careful;  // lanes in which a factor was not to be trusted
+};
+
+static void copy_dense(double* out, const MetricShape& m, const double* dense, std::size_t from_cols,
+                       std::size_t rows) {
+  const std::size_t cols = from_cols < m.dense ? from_cols : m.dense;
+  for (std::size_t i = 0; i < rows; ++i)
+    memcpy(out + i * m.cols * LANES, dense + i * from_cols * LANES, cols * LANES * sizeof(double));
 }
 
-// Covariances of the latents z with each other and with what probes ask for.
-struct LatentMoments {
-  double *zz, *za, *zx;  // (rows,rows), (rows,da), (rows,dx)
-  double* zo;            // (rows,qe), null where z is the innovation: no more than rounding
-};
+// Loadings of v as it is, or of v - E[v | o]; `own`: which sensor's noise v holds itself, 0 of o, 1 of o', or
+// none.
+constexpr int NO_SENSOR = -1;
 
-struct Moments {
-  bool gauged;                        // z has a part in o
-  LatentMoments z;                    // given o
-  LatentMoments raw;                  // nothing given; the same arrays unless gauged
-  double *aa, *xx;                    // (da,da), (dx,dx): the action and x' given o
-  vec action_left, exogenous_left;    // traces of those
-  vec action_total, exogenous_total;  // variances with nothing given
-};
-
-static LatentMoments moments_given_o(const World& w, const Group& group, const Problem& p,
-                                     const Spectrum& spectrum, const Encoder& encoder, const Observed& seen,
-                                     Arena& arena) {
-  const WorldShape& s = w.shape;
-  const std::size_t rows = encoder.rows;
-  const double* s_rr =
-      seen.problem_has_next ? p.s_ee : residual_covariance(w, seen.given, seen.r_next, seen.r_next, arena);
-  const double* s_ra = residual_covariance(w, seen.given, seen.r_next, seen.r_a, arena);
-  const double* s_rx = residual_covariance(w, seen.given, seen.r_next, seen.r_x, arena);
-  const LatentMoments z{arena.take(rows, rows), arena.take(rows, s.da), arena.take(rows, s.dx), nullptr};
-  double* dr = arena.take(rows, s.qe);
-  if (arena.counts()) return z;
-  if (p.reconstructs && seen.problem_has_next && group.batch.objective.innovation && !s.noise) {
-    // Latents that are principal components of the innovation.
-    clear_lanes(z.zz, rows * rows);
-    for (std::size_t i = 0; i < rows; ++i)
-      put(z.zz, i * rows + i, at(spectrum.kept, i) * at(spectrum.lambda, i));
-  } else {
-    gemm_nn_lanes(dr, encoder.d, s_rr, rows, s.qe, s.qe, false);
-    gemm_nt_lanes(z.zz, dr, encoder.d, rows, rows, s.qe, false);
+static double* loadings_of(const World& w, const MetricShape& m, const Rows& v, const Residual* left, int own,
+                           Arena& arena) {
+  double* out = arena.take(v.rows, m.cols);
+  if (arena.counts()) return out;
+  clear_lanes(out, v.rows * m.cols);
+  copy_dense(out, m, left ? left->dense : v.dense, left ? left->cols : v.cols, v.rows);
+  if (m.noise == 0) return out;
+  for (std::size_t i = 0; i < v.rows; ++i) {
+    double* row = out + i * m.cols * LANES;
+    if (own != NO_SENSOR && i < m.noise)
+      put(row, m.dense + static_cast<std::size_t>(own) * m.noise + i, w.sensor);
+    for (std::size_t j = 0; left && left->gamma && j < m.noise; ++j) {
+      const std::size_t column = m.dense + j;
+      put(row, column, fnma(w.sensor, at(left->gamma, j * v.rows + i), at(row, column)));
+    }
   }
-  gemm_nn_lanes(z.za, encoder.d, s_ra, rows, s.da, s.qe, false);
-  gemm_nn_lanes(z.zx, encoder.d, s_rx, rows, s.dx, s.qe, false);
+  return out;
+}
+
+// sums[i + 1] = sums[i] + |row i of a|^2
+static void add_up(double* sums, const double* a, std::size_t rows, std::size_t cols) {
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i)
+    put(sums, i + 1, at(sums, i) + square_of_row(a + i * cols * LANES, cols));
+}
+
+// What the latents q explain of target t (n, cols): sums of squared correlations times variances.
+static void explained(double* sums, const double* q, std::size_t rows, const double* t, std::size_t n,
+                      std::size_t cols, Arena local) {
+  double* along = local.take(rows, n);
+  if (local.counts()) return;
+  gemm_nt_lanes(along, q, t, rows, n, cols, false);
+  add_up(sums, along, rows, n);
+}
+
+// An orthonormal basis of a target, in place.
+static void target_basis(double* t, std::size_t n, std::size_t cols, const double* totals, Arena local) {
+  double *left = local.take(n, 1), *work = local.take(n, 1);
+  if (local.counts()) return;
+  unit_rows(t, n, cols, totals);
+  orthonormal_rows(t, n, cols, left, work);
+}
+
+// I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
+static void information(double* sums, const double* q, std::size_t rows, const double* basis, std::size_t n,
+                        std::size_t cols, Arena local) {
+  double* rest = local.take(rows, cols);
+  double *left = local.take(rows, 1), *work = local.take(rows, 1);
+  beside_basis(rest, q, rows, basis, n, cols, local);
+  if (local.counts()) return;
+  orthonormal_rows(rest, rows, cols, left, work);
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i) {
+    const vec held = square_of_row(q + i * cols * LANES, cols), rest = at(left, i);
+    vec sum = at(sums, i);
+    for (std::size_t lane = 0; lane < LANES; ++lane) {
+      if (held[lane] == 0 || rest[lane] >= 1) continue;
+      sum[lane] = rest[lane] > VOID_LOADINGS ? sum[lane] - 0.5 * __builtin_log(rest[lane]) : __builtin_inf();
+    }
+    put(sums, i + 1, sum);
+  }
+}
+
+static double* squares_each(const double* a, std::size_t rows, std::size_t cols, Arena& arena) {
+  double* out = arena.take(rows, 1);
+  if (arena.counts()) return out;
+  for (std::size_t i = 0; i < rows; ++i) put(out, i, square_of_row(a + i * cols * LANES, cols));
+  return out;
+}
+
+// s less its prediction from o given x, (ds, ds + noise), over s and the noise of o. The information on s is
+// Es^T Es + sensor noise; what noisy sensors leave is noise^2 s - noise Es^T n over it. Null without noise.
+static double* state_left(const MetricInput& in, mask& careful, Arena& arena) {
+  const WorldShape& s = in.world.shape;
+  const Rows& o = in.seen.o;
+  const std::size_t ds = s.ds, qs = o.cols, noise = in.shape.noise, sides = ds + noise;
+  double* left = noise ? arena.take(ds, sides) : nullptr;
+  Arena local = arena;
+  double* factor = local.take(ds, ds);
+  if (local.counts()) return left;
+  gemm_strided_lanes(factor, o.dense, 1, qs, o.dense, qs, 1, ds, ds, s.qe, false);
+  const vec eta = in.world.sensor, square = eta * eta;
+  for (std::size_t i = 0; i < ds; ++i) put(factor, i * ds + i, at(factor, i * ds + i) + square);
+  double pivot[LANES];
+  cholesky_lanes(factor, ds, pivot);
+  careful |= ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
+  if (!left) return left;
+  clear_lanes(left, ds * sides);
+  for (std::size_t i = 0; i < ds; ++i) {
+    put(left, i * sides + i, square);
+    for (std::size_t j = 0; j < noise; ++j) put(left, i * sides + ds + j, -eta * at(o.dense, j * qs + i));
+  }
+  cholesky_solve_lanes(factor, left, ds, sides);
+  return left;
+}
+
+// o' given (o, x), (qe, cols): x and what it moves are gone; of s there is left what noisy sensors leave.
+static double* next_beyond_exogenous(const MetricInput& in, mask& careful, Arena& arena) {
+  const WorldShape& s = in.world.shape;
+  const MetricShape& m = in.shape;
+  const Rows& next = in.seen.next;
+  double* out = arena.take(s.qe, m.cols);
+  Arena local = arena;
+  const double* left = state_left(in, careful, local);
+  if (arena.counts()) return out;
+  clear_lanes(out, s.qe * m.cols);
+  for (std::size_t i = 0; i < s.qe; ++i)
+    for (std::size_t j = s.at_u; j < next.cols && j < m.dense; ++j)
+      put(out, i * m.cols + j, at(next.dense, i * next.cols + j));
+  const std::size_t sides = left ? s.ds + m.noise : 0;
+  for (std::size_t i = 0; i < s.qe; ++i) {
+    double* row = out + i * m.cols * LANES;
+    for (std::size_t j = 0; j < sides; ++j) {
+      vec v = splat(0);
+      for (std::size_t k = 0; k < s.ds; ++k)
+        v = fma(at(next.dense, i * next.cols + k), at(left, k * sides + j), v);
+      put(row, j < s.ds ? j : m.dense + j - s.ds, v);
+    }
+    if (i < m.noise) put(row, m.dense + m.noise + i, in.world.sensor);
+  }
+  return out;
+}
+
+// What a redraw of (x, w_x) moves each latent by: |(C + rho_x D) Ex x|^2 + |exogenousScale D Ex w_x|^2.
+static void moved_by_redraw(const MetricInput& in, double* sums, Arena local) {
+  const World& w = in.world;
+  const std::size_t rows = in.encoder.rows, dx = w.shape.dx, qe = w.shape.qe;
+  double* cx = local.take(rows, dx);
+  double* dxx = local.take(rows, dx);
+  if (local.counts()) return;
+  gemm_nn_lanes(cx, in.encoder.c, w.exogenous_mixing, rows, dx, qe, false);
+  gemm_nn_lanes(dxx, in.encoder.d, w.exogenous_mixing, rows, dx, qe, false);
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i) {
+    vec sum = at(sums, i);
+    for (std::size_t j = 0; j < dx; ++j) {
+      const vec by_state = in.initial * fma(in.decay, at(dxx, i * dx + j), at(cx, i * dx + j));
+      const vec by_step = in.scale * at(dxx, i * dx + j);
+      sum = fma(by_state, by_state, fma(by_step, by_step, sum));
+    }
+    put(sums, i + 1, sum);
+  }
+}
+
+// Squared correlations with x' given (o, x), which is exogenousScale w_x: with w_x itself.
+static void innovation(const MetricInput& in, const double* q, std::size_t cols, double* sums) {
+  const WorldShape& s = in.world.shape;
+  const vec rest = sqrt(splat(1) - in.share * in.share);
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < in.encoder.rows; ++i) {
+    const double* row = q + i * cols * LANES;
+    vec sum = at(sums, i);
+    for (std::size_t j = 0; j < s.dx; ++j) {
+      vec along = at(row, s.at_wx + j);
+      if (j < s.da) along = fma(in.share, at(row, s.at_u + j), rest * along);
+      sum = fma(along, along, sum);
+    }
+    put(sums, i + 1, sum);
+  }
+}
+
+// The latents as rows of loadings, (rows, cols), given o and whole: D times o' given o, so that what o
+// determines is never there to cancel. The same array where z is not gauged.
+struct LatentRows {
+  double *left, *whole;
+  const double* total;  // (rows): variances
+  double* work;         // 2 rows vectors, for latent_basis
+};
+
+// The latents orthonormal in their order, where o, or whatever is given, does not determine them.
+static void latent_basis(double* q, const MetricInput& in, const LatentRows& z) {
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+  unit_rows(q, rows, cols, z.total);
+  orthonormal_rows(q, rows, cols, z.work, z.work + rows * LANES);
+}
+
+static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& arena) {
+  const World& w = in.world;
+  const MetricShape& m = in.shape;
+  const Observed& seen = in.seen;
+  const std::size_t rows = in.encoder.rows, qe = w.shape.qe;
+  LatentRows z{};
+  z.left = z.whole = arena.take(rows, m.cols);
+  if (seen.gauged) z.whole = arena.take(rows, m.cols);
+  z.work = arena.take(2 * rows, 1);
+  // to (rows, cols) = or += weights times v.
+  const auto apply = [&](double* to, const double* weights, const Rows& v, const Residual* left, int own,
+                         bool add) {
+    Arena local = arena;
+    const double* loadings = loadings_of(w, m, v, left, own, local);
+    if (!local.counts()) gemm_nn_lanes(to, weights, loadings, rows, m.cols, qe, add);
+  };
+  apply(z.left, in.encoder.d, seen.next, &seen.next_left, 1, false);
+  if (seen.gauged) {
+    apply(z.whole, in.encoder.c, seen.o, nullptr, 0, false);
+    apply(z.whole, in.encoder.d, seen.next, nullptr, 1, true);
+  }
+  z.total = squares_each(z.whole, rows, m.cols, arena);
+  if (!arena.counts()) {
+    add_up(variance, z.whole, rows, m.cols);
+    latent_basis(z.left, in, z);
+  }
   return z;
 }
 
-// With the part that the gauge adds: z = H o + D r, H = C + D Gamma.
-static LatentMoments moments_raw(const World& w, const Encoder& encoder, const Observed& seen,
-                                 const LatentMoments& z, Arena& arena) {
-  const WorldShape& s = w.shape;
-  const std::size_t rows = encoder.rows;
-  const auto copy = [&](const double* from, std::size_t cols) {
-    double* to = arena.take(rows, cols);
-    if (!arena.counts()) memcpy(to, from, rows * cols * LANES * sizeof(double));
-    return to;
-  };
-  double* h = arena.take(rows, s.qe);
-  const double* s_oo = covariance(w, seen.o, seen.o, arena);
-  const double* s_oa = covariance(w, seen.o, seen.a, arena);
-  const double* s_ox = covariance(w, seen.o, seen.x, arena);
-  const LatentMoments raw{copy(z.zz, rows), copy(z.za, s.da), copy(z.zx, s.dx), arena.take(rows, s.qe)};
-  if (arena.counts()) return raw;
-  gemm_nt_lanes(h, encoder.d, seen.r_next.gamma, rows, s.qe, s.qe, false);
-  for (std::size_t i = 0; i < rows * s.qe; ++i) put(h, i, at(h, i) + at(encoder.c, i));
-  gemm_nn_lanes(raw.zo, h, s_oo, rows, s.qe, s.qe, false);
-  gemm_nt_lanes(raw.zz, raw.zo, h, rows, rows, s.qe, true);
-  gemm_nn_lanes(raw.za, h, s_oa, rows, s.da, s.qe, true);
-  gemm_nn_lanes(raw.zx, h, s_ox, rows, s.dx, s.qe, true);
-  return raw;
-}
-
-// A latent that o determines leaves rounding, which is not to be taken for a signal.
-static void clear_determined(const LatentMoments& z, const LatentMoments& raw, const WorldShape& s,
-                             std::size_t rows) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    const mask left = (mask)(at(z.zz, i * rows + i) > splat(VOID_VARIANCE) * at(raw.zz, i * rows + i));
-    if (all(left)) continue;
-    const auto keep = [&](double* a, std::size_t index) {
-      put(a, index, select(left, at(a, index), splat(0)));
-    };
-    for (std::size_t j = 0; j < rows; ++j) {
-      keep(z.zz, i * rows + j);
-      if (j != i) keep(z.zz, j * rows + i);
-    }
-    for (std::size_t j = 0; j < s.da; ++j) keep(z.za, i * s.da + j);
-    for (std::size_t j = 0; j < s.dx; ++j) keep(z.zx, i * s.dx + j);
-  }
-}
-
-static Moments moments_of(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
-                          const Encoder& encoder, Arena& arena) {
-  const WorldShape& s = w.shape;
-  Observed seen;
-  observe(seen, w, group, p, arena);
-  Moments m{};
-  m.aa = residual_covariance(w, seen.given, seen.r_a, seen.r_a, arena);
-  m.xx = residual_covariance(w, seen.given, seen.r_x, seen.r_x, arena);
-  m.raw = m.z = moments_given_o(w, group, p, spectrum, encoder, seen, arena);
-  // In the innovation gauge of an objective that is given o, z has no part in it.
-  m.gauged = !(group.batch.objective.innovation && seen.problem_gives_o);
-  if (m.gauged) {
-    m.raw = moments_raw(w, encoder, seen, m.z, arena);
-    if (!arena.counts()) clear_determined(m.z, m.raw, s, encoder.rows);
-  }
-  if (arena.counts()) return m;
-  m.action_left = trace_lanes(m.aa, s.da, s.da);
-  m.exogenous_left = trace_lanes(m.xx, s.dx, s.dx);
-  m.action_total = squares_lanes(seen.a.dense, s.da * seen.a.cols);
-  m.exogenous_total = squares_lanes(seen.x.dense, s.dx * seen.x.cols);
-  return m;
-}
-
-// moved (rows): redrawing (x, w_x) moves z by (C + rho_x D) Ex dx + exogenousScale D Ex dw.
-static double* moved_by_exogenous(const World& w, const Group& group, const Encoder& encoder, Arena& arena) {
-  const WorldShape& s = w.shape;
-  const std::size_t rows = encoder.rows;
-  const vec decay = group.parameter(EXOGENOUS_DECAY), scale = group.parameter(EXOGENOUS_SCALE);
-  double* moved = arena.take(rows, 1);
-  Arena local = arena;
-  double* cx = local.take(rows, s.dx);
-  double* dxx = local.take(rows, s.dx);
-  if (arena.counts()) return moved;
-  gemm_nn_lanes(cx, encoder.c, w.exogenous_mixing, rows, s.dx, s.qe, false);
-  gemm_nn_lanes(dxx, encoder.d, w.exogenous_mixing, rows, s.dx, s.qe, false);
-  for (std::size_t i = 0; i < rows; ++i) {
-    vec sum = splat(0);
-    for (std::size_t j = 0; j < s.dx; ++j) {
-      const vec gx = fma(decay, at(dxx, i * s.dx + j), at(cx, i * s.dx + j)),
-                gw = scale * at(dxx, i * s.dx + j);
-      sum = fma(gx, gx, fma(gw, gw, sum));
-    }
-    put(moved, i, sum);
-  }
-  return moved;
-}
-
-// prefix (latents): how many rows each latent dimension takes, lane by lane; the complement's row stands for
-// `multiplicity` latents.
-static double* prefixes(const Group& group, const Spectrum& spectrum, Arena& arena) {
-  const PopulationBatch& batch = group.batch;
-  double* prefix = arena.take(batch.latent_count, 1);
-  if (arena.counts()) return prefix;
-  for (std::size_t l = 0; l < LANES; ++l) {
-    const double multiplicity = batch.parameters[COMPLEMENT_DIM * batch.count + group.problem(l)];
-    std::size_t row = 0;
-    double filled = 0;
-    for (std::size_t m = 0; m < batch.latent_count; ++m) {
-      const double k = static_cast<double>(batch.latents[m]);
-      for (; row < spectrum.rows; ++row) {
-        const double stands_for = spectrum.complement[row * LANES + l] != 0 ? multiplicity : 1;
-        if (filled + stands_for > k) break;
-        filled += stands_for;
-      }
-      prefix[m * LANES + l] = static_cast<double>(row);
-    }
-  }
-  return prefix;
-}
-
-// What each prefix of the latents explains, (latents) each: traces given o and raw, and information in nats.
-struct Explained {
-  double *by_action, *by_exogenous;
-  double *raw_by_action, *raw_by_exogenous, *raw_by_observation;
-  double *action_information, *future_information;
+// The metrics of one target given o, and a basis (v.rows, cols) of what o leaves of it.
+struct TargetSums {
+  double *explained, *information;  // (rows + 1)
+  vec left, total;                  // variances given o and given nothing
+  double* basis;
 };
 
-static Explained explain(const World& w, const Group& group, const Spectrum& spectrum, const Moments& moments,
-                         Arena& arena) {
-  const WorldShape& s = w.shape;
-  const std::size_t rows = spectrum.rows, many = group.batch.latent_count;
-  const vec tolerance = splat(group.batch.tolerance);
-  const bool gauged = moments.gauged;
-  const double* prefix = prefixes(group, spectrum, arena);
-  const Latents z = latents_of(moments.z.zz, rows, tolerance, arena);
-  const Seen z_a = see(z, moments.z.za, s.da, arena), z_x = see(z, moments.z.zx, s.dx, arena);
-  const Latents raw = gauged ? latents_of(moments.raw.zz, rows, tolerance, arena) : z;
-  const Seen raw_a = gauged ? see(raw, moments.raw.za, s.da, arena) : z_a;
-  const Seen raw_x = gauged ? see(raw, moments.raw.zx, s.dx, arena) : z_x;
-  const Seen raw_o = gauged ? see(raw, moments.raw.zo, s.qe, arena) : z_a;
-  const Target action = target_of(moments.aa, s.da, tolerance, arena);
-  const Target future = target_of(moments.xx, s.dx, tolerance, arena);
-  const auto each = [&] { return arena.take(many, 1); };
-  const Explained out{each(), each(), each(), each(), each(), each(), each()};
-  const std::size_t widest = later(s.qe, later(s.da, s.dx));
-  double* gram = arena.take(widest, widest);
-  const bool works = !arena.counts();
-  for (std::size_t m = 0; m < many; ++m) {
-    const vec until = works ? at(prefix, m) : splat(0);
-    const auto trace_of = [&](const Latents& latents, const Seen& target) {
-      explained(latents, target, until, gram, arena);
-      return works ? trace_lanes(gram, target.n, target.n) : splat(0);
-    };
-    const auto note = [&](double* figures, vec figure) {
-      if (works) put(figures, m, figure);
-    };
-    const vec by_action = trace_of(z, z_a);
-    note(out.by_action, by_action);
-    note(out.action_information, information(action, gram, arena));
-    const vec by_exogenous = trace_of(z, z_x);
-    note(out.by_exogenous, by_exogenous);
-    note(out.future_information, information(future, gram, arena));
-    note(out.raw_by_action, gauged ? trace_of(raw, raw_a) : by_action);
-    note(out.raw_by_exogenous, gauged ? trace_of(raw, raw_x) : by_exogenous);
-    note(out.raw_by_observation, gauged ? trace_of(raw, raw_o) : splat(0));
+static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residual& left,
+                              const double* latents, Arena& arena) {
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+  TargetSums out{};
+  out.explained = arena.take(rows + 1, 1);
+  out.information = arena.take(rows + 1, 1);
+  out.basis = loadings_of(in.world, in.shape, v, &left, NO_SENSOR, arena);
+  Arena local = arena;
+  const double* totals = squares_each(v.dense, v.rows, v.cols, local);
+  out.left = out.total = splat(0);
+  if (!local.counts()) {
+    for (std::size_t i = 0; i < v.rows; ++i) out.total += at(totals, i);
+    out.left = squares_of_rows(out.basis, v.rows, cols);
+  }
+  explained(out.explained, latents, rows, out.basis, v.rows, cols, local);
+  target_basis(out.basis, v.rows, cols, totals, local);
+  information(out.information, latents, rows, out.basis, v.rows, cols, local);
+  return out;
+}
+
+// Given (o, x): what z holds of the step alone.
+static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, const double* action,
+                      Arena local) {
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols, da = in.world.shape.da;
+  double* beyond = local.take(rows, cols);
+  const double* next = next_beyond_exogenous(in, out.careful, local);
+  if (!local.counts()) {
+    gemm_nn_lanes(beyond, in.encoder.d, next, rows, cols, in.world.shape.qe, false);
+    latent_basis(beyond, in, z);
+    add_up(out.holds, beyond, rows, cols);
+    innovation(in, beyond, cols, out.innovation);
+  }
+  explained(out.action_share, beyond, rows, action, da, cols, local);
+}
+
+// Given nothing: the whole latents become a basis.
+static void raw_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, Arena local) {
+  const Observed& seen = in.seen;
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+  if (!local.counts()) latent_basis(z.whole, in, z);
+  const auto raw = [&](double* sums, const Rows& v, int own) {
+    Arena inner = local;
+    const double* target = loadings_of(in.world, in.shape, v, nullptr, own, inner);
+    explained(sums, z.whole, rows, target, v.rows, cols, inner);
+  };
+  raw(out.raw_action, seen.a, NO_SENSOR);
+  raw(out.raw_exogenous, seen.x, NO_SENSOR);
+  raw(out.raw_observation, seen.o, 0);
+}
+
+static MetricSums metric_sums(const World& w, const Group& group, const Problem& p, const Encoder& encoder,
+                              Arena& arena) {
+  const std::size_t noise = group.batch.sensor_noise ? w.shape.q : 0, dense = w.shape.at_x2;
+  Observed seen;
+  observe(seen, w, group, p, arena);
+  const MetricInput in{w,
+                       encoder,
+                       seen,
+                       {dense, noise, dense + 2 * noise},
+                       group.parameter(EXOGENOUS_DECAY),
+                       group.parameter(EXOGENOUS_SCALE),
+                       group.parameter(ACTION_EXOGENOUS_CORRELATION),
+                       group.parameter(EXOGENOUS_INITIAL_SCALE)};
+  const auto sums = [&] { return arena.take(encoder.rows + 1, 1); };
+  MetricSums out{};
+  out.careful = seen.given.uncertain;
+  out.moved = sums();
+  out.variance = sums();
+  out.innovation = sums();
+  out.action_share = sums();
+  out.holds = sums();
+  out.raw_observation = sums();
+  moved_by_redraw(in, out.moved, arena);
+  const LatentRows z = latent_rows(in, out.variance, arena);
+  const TargetSums action = target_sums(in, seen.a, seen.a_left, z.left, arena);
+  const TargetSums exogenous = target_sums(in, seen.x, seen.x_left, z.left, arena);
+  out.raw_action = out.action = action.explained;
+  out.raw_exogenous = out.exogenous = exogenous.explained;
+  out.action_information = action.information;
+  out.exogenous_information = exogenous.information;
+  out.action_left = action.left;
+  out.action_total = action.total;
+  out.exogenous_left = exogenous.left;
+  out.exogenous_total = exogenous.total;
+  step_sums(out, in, z, action.basis, arena);
+  if (seen.gauged) {
+    out.raw_action = sums();
+    out.raw_exogenous = sums();
+    raw_sums(out, in, z, arena);
+  } else if (!arena.counts()) {
+    clear_lanes(out.raw_observation, encoder.rows + 1);
   }
   return out;
 }

@@ -10,12 +10,10 @@ static void population_in(const PopulationBatch& batch, std::size_t first, std::
   pose_problem(problem, world, group, arena);
   const Spectrum spectrum = solve_problem(world, group, problem, arena);
   const Encoder encoder = encoder_of(world, group, problem, spectrum, arena);
-  const Moments moments = moments_of(world, group, problem, spectrum, encoder, arena);
-  const Explained explained = explain(world, group, spectrum, moments, arena);
-  const double* moved = moved_by_exogenous(world, group, encoder, arena);
+  const MetricSums sums = metric_sums(world, group, problem, encoder, arena);
   if (arena.counts()) return;
-  const Solved solved{group, world, problem, spectrum, encoder, moments, explained, moved};
-  for (std::size_t l = 0; l < count; ++l) write_lane(solved, l);
+  const Solved solved{group, world, problem, spectrum, encoder, sums};
+  for (std::size_t l = 0; l < count; ++l) write_answer(solved, l);
 }
 
 static std::size_t population_scratch(const PopulationBatch& batch) {

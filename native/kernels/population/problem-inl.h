@@ -49,9 +49,13 @@ static void pose_problem(Problem& p, const World& w, const Group& group, Arena& 
   residual_traces(w, p, arena);
 }
 
-// u (ne,ne) += every penalty's weight times the covariance that it punishes.
-static void add_penalties(double* u, const World& w, const Group& group, std::size_t ne, const Arena& arena) {
+// u (ne,ne) += every penalty's weight times the covariance that it punishes. Without noise, bottleneck
+// (ne, wide) holds e given f as rows of loadings with U its Gram matrix: the penalties' come after those of
+// e, pd columns each. Returns the lanes in which a conditioning is not to be trusted.
+static mask add_penalties(double* u, double* bottleneck, std::size_t wide, const World& w, const Group& group,
+                          std::size_t ne, const Arena& arena) {
   const Objective& objective = group.batch.objective;
+  mask careful = mask{};
   for (std::int32_t i = 0; i < objective.penalty_count; ++i) {
     const Penalty& penalty = objective.penalties[i];
     Arena local = arena;
@@ -62,6 +66,12 @@ static void add_penalties(double* u, const World& w, const Group& group, std::si
     const double* cov = residual_covariance(w, given, r, r, local);
     if (local.counts()) continue;
     const vec weight = group.coefficient(penalty.weight);
+    careful |= given.uncertain;
+    const std::size_t from = w.shape.pd * (static_cast<std::size_t>(i) + 1);
+    for (std::size_t j = 0; bottleneck && j < ne; ++j)
+      for (std::size_t k = 0; k < r.cols; ++k)
+        put(bottleneck, j * wide + from + k, sqrt(weight) * at(r.dense, j * r.cols + k));
     for (std::size_t j = 0; j < ne * ne; ++j) put(u, j, fma(weight, at(cov, j), at(u, j)));
   }
+  return careful;
 }

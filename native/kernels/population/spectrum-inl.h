@@ -1,17 +1,15 @@
 // The eigenproblem of an objective, and which of its rows are latents.
 #pragma once
-#include "kernels/population/problem-inl.h"
-
-constexpr double VOID_VARIANCE =
-    1e-18;  // conditional over total variance below which nothing is left to explain
-constexpr double EXACT_SHARE = 1e-10;  // of the observation's variance: worth a look whether it is nothing
+#include "kernels/population/loss-inl.h"
 
 struct Spectrum {
   double *lambda, *g;  // (ne), (ne,ne): row i of g holds the i-th latent's weights on e
   std::size_t rows;    // of those that can be latents
   double* kept;        // (ne): 1 where the row is a latent of the reduced basis within the rank
   double* complement;  // (ne): 1 where it stands for the latents of the complement
+  double* remaining;   // (rows + 1): the loss of so many rows, where there is no noise
   mask empty;          // lanes in which nothing is left to explain
+  mask careful;        // lanes that a covariance in f64 does not settle: core/careful.cc answers them
   vec observation_total;
 };
 
@@ -29,26 +27,33 @@ static std::size_t complement_last(const WorldShape& s, const Rows& e, std::size
 
 // In whitened coordinates: N = S_ye W^T with W^T W = u^+ for u = S_ee + P, and M = N N^T has the eigenvalues
 // of N^T N. The complement's coordinates are coupled to each other alone. With them last, nothing mixes them
-// with the rest, not even rounding where eigenvalues are equal. u is overwritten.
-static void solve_whitened(const World& w, const Problem& p, vec tolerance, double* u, double* lambda,
-                           double* g, Arena local) {
+// with the rest, not even rounding where eigenvalues are equal. u is overwritten. Returns the lanes in which
+// u is not to be inverted.
+static mask solve_whitened(const World& w, const Problem& p, const Explained& x, vec tolerance, double* u,
+                           double* lambda, double* g, Arena local) {
   const std::size_t ne = p.e.rows, ny = p.y.rows;
   const auto coordinate = [&](std::size_t i) { return complement_last(w.shape, p.e, i); };
   double *whitening = local.take(ne, ne), *target = local.take(ny, ne);
   double *n = local.take(ny, ne), *t = local.take(ne, ne);
+  double* white = x.bottleneck ? local.take(ne, x.wide) : nullptr;
   if (local.counts()) {
-    whitening_rows(whitening, ne, tolerance, local);
-    return eigen_lanes(t, lambda, ne, local, true);
+    eigen_lanes(t, lambda, ne, local, true);
+    return whitening_rows(whitening, ne, tolerance, local);
   }
   for (std::size_t j = 0; j < ne; ++j) {
     const std::size_t from = coordinate(j);
     for (std::size_t i = 0; i < ne; ++i) put(whitening, i * ne + j, at(u, coordinate(i) * ne + from));
     for (std::size_t i = 0; i < ny; ++i) put(target, i * ne + j, at(p.s_ye, i * ne + from));
   }
-  whitening_rows(whitening, ne, tolerance, local);
+  const mask careful = whitening_rows(whitening, ne, tolerance, local);
   gemm_nt_lanes(n, target, whitening, ny, ne, ne, false);
   gemm_tn_lanes(t, n, n, ne, ne, ny, false);
   eigen_lanes(t, lambda, ne, local, true);
+  if (white) {
+    gemm_nn_lanes(white, whitening, x.bottleneck, ne, x.wide, ne, false);
+    gemm_nn_lanes(x.by, t, white, x.rows, x.wide, ne, false);
+    gemm_nt_lanes(x.parts, t, n, x.rows, ny, ne, false);
+  }
   for (std::size_t i = 0; i < ne; ++i) {
     const vec root = sqrt(max(at(lambda, i), splat(0)));
     for (std::size_t j = 0; j < ne; ++j) put(t, i * ne + j, root * at(t, i * ne + j));
@@ -56,6 +61,7 @@ static void solve_whitened(const World& w, const Problem& p, vec tolerance, doub
   gemm_nn_lanes(u, t, whitening, ne, ne, ne, false);
   for (std::size_t j = 0; j < ne; ++j)
     for (std::size_t i = 0; i < ne; ++i) put(g, i * ne + coordinate(j), at(u, i * ne + j));
+  return careful;
 }
 
 // Lanes whose leading eigenvalue is the rounding of nothing: there are no latents. The target's variance is
@@ -68,10 +74,10 @@ static mask nothing_left(const World& w, const Group& group, const Problem& p, c
     return mask{};
   }
   const vec leading = at(spectrum.lambda, 0);
-  mask empty = ~(mask)(leading > splat(EXACT_SHARE) * spectrum.observation_total);
+  mask empty = ~(mask)(leading > splat(SMALL_TARGET) * spectrum.observation_total);
   if (!any(empty)) return empty;
   const vec total = variance_of(w, p.y, multiplicity, arena);
-  return empty & ~(mask)(leading > splat(VOID_VARIANCE) * total);
+  return empty & ~(mask)(leading > splat(VOID_LOADINGS) * total);
 }
 
 // Which rows of g are latents within the rank, of the reduced basis and of the complement.
@@ -93,20 +99,29 @@ static void tell_latents(const World& w, const Rows& e, vec tolerance, Spectrum&
     const mask complement = (mask)(outside > inside);
     put(spectrum.complement, i, select(complement & in_rank, splat(1), splat(0)));
     put(spectrum.kept, i, select(~complement & in_rank, splat(1), splat(0)));
+    spectrum.careful |= uncertain_of(at(spectrum.lambda, i), at(spectrum.lambda, 0));
   }
 }
 
-static void solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
-                               Arena local) {
+// lambda and g, and without noise the products of x. Returns the lanes that need care.
+static mask solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
+                               const Explained& x, Arena local) {
   const std::size_t ne = p.e.rows, bytes = ne * ne * LANES * sizeof(double);
+  const bool works = !local.counts();
   if (p.reconstructs) {
-    if (!local.counts()) memcpy(spectrum.g, p.s_ee, bytes);
-    return eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
+    if (works) memcpy(spectrum.g, p.s_ee, bytes);
+    eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
+    if (works && x.bottleneck) {
+      memcpy(x.parts, spectrum.g, x.rows * ne * LANES * sizeof(double));
+      gemm_nn_lanes(x.by, spectrum.g, x.bottleneck, x.rows, x.wide, ne, false);
+    }
+    return mask{};
   }
   double* u = local.take(ne, ne);
-  if (!local.counts()) memcpy(u, p.s_ee, bytes);
-  add_penalties(u, w, group, ne, local);
-  solve_whitened(w, p, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
+  if (works) memcpy(u, p.s_ee, bytes);
+  const mask penalties = add_penalties(u, x.bottleneck, x.wide, w, group, ne, local);
+  return penalties |
+         solve_whitened(w, p, x, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
 }
 
 static Spectrum solve_problem(const World& w, const Group& group, const Problem& p, Arena& arena) {
@@ -119,10 +134,14 @@ static Spectrum solve_problem(const World& w, const Group& group, const Problem&
   spectrum.g = arena.take(ne, ne);
   spectrum.kept = arena.take(ne, 1);
   spectrum.complement = arena.take(ne, 1);
-  solve_eigenproblem(w, group, p, spectrum, arena);
+  spectrum.remaining = arena.take(spectrum.rows + 1, 1);
+  Arena local = arena;
+  const Explained x = explained_by(w, group, p, spectrum.rows, local);
+  spectrum.careful = solve_eigenproblem(w, group, p, spectrum, x, local);
   if (!arena.counts())
     spectrum.observation_total = squares_lanes(w.variable[OBSERVATION], w.shape.qe * w.cols[OBSERVATION]);
-  spectrum.empty = nothing_left(w, group, p, spectrum, arena);
+  spectrum.empty = nothing_left(w, group, p, spectrum, local);
   if (!arena.counts()) tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
+  if (!w.shape.noise) remaining_loss(spectrum.remaining, p, x, spectrum.kept, local);
   return spectrum;
 }

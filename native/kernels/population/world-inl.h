@@ -134,7 +134,7 @@ static double* gather_matrix(const Group& group, const double* stack, std::size_
 static double* action_rows(const Group& group, const WorldShape& s, Arena& arena) {
   const PopulationBatch& batch = group.batch;
   const vec feedback_s = group.parameter(STATE_FEEDBACK), feedback_x = group.parameter(EXOGENOUS_FEEDBACK);
-  const vec policy = group.parameter(POLICY_NOISE);
+  const vec policy = group.parameter(POLICY_NOISE), initial = group.parameter(EXOGENOUS_INITIAL_SCALE);
   const double* gain_s = gather_matrix(group, batch.state_feedback, s.da, s.ds, s.da, s.ds, arena);
   const double* gain_x = gather_matrix(group, batch.exogenous_feedback, s.da, s.dx, s.da, s.dx, arena);
   const std::size_t cols = s.at_wx;
@@ -143,7 +143,8 @@ static double* action_rows(const Group& group, const WorldShape& s, Arena& arena
   clear_lanes(a, s.da * cols);
   for (std::size_t i = 0; i < s.da; ++i) {
     for (std::size_t j = 0; j < s.ds; ++j) put(a, i * cols + j, feedback_s * at(gain_s, i * s.ds + j));
-    for (std::size_t j = 0; j < s.dx; ++j) put(a, i * cols + s.ds + j, feedback_x * at(gain_x, i * s.dx + j));
+    for (std::size_t j = 0; j < s.dx; ++j)
+      put(a, i * cols + s.ds + j, initial * feedback_x * at(gain_x, i * s.dx + j));
     put(a, i * cols + s.at_u + i, policy);
   }
   return a;
@@ -154,12 +155,13 @@ static double* action_rows(const Group& group, const WorldShape& s, Arena& arena
 static double* exogenous_next_loadings(const Group& group, const WorldShape& s, Arena& arena) {
   const vec rho_x = group.parameter(EXOGENOUS_DECAY), scale = group.parameter(EXOGENOUS_SCALE);
   const vec share = group.parameter(ACTION_EXOGENOUS_CORRELATION);
+  const vec initial = group.parameter(EXOGENOUS_INITIAL_SCALE);
   double* x_next = arena.take(s.dx, s.at_ws);
   if (arena.counts()) return x_next;
   clear_lanes(x_next, s.dx * s.at_ws);
   for (std::size_t i = 0; i < s.dx; ++i) {
     const vec shared = i < s.da ? share : splat(0);
-    put(x_next, i * s.at_ws + s.ds + i, rho_x);
+    put(x_next, i * s.at_ws + s.ds + i, initial * rho_x);
     if (i < s.da) put(x_next, i * s.at_ws + s.at_u + i, scale * shared);
     put(x_next, i * s.at_ws + s.at_wx + i, scale * sqrt(splat(1) - shared * shared));
   }
@@ -192,7 +194,7 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
                                 Arena& arena) {
   const vec rho_s = group.parameter(ENDOGENOUS_DECAY), rho_x = group.parameter(EXOGENOUS_DECAY);
   const vec scale = group.parameter(EXOGENOUS_SCALE), policy = group.parameter(POLICY_NOISE);
-  const vec process = group.parameter(PROCESS_NOISE);
+  const vec process = group.parameter(PROCESS_NOISE), initial = group.parameter(EXOGENOUS_INITIAL_SCALE);
   const double *mixing = parts.mixing, *shows = parts.shows, *x_next = parts.exogenous_next;
   const std::size_t qs = s.ds + s.dx, cols = pair ? s.pd : s.at_x2;
   double* o = arena.take(s.qe, cols);
@@ -216,11 +218,11 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
     for (std::size_t j = 0; j < s.dx; ++j) {
       const vec m = at(mixing, i * qs + s.ds + j);
       if (pair) {
-        put(row, s.at_x2 + j, rho_x * m);
+        put(row, s.at_x2 + j, initial * rho_x * m);
         put(row, s.at_w2 + j, scale * m);
         continue;
       }
-      put(row, s.ds + j, fma(rho_x, m, at(row, s.ds + j)));
+      put(row, s.ds + j, fma(initial * rho_x, m, at(row, s.ds + j)));
       if (j < s.da) put(row, s.at_u + j, fma(at(x_next, j * s.at_ws + s.at_u + j), m, at(row, s.at_u + j)));
       put(row, s.at_wx + j, at(x_next, j * s.at_ws + s.at_wx + j) * m);
     }
@@ -228,15 +230,30 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
   return o;
 }
 
+// o, (qe, ds + dx): x begins at its initial scale.
+static double* observation_loadings(const Group& group, const WorldShape& s, const double* mixing,
+                                    Arena& arena) {
+  const std::size_t qs = s.ds + s.dx;
+  const vec initial = group.parameter(EXOGENOUS_INITIAL_SCALE);
+  double* o = arena.take(s.qe, qs);
+  if (arena.counts()) return o;
+  for (std::size_t i = 0; i < s.qe; ++i)
+    for (std::size_t j = 0; j < qs; ++j)
+      put(o, i * qs + j, j < s.ds ? at(mixing, i * qs + j) : initial * at(mixing, i * qs + j));
+  return o;
+}
+
 // o of the pair, (qe, at_x2 + dx): the same s, a fresh x.
-static double* pair_observation(const WorldShape& s, const double* mixing, Arena& arena) {
+static double* pair_observation(const Group& group, const WorldShape& s, const double* mixing, Arena& arena) {
   const std::size_t qs = s.ds + s.dx, cols = s.at_x2 + s.dx;
+  const vec initial = group.parameter(EXOGENOUS_INITIAL_SCALE);
   double* o = arena.take(s.qe, cols);
   if (arena.counts()) return o;
   clear_lanes(o, s.qe * cols);
   for (std::size_t i = 0; i < s.qe; ++i) {
     for (std::size_t j = 0; j < s.ds; ++j) put(o, i * cols + j, at(mixing, i * qs + j));
-    for (std::size_t j = 0; j < s.dx; ++j) put(o, i * cols + s.at_x2 + j, at(mixing, i * qs + s.ds + j));
+    for (std::size_t j = 0; j < s.dx; ++j)
+      put(o, i * cols + s.at_x2 + j, initial * at(mixing, i * qs + s.ds + j));
   }
   return o;
 }
@@ -248,7 +265,7 @@ static World build_world(const Group& group, const WorldShape& s, Arena& arena) 
   w.sensor = group.parameter(SENSOR_NOISE);
   w.one = splat(1);
   const std::size_t qs = s.ds + s.dx;
-  double* mixing = gather_matrix(group, group.batch.mixing, s.q, qs, s.qe, qs, arena);
+  const double* mixing = gather_matrix(group, group.batch.mixing, s.q, qs, s.qe, qs, arena);
   w.projection = nullptr;
   w.projection_gram = nullptr;
   if (s.projected) {
@@ -268,12 +285,12 @@ static World build_world(const Group& group, const WorldShape& s, Arena& arena) 
   };
   double* a = action_rows(group, s, arena);
   const NextParts parts{mixing, shown_actions(group, s, mixing, arena), a, w.exogenous_next};
-  have(OBSERVATION, mixing, qs);
+  have(OBSERVATION, observation_loadings(group, s, mixing, arena), qs);
   have(OBSERVATION_NEXT, next_observation(group, s, parts, false, arena), s.at_x2);
   have(ACTION, a, s.at_wx);
   w.from[ACTION] = s.feedback ? 0 : s.at_u;
   if (s.pair) {
-    have(PAIR_OBSERVATION, pair_observation(s, mixing, arena), s.at_x2 + s.dx);
+    have(PAIR_OBSERVATION, pair_observation(group, s, mixing, arena), s.at_x2 + s.dx);
     have(PAIR_OBSERVATION_NEXT, next_observation(group, s, parts, true, arena), s.pd);
   }
   w.exogenous_mixing = arena.take(s.qe, s.dx);

@@ -1,0 +1,241 @@
+#include "core/loadings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace exo {
+
+namespace {
+
+constexpr int MOST_SWEEPS = 40;
+
+void subtract(double* from, double factor, const double* row, std::size_t n) {
+  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
+}
+
+Rows identity(std::size_t n) {
+  Rows out(n, n);
+  for (std::size_t i = 0; i < n; ++i) out[i][i] = 1;
+  return out;
+}
+
+// A lower triangle with the products of the rows of a: Householder reflections from the right, which leave
+// every row its own digits.
+Rows lower_triangle(Rows a) {
+  const std::size_t n = a.rows, p = a.cols;
+  std::vector<double> v(p);
+  for (std::size_t k = 0; k < n && k + 1 < p; ++k) {
+    double* row = a[k];
+    const double norm = std::sqrt(dot(row + k, row + k, p - k));
+    if (norm == 0) continue;
+    const double target = row[k] > 0 ? -norm : norm;
+    for (std::size_t j = k; j < p; ++j) v[j] = row[j];
+    v[k] -= target;
+    const double beta = 1 / (norm * (norm + std::fabs(row[k])));
+    for (std::size_t i = k; i < n; ++i) {
+      double* other = a[i];
+      subtract(other + k, beta * dot(other + k, v.data() + k, p - k), v.data() + k, p - k);
+    }
+  }
+  const std::size_t kept = std::min(n, p);
+  Rows out(n, kept);
+  for (std::size_t i = 0; i < n; ++i) std::copy_n(a[i], kept, out[i]);
+  return out;
+}
+
+void rotate(double* x, double* y, std::size_t n, double cosine, double sine) {
+  for (std::size_t j = 0; j < n; ++j) {
+    const double u = x[j], w = y[j];
+    x[j] = cosine * u - sine * w;
+    y[j] = sine * u + cosine * w;
+  }
+}
+
+}  // namespace
+
+double dot(const double* a, const double* b, std::size_t n) {
+  double even = 0, odd = 0;
+  std::size_t j = 0;
+  for (; j + 2 <= n; j += 2) {
+    even += a[j] * b[j];
+    odd += a[j + 1] * b[j + 1];
+  }
+  return even + odd + (j < n ? a[j] * b[j] : 0);
+}
+
+double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); }
+
+Rows multiply(const Rows& a, const Rows& b) {
+  Rows out(a.rows, b.cols);
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t k = 0; k < a.cols; ++k) subtract(out[i], -a[i][k], b[k], b.cols);
+  return out;
+}
+
+Rows multiply_transposed(const Rows& a, const Rows& b) {
+  Rows out(a.rows, b.rows);
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < b.rows; ++j) out[i][j] = dot(a[i], b[j], a.cols);
+  return out;
+}
+
+void add_scaled(Rows& to, double factor, const Rows& a) {
+  for (std::size_t i = 0; i < to.v.size(); ++i) to.v[i] += factor * a.v[i];
+}
+
+Rows rows_of(const Rows& a, std::size_t begin, std::size_t count) {
+  Rows out(count, a.cols);
+  std::copy_n(a.v.data() + begin * a.cols, count * a.cols, out.v.data());
+  return out;
+}
+
+// One-sided Jacobi rotations on the triangle.
+Rows orthogonal_turn(const Rows& a) {
+  const std::size_t n = a.rows;
+  Rows l = lower_triangle(a), turn = identity(n);
+  // A row this short is the rounding of the longest: nothing to turn, and it would never come to rest.
+  const double nothing = ORTHOGONAL_ROWS * ORTHOGONAL_ROWS * squares(l);
+  for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
+    bool turned = false;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = i + 1; j < n; ++j) {
+        const double product = dot(l[i], l[j], l.cols);
+        const double x = dot(l[i], l[i], l.cols), y = dot(l[j], l[j], l.cols);
+        if (!(x > nothing && y > nothing)) continue;
+        if (!(std::fabs(product) > ORTHOGONAL_ROWS * std::sqrt(x) * std::sqrt(y))) continue;
+        const double half = (y - x) / (2 * product);
+        const double tangent = (half < 0 ? -1 : 1) / (std::fabs(half) + std::sqrt(1 + half * half));
+        const double cosine = 1 / std::sqrt(1 + tangent * tangent), sine = cosine * tangent;
+        rotate(l[i], l[j], l.cols, cosine, sine);
+        rotate(turn[i], turn[j], n, cosine, sine);
+        turned = true;
+      }
+    if (!turned) break;
+  }
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<double> length(n);
+  for (std::size_t i = 0; i < n; ++i) length[i] = dot(l[i], l[i], l.cols);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return length[i] > length[j]; });
+  Rows out(n, n);
+  for (std::size_t i = 0; i < n; ++i) std::copy_n(turn[order[i]], n, out[i]);
+  return out;
+}
+
+std::vector<double> singular_squares(const Rows& a) {
+  const Rows turned = multiply(orthogonal_turn(a), a);
+  std::vector<double> out(a.rows);
+  for (std::size_t i = 0; i < a.rows; ++i) out[i] = dot(turned[i], turned[i], a.cols);
+  return out;
+}
+
+// Two-sided Jacobi rotations.
+std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
+  const std::size_t n = a.rows;
+  Rows m = a;
+  vectors = identity(n);
+  for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
+    double off = 0, diagonal = 0;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) (i == j ? diagonal : off) += m[i][j] * m[i][j];
+    if (!(off > DIAGONAL * diagonal)) break;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = i + 1; j < n; ++j) {
+        if (m[i][j] == 0) continue;
+        const double half = (m[j][j] - m[i][i]) / (2 * m[i][j]);
+        const double tangent = (half < 0 ? -1 : 1) / (std::fabs(half) + std::sqrt(1 + half * half));
+        const double cosine = 1 / std::sqrt(1 + tangent * tangent), sine = cosine * tangent;
+        rotate(m[i], m[j], n, cosine, sine);
+        for (std::size_t k = 0; k < n; ++k) rotate(&m[k][i], &m[k][j], 1, cosine, sine);
+        rotate(vectors[i], vectors[j], n, cosine, sine);
+      }
+  }
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return m[i][i] > m[j][j]; });
+  std::vector<double> values(n);
+  Rows sorted(n, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    values[i] = m[order[i]][order[i]];
+    std::copy_n(vectors[order[i]], n, sorted[i]);
+  }
+  vectors = sorted;
+  return values;
+}
+
+std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance) {
+  std::vector<GivenRows> out;
+  double largest = 0;
+  for (const Rows* a : all) {
+    GivenRows g{{}, orthogonal_turn(*a)};
+    g.basis = multiply(g.whiten, *a);
+    for (std::size_t i = 0; i < g.basis.rows; ++i)
+      largest = std::max(largest, dot(g.basis[i], g.basis[i], a->cols));
+    out.push_back(g);
+  }
+  for (GivenRows& g : out) {
+    std::size_t rank = 0;
+    for (; rank < g.basis.rows; ++rank) {
+      double* row = g.basis[rank];
+      const double square = dot(row, row, g.basis.cols);
+      if (!(square > tolerance * largest)) break;
+      const double scale = 1 / std::sqrt(square);
+      for (std::size_t j = 0; j < g.basis.cols; ++j) row[j] *= scale;
+      for (std::size_t j = 0; j < g.whiten.cols; ++j) g.whiten[rank][j] *= scale;
+    }
+    g = {rows_of(g.basis, 0, rank), rows_of(g.whiten, 0, rank)};
+  }
+  return out;
+}
+
+Rows beside(const Rows& v, const Rows& basis, Rows* along) {
+  Rows out = v;
+  Rows found(v.rows, basis.rows);
+  for (std::size_t i = 0; i < v.rows; ++i)
+    for (int pass = 0; pass < 2; ++pass)
+      for (std::size_t k = 0; k < basis.rows; ++k) {
+        const double product = dot(out[i], basis[k], v.cols);
+        subtract(out[i], product, basis[k], v.cols);
+        found[i][k] += product;
+      }
+  if (along) *along = found;
+  return out;
+}
+
+Rows unit_rows(const Rows& a, const Rows& whole) {
+  Rows out = a;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    const double square = dot(a[i], a[i], a.cols);
+    const bool there = square > VOID_LOADINGS * dot(whole[i], whole[i], whole.cols);
+    for (std::size_t j = 0; j < a.cols; ++j) out[i][j] = there ? a[i][j] / std::sqrt(square) : 0;
+  }
+  return out;
+}
+
+Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
+  if (left) left->assign(a.rows, 0);
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    for (int pass = 0; pass < 2; ++pass)
+      for (std::size_t k = 0; k < i; ++k) subtract(a[i], dot(a[i], a[k], a.cols), a[k], a.cols);
+    const double square = dot(a[i], a[i], a.cols);
+    if (left) (*left)[i] = square;
+    for (std::size_t j = 0; j < a.cols; ++j)
+      a[i][j] = square > VOID_LOADINGS ? a[i][j] / std::sqrt(square) : 0;
+  }
+  return a;
+}
+
+std::vector<double> left_after(Rows target, const Rows& basis) {
+  std::vector<double> left{squares(target)};
+  for (std::size_t i = 0; i < basis.rows; ++i) {
+    for (std::size_t t = 0; t < target.rows; ++t)
+      subtract(target[t], dot(target[t], basis[i], target.cols), basis[i], target.cols);
+    left.push_back(squares(target));
+  }
+  return left;
+}
+
+}  // namespace exo

@@ -1,0 +1,52 @@
+// Small dense matrices of plain doubles whose rows are loadings: the careful path (careful.cc), where digits
+// matter more than time. No kernel is used, so that the bits are the same on every instruction set.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "core/conventions.h"
+
+namespace exo {
+
+struct Rows {
+  std::size_t rows = 0, cols = 0;
+  std::vector<double> v;
+
+  Rows() = default;
+  Rows(std::size_t r, std::size_t c) : rows(r), cols(c), v(r * c) {}
+  double* operator[](std::size_t i) { return v.data() + i * cols; }
+  const double* operator[](std::size_t i) const { return v.data() + i * cols; }
+};
+
+double dot(const double* a, const double* b, std::size_t n);
+double squares(const Rows& a);
+Rows multiply(const Rows& a, const Rows& b);
+Rows multiply_transposed(const Rows& a, const Rows& b);
+void add_scaled(Rows& to, double factor, const Rows& a);
+// Rows [begin, begin + count).
+Rows rows_of(const Rows& a, std::size_t begin, std::size_t count);
+
+// An orthogonal matrix U, rows in the order of falling length of U a, so that the rows of U a are orthogonal.
+Rows orthogonal_turn(const Rows& a);
+// The squared singular values, descending.
+std::vector<double> singular_squares(const Rows& a);
+// Eigenvalues descending and eigenvectors as rows of a symmetric matrix.
+std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors);
+
+// A variable that is given: orthonormal rows `basis` = whiten x its loadings.
+struct GivenRows {
+  Rows basis, whiten;
+};
+// Directions up to `cut` times the largest of all of them are left out.
+std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance);
+// v less what the basis explains; `along` (v.rows, basis.rows), where wanted.
+Rows beside(const Rows& v, const Rows& basis, Rows* along = nullptr);
+
+// Every row at length 1; one whose square is at most VOID_LOADINGS of the same row of `whole` is cleared.
+Rows unit_rows(const Rows& a, const Rows& whole);
+// Gram-Schmidt in order: rows of which at most VOID_LOADINGS is left are cleared; `left`: the squares.
+Rows orthonormal_in_order(Rows a, std::vector<double>* left = nullptr);
+// tr of what the first 0, 1, .. rows of a basis leave of the target.
+std::vector<double> left_after(Rows target, const Rows& basis);
+
+}  // namespace exo

@@ -1,0 +1,59 @@
+// The loss of every number of latents as what is left of the target, summed: a difference of traces would
+// lose it where it is small.
+#pragma once
+#include "kernels/population/problem-inl.h"
+#include "kernels/population/rows-inl.h"
+
+// y given f as a sum of products, row i of `parts` times row i of `by`, over the latents, and a rest. By
+// loadings, so only without noise, which bounds the loss.
+struct Explained {
+  std::size_t rows, wide;  // wide: sources, and those that stand for penalties
+  double *parts, *by;      // (rows, ny), (rows, wide)
+  double* bottleneck;      // (ne, wide): what the latents are made of, as loadings
+};
+
+// Rows of `from` (n, from_cols) at the top left of a cleared (n, cols).
+static double* widened(const double* from, std::size_t n, std::size_t from_cols, std::size_t cols,
+                       Arena& arena) {
+  double* out = arena.take(n, cols);
+  if (arena.counts()) return out;
+  clear_lanes(out, n * cols);
+  for (std::size_t i = 0; i < n; ++i)
+    memcpy(out + i * cols * LANES, from + i * from_cols * LANES, from_cols * LANES * sizeof(double));
+  return out;
+}
+
+// With noise: no arrays.
+static Explained explained_by(const World& w, const Group& group, const Problem& p, std::size_t rows,
+                              Arena& arena) {
+  const auto penalties = static_cast<std::size_t>(group.batch.objective.penalty_count);
+  const std::size_t wide = w.shape.pd * (1 + penalties);
+  if (w.shape.noise) return {rows, wide, nullptr, nullptr, nullptr};
+  return {rows, wide, arena.take(rows, p.y.rows), arena.take(rows, wide),
+          widened(p.re.dense, p.e.rows, p.re.cols, wide, arena)};
+}
+
+// remaining[k] = |y given f - the first k products|^2 for k <= rows; kept[i] 0: row i is nothing.
+static void remaining_loss(double* remaining, const Problem& p, const Explained& x, const double* kept,
+                           Arena local) {
+  const std::size_t ny = p.y.rows, cols = x.wide;
+  double* y = widened(p.ry.dense, ny, p.ry.cols, cols, local);
+  if (local.counts()) return;
+  put(remaining, 0, squares_of_rows(y, ny, cols));
+  for (std::size_t k = 0; k < x.rows; ++k) {
+    const double* by = x.by + k * cols * LANES;
+    vec sum = splat(0);
+    for (std::size_t i = 0; i < ny; ++i) {
+      const vec part = at(kept, k) * at(x.parts, k * ny + i);
+      double* row = y + i * cols * LANES;
+      vec square = splat(0);
+      for (std::size_t j = 0; j < cols; ++j) {
+        const vec v = fnma(part, at(by, j), at(row, j));
+        put(row, j, v);
+        square = fma(v, v, square);
+      }
+      sum += square;
+    }
+    put(remaining, k + 1, sum);
+  }
+}

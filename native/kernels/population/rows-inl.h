@@ -1,0 +1,73 @@
+// Rows of loadings as vectors, one problem a lane: what keeps the digits that a covariance, their square,
+// would lose. A matrix of n rows is (n, cols, LANES).
+#pragma once
+#include "kernels/population/world-inl.h"
+
+inline vec square_of_row(const double* row, std::size_t cols) {
+  vec even = splat(0), odd = splat(0);
+  std::size_t j = 0;
+  for (; j + 2 <= cols; j += 2) {
+    even = fma(at(row, j), at(row, j), even);
+    odd = fma(at(row, j + 1), at(row, j + 1), odd);
+  }
+  if (j < cols) even = fma(at(row, j), at(row, j), even);
+  return even + odd;
+}
+
+static vec squares_of_rows(const double* a, std::size_t rows, std::size_t cols) {
+  vec sum = splat(0);
+  for (std::size_t i = 0; i < rows; ++i) sum += square_of_row(a + i * cols * LANES, cols);
+  return sum;
+}
+
+// Every row divided by its length; one whose square is at most VOID_LOADINGS of whole[i] is cleared.
+static void unit_rows(double* a, std::size_t rows, std::size_t cols, const double* whole) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    double* row = a + i * cols * LANES;
+    const vec square = square_of_row(row, cols);
+    const mask there = (mask)(square > splat(VOID_LOADINGS) * at(whole, i));
+    const vec scale = select(there, splat(1) / sqrt(select(there, square, splat(1))), splat(0));
+    for (std::size_t j = 0; j < cols; ++j)
+      put(row, j, select(there, scale * at(row, j), splat(0)));  // 0 times what is not finite is not 0
+  }
+}
+
+// Gram-Schmidt in the rows' order, a second time in the lanes where the first took most of a row: what the
+// rows before leave of each row is made orthonormal, or cleared where it is at most VOID_LOADINGS. left[i]:
+// the square of what they leave. work: rows vectors.
+static void orthonormal_rows(double* a, std::size_t rows, std::size_t cols, double* left, double* work) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    double* row = a + i * cols * LANES;
+    vec square = square_of_row(row, cols);
+    mask again = (mask)(square > splat(0));
+    for (int pass = 0; pass < 2 && i > 0 && any(again); ++pass) {
+      gemm_nt_lanes(work, row, a, 1, i, cols, false);
+      for (std::size_t k = 0; k < i; ++k) {
+        const vec along = select(again, at(work, k), splat(0));
+        const double* before = a + k * cols * LANES;
+        for (std::size_t j = 0; j < cols; ++j) put(row, j, fnma(along, at(before, j), at(row, j)));
+      }
+      const vec rest = square_of_row(row, cols);
+      again &= (mask)(rest < splat(0.5) * square);
+      square = rest;
+    }
+    put(left, i, square);
+    const mask there = (mask)(square > splat(VOID_LOADINGS));
+    const vec scale = select(there, splat(1) / sqrt(select(there, square, splat(1))), splat(0));
+    for (std::size_t j = 0; j < cols; ++j) put(row, j, select(there, scale * at(row, j), splat(0)));
+  }
+}
+
+// out (rows, cols) = what an orthonormal basis (n, cols) leaves of a.
+static void beside_basis(double* out, const double* a, std::size_t rows, const double* basis, std::size_t n,
+                         std::size_t cols, Arena local) {
+  double* along = local.take(rows, n);
+  if (local.counts()) return;
+  gemm_nt_lanes(along, a, basis, rows, n, cols, false);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      vec v = at(a, i * cols + j);
+      for (std::size_t k = 0; k < n; ++k) v = fnma(at(along, i * n + k), at(basis, k * cols + j), v);
+      put(out, i * cols + j, v);
+    }
+}
