@@ -14,7 +14,17 @@ export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit
 export { type Batch, LinearLam } from './lam/linear-lam.js';
 export type { FitSource, StateGauge } from './lam/parts.js';
 export type { Matrix } from './linalg/matrix.js';
+export type { EncoderMatrices } from './metrics/loadings.js';
 export type { DataMetrics } from './metrics/probes.js';
+export {
+  type Judge,
+  type LinearEncoder,
+  type Score,
+  type ScoredLam,
+  type ScoreOptions,
+  score,
+} from './metrics/score.js';
+export type { ModelMeans } from './metrics/second-moments.js';
 export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
 export {
   type ColumnName,

@@ -1,5 +1,4 @@
 import type { Backend, Control, MomentsAnswer, ProbeAnswer } from '../backend/requests.js';
-import type { Transitions } from '../data/transitions.js';
 import type { Variables } from '../moments/of-data.js';
 
 /** The metrics of docs/theory.md section 4 on data; one whose variables the data lacks is absent. */
@@ -15,6 +14,13 @@ export interface DataMetrics {
   rawObservationError?: number;
 }
 
+/** Widths of the variables. */
+export interface Sizes {
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly exogenousDim: number;
+}
+
 /** Which targets are probed: all that the data has, or those of futureLeakage and actionError. */
 export const EVERYTHING = 'everything';
 
@@ -28,9 +34,9 @@ interface Target {
 }
 
 /** The targets that the data has, `isAll` or those of leakage alone. */
-function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
+function targetsOf(t: Sizes, v: Variables, isAll: boolean): Target[] {
   const targets: Target[] = [];
-  if (t.action)
+  if (v.layout.action >= 0)
     targets.push({
       begin: v.layout.action,
       width: t.actionDim,
@@ -40,7 +46,7 @@ function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
         rawActionError: answer.raw[at],
       }),
     });
-  if (t.exogenousNext)
+  if (v.exogenousNext >= 0)
     targets.push({
       begin: v.exogenousNext,
       width: t.exogenousDim,
@@ -50,7 +56,7 @@ function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
         rawExogenousNextError: answer.raw[at],
       }),
     });
-  if (t.endogenousNext && isAll)
+  if (v.endogenousNext >= 0 && isAll)
     targets.push({
       begin: v.endogenousNext,
       width: t.observationDim,
@@ -71,11 +77,11 @@ function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
  * lacks its variable or where the target leaves nothing to explain.
  */
 export async function probeAll(
-  t: Transitions,
+  t: Sizes,
   v: Variables,
   train: Float64Array,
   heldOut: Float64Array,
-  encoder: MomentsAnswer,
+  encoder: Pick<MomentsAnswer, 'encoderC' | 'encoderD'>,
   rows: number,
   latentDims: readonly number[],
   ridge: number,
