@@ -24,7 +24,7 @@ export {
   type ScoreOptions,
   score,
 } from './metrics/score.js';
-export type { ModelMeans } from './metrics/second-moments.js';
+export type { ModelMeans, SampleMetrics } from './metrics/second-moments.js';
 export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
 export {
   type ColumnName,

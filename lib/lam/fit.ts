@@ -14,7 +14,7 @@ import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
 import { multiply } from '../linalg/dense.js';
 import { matrix, scale } from '../linalg/matrix.js';
-import type { Sizes } from '../metrics/probes.js';
+import type { Sizes } from '../metrics/second-moments.js';
 import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
 import {

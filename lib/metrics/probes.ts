@@ -1,4 +1,5 @@
 import type { Backend, Control, MomentsAnswer, ProbeAnswer } from '../backend/requests.js';
+import type { Transitions } from '../data/transitions.js';
 import type { Variables } from '../moments/of-data.js';
 
 /** The metrics of docs/theory.md section 4 on data; one whose variables the data lacks is absent. */
@@ -14,13 +15,6 @@ export interface DataMetrics {
   rawObservationError?: number;
 }
 
-/** Widths of the variables. */
-export interface Sizes {
-  readonly observationDim: number;
-  readonly actionDim: number;
-  readonly exogenousDim: number;
-}
-
 /** Which targets are probed: all that the data has, or those of futureLeakage and actionError. */
 export const EVERYTHING = 'everything';
 
@@ -34,9 +28,9 @@ interface Target {
 }
 
 /** The targets that the data has, `isAll` or those of leakage alone. */
-function targetsOf(t: Sizes, v: Variables, isAll: boolean): Target[] {
+function targetsOf(t: Transitions, v: Variables, isAll: boolean): Target[] {
   const targets: Target[] = [];
-  if (v.layout.action >= 0)
+  if (t.action)
     targets.push({
       begin: v.layout.action,
       width: t.actionDim,
@@ -46,7 +40,7 @@ function targetsOf(t: Sizes, v: Variables, isAll: boolean): Target[] {
         rawActionError: answer.raw[at],
       }),
     });
-  if (v.exogenousNext >= 0)
+  if (t.exogenousNext)
     targets.push({
       begin: v.exogenousNext,
       width: t.exogenousDim,
@@ -56,7 +50,7 @@ function targetsOf(t: Sizes, v: Variables, isAll: boolean): Target[] {
         rawExogenousNextError: answer.raw[at],
       }),
     });
-  if (v.endogenousNext >= 0 && isAll)
+  if (t.endogenousNext && isAll)
     targets.push({
       begin: v.endogenousNext,
       width: t.observationDim,
@@ -77,11 +71,11 @@ function targetsOf(t: Sizes, v: Variables, isAll: boolean): Target[] {
  * lacks its variable or where the target leaves nothing to explain.
  */
 export async function probeAll(
-  t: Sizes,
+  t: Transitions,
   v: Variables,
   train: Float64Array,
   heldOut: Float64Array,
-  encoder: Pick<MomentsAnswer, 'encoderC' | 'encoderD'>,
+  encoder: MomentsAnswer,
   rows: number,
   latentDims: readonly number[],
   ridge: number,

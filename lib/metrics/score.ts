@@ -28,13 +28,13 @@ import {
   populationMetrics,
   seenBy,
 } from './loadings.js';
-import type { DataMetrics } from './probes.js';
 import {
   type ModelMeans,
   type MomentsSource,
   missedOnAverage,
   momentsLoss,
   momentsMetrics,
+  type SampleMetrics,
 } from './second-moments.js';
 
 /** A linear encoder z = C o + D o': (latentDim, observationDim) each, as `solve`'s encoder has them, or as rows of numbers. */
@@ -91,7 +91,7 @@ export interface Score {
    * moments and transitions figures in sample, where consistencyError compares paired views; with `probes` of its own a figure may
    * be above 1, and an information is absent.
    */
-  readonly metrics: Readonly<Partial<Record<PopulationMetric | keyof DataMetrics, number>>>;
+  readonly metrics: Readonly<Partial<Record<PopulationMetric | keyof SampleMetrics, number>>>;
   /**
    * Of a model with a decoder: E|o' - A o - B z|^2, summed over coordinates, of P o' for `representation`; for `cross-exogenous` o
    * and o' are the paired view's, as in its objective, and it is absent where there is none. No penalty, action head or noise.

@@ -1,4 +1,4 @@
-import type { Backend, Control } from '../backend/requests.js';
+import type { Backend, Control, ProbeAnswer } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import {
@@ -15,7 +15,63 @@ import {
 } from '../linalg/matrix.js';
 import type { Variables } from '../moments/of-data.js';
 import type { DecoderMatrices, EncoderMatrices } from './loadings.js';
-import { type DataMetrics, probeAll, type Sizes } from './probes.js';
+
+/** Widths of the variables. */
+export interface Sizes {
+  readonly observationDim: number;
+  readonly actionDim: number;
+  readonly exogenousDim: number;
+}
+
+/** Metrics of theory.md section 4 from second moments; one whose variables are not among them is absent. */
+export interface SampleMetrics {
+  actionError?: number;
+  futureLeakage?: number;
+  /** The clean o' given o and z over the clean o' given o. */
+  endogenousError?: number;
+  actionInformation?: number;
+  futureInformation?: number;
+  consistencyError?: number;
+  rawActionError?: number;
+  rawExogenousNextError?: number;
+  rawObservationError?: number;
+}
+
+/** What is asked about a target from its entry of a probe's figures. */
+interface Target extends Piece {
+  readonly metricsOf: (answer: ProbeAnswer, at: number) => SampleMetrics;
+}
+
+function targetsOf({ sizes, variables: v }: MomentsSource): Target[] {
+  const d = sizes.observationDim;
+  const targets: Target[] = [
+    {
+      ...{ begin: v.layout.action, width: sizes.actionDim },
+      metricsOf: ({ conditional, information, raw }, at) => ({
+        actionError: conditional[at],
+        actionInformation: information[at],
+        rawActionError: raw[at],
+      }),
+    },
+    {
+      ...{ begin: v.exogenousNext, width: sizes.exogenousDim },
+      metricsOf: ({ conditional, information, raw }, at) => ({
+        futureLeakage: 1 - conditional[at],
+        futureInformation: information[at],
+        rawExogenousNextError: raw[at],
+      }),
+    },
+    {
+      ...{ begin: v.endogenousNext, width: d },
+      metricsOf: ({ conditional }, at) => ({ endogenousError: conditional[at] }),
+    },
+    {
+      ...{ begin: v.layout.observation, width: d },
+      metricsOf: ({ raw }, at) => ({ rawObservationError: raw[at] }),
+    },
+  ];
+  return targets.filter(({ begin }) => begin >= 0);
+}
 
 /** Joint second moments of a distribution, and what stands where. */
 export interface MomentsSource {
@@ -38,21 +94,36 @@ export async function momentsMetrics(
   ridge: number,
   backend: Backend,
   control: Control,
-): Promise<DataMetrics> {
+): Promise<SampleMetrics> {
   const [on, from] = probes === judged ? [judged, judged] : shared(judged, probes);
-  const [metrics] = await probeAll(
-    on.sizes,
-    on.variables,
-    from.moments,
-    on.moments,
-    { encoderC: encoder.C.data, encoderD: encoder.D.data },
-    encoder.C.rows,
-    [encoder.C.rows],
-    ridge,
-    backend,
+  const targets = targetsOf(on);
+  const { layout, width } = on.variables;
+  const answer = await backend.probe(
+    {
+      width,
+      train: from.moments,
+      heldOut: on.moments,
+      observation: layout.observation,
+      observationNext: layout.observationNext,
+      observationDim: on.sizes.observationDim,
+      encoderC: encoder.C.data,
+      encoderD: encoder.D.data,
+      rows: encoder.C.rows,
+      latentDims: Int32Array.of(encoder.C.rows),
+      targets: Int32Array.from(targets.flatMap((target) => [target.begin, target.width])),
+      ridge,
+      pairObservation: layout.pairObservation,
+      pairObservationNext: layout.pairObservationNext,
+    },
     control,
   );
-  return metrics;
+  const found: SampleMetrics = { consistencyError: answer.consistency[0] };
+  targets.forEach(({ metricsOf }, at) => {
+    Object.assign(found, metricsOf(answer, at));
+  });
+  for (const name of Object.keys(found) as (keyof SampleMetrics)[])
+    if (Number.isNaN(found[name])) delete found[name];
+  return found;
 }
 
 interface Piece {
