@@ -15,7 +15,7 @@ import {
 } from '../base/validate.js';
 import { requireTransitions } from '../data/accept.js';
 import type { Transitions } from '../data/transitions.js';
-import { fromRows, type Matrix, matrix } from '../linalg/matrix.js';
+import { fromRows, hstack, type Matrix, matrix } from '../linalg/matrix.js';
 import { type DrawnMoments, exogenousDimOf, momentsOfDraw, populationMoments } from '../moments/drawn.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
 import { hasKind, type ObjectiveSpec, resolveObjective } from '../solve/objectives.js';
@@ -88,7 +88,7 @@ export interface Score {
   readonly latentDim: number;
   /**
    * docs/theory.md section 4; one that is not defined, or whose variable is not there, is absent. Of a world all of `solve`'s. Of
-   * moments and transitions figures in sample, where consistencyError compares paired views; with `probes` of its own a figure may
+   * moments and transitions figures in sample, without latentShare (and innovationLeakage where x is not there), where consistencyError compares paired views; with `probes` of its own a figure may
    * be above 1, and an information is absent.
    */
   readonly metrics: Readonly<Partial<Record<PopulationMetric | keyof SampleMetrics, number>>>;
@@ -117,19 +117,21 @@ export function score(
     const scored = isLam(lam) ? lam : undefined;
     if (place.world && probes === undefined) return scoreInWorld(encoder, scored, place.world);
     const judged = await sourceOf(place, backend, control);
-    let from = judged;
-    if (probes !== undefined) {
-      const other = placeOf(probes, 'probes');
-      requireWidth(other, encoder, 'probes');
-      from = await sourceOf(other, backend, control);
-    }
+    const other = probes === undefined ? place : placeOf(probes, 'probes');
+    requireWidth(other, encoder, 'probes');
+    const from = other === place ? judged : await sourceOf(other, backend, control);
     const metrics = await momentsMetrics(encoder, judged, from, ridge, backend, control);
+    const innovationLeakage = await innovationOf(encoder, place, other, ridge, backend, control);
     if (from !== judged) {
       delete metrics.actionInformation;
       delete metrics.futureInformation;
     }
     const loss = scored && lossOf(scored, judged);
-    return { latentDim: encoder.C.rows, metrics, ...(loss === undefined ? {} : { loss }) };
+    return {
+      latentDim: encoder.C.rows,
+      metrics: { ...metrics, ...(innovationLeakage === undefined ? {} : { innovationLeakage }) },
+      ...(loss === undefined ? {} : { loss }),
+    };
   });
 }
 
@@ -142,6 +144,45 @@ function scoreInWorld(encoder: EncoderMatrices, lam: ScoredLam | undefined, worl
   const here = { observation: zero, observationNext: zero, decoded: zero, prediction: zero };
   const off = missedOnAverage(here, lam.means, encoder, decoder);
   return { ...score, loss: populationLoss(seen, decoder) + off };
+}
+
+/**
+ * innovationLeakage of transitions that have x: futureLeakage where x is seen beside o, of an encoder that does not look at it.
+ * Undefined where there is no x, or nothing new in x'.
+ */
+async function innovationOf(
+  { C, D }: EncoderMatrices,
+  judged: Place,
+  probes: Place,
+  ridge: number,
+  backend: Backend,
+  control: Control,
+): Promise<number | undefined> {
+  const [on, from] = [withExogenous(judged.transitions), withExogenous(probes.transitions)];
+  if (!on || !from) return undefined;
+  const blind = matrix(C.rows, on.exogenousDim);
+  const encoder = { C: hstack([C, blind]), D: hstack([D, blind]) };
+  const source = (t: Transitions) =>
+    sourceOf({ transitions: t, observationDim: t.observationDim }, backend, control);
+  const seen = await source(on);
+  const fitted = judged === probes ? seen : await source(from);
+  return (await momentsMetrics(encoder, seen, fitted, ridge, backend, control)).futureLeakage;
+}
+
+/** The transitions with [o x] for o and [o' x'] for o', and x' to ask about. */
+function withExogenous(t: Transitions | undefined): Transitions | undefined {
+  if (!t?.exogenous || !t.exogenousNext) return undefined;
+  const { count, observationDim: d, exogenousDim: dx } = t;
+  const beside = (o: Float64Array, x: Float64Array) =>
+    hstack([matrix(count, d, o), matrix(count, dx, x)]).data;
+  const { pairObservation: _, pairObservationNext: __, endogenousNext: ___, action: ____, ...rest } = t;
+  return {
+    ...rest,
+    actionDim: 0,
+    observationDim: d + dx,
+    observation: beside(t.observation, t.exogenous),
+    observationNext: beside(t.observationNext, t.exogenousNext),
+  };
 }
 
 function lossOf(lam: ScoredLam, judged: MomentsSource): number | undefined {

@@ -169,6 +169,15 @@ describe('score of any encoder', () => {
       ];
       const least = variance(residual(a, vstack([o, latents]))) / variance(residual(a, o));
       expectClose(metrics.actionError, least, 'actionError');
+      const [x, next] = [
+        centred(where.exogenous as Float64Array, 3),
+        centred(where.exogenousNext as Float64Array, 3),
+      ];
+      const both = vstack([o, x]);
+      const left = variance(residual(next, vstack([both, latents]))) / variance(residual(next, both));
+      expectClose(metrics.innovationLeakage, 1 - left, 'innovationLeakage');
+      const again = await score(lam, where, { probes: { ...where } });
+      expectClose(again.metrics.innovationLeakage, 1 - left, 'innovationLeakage by probes of the same rows');
     }
   });
 
