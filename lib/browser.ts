@@ -10,7 +10,7 @@ export { type ErrorKind, ExolamError } from './base/errors.js';
 export { version } from './base/version.js';
 export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';
 export type { EpisodeCount, Transitions } from './data/transitions.js';
-export { type DataCase, type FitLinearLamOptions, fitLinearLam } from './lam/fit.js';
+export { type DataCase, type FitLinearLamOptions, fitLinearLam, type MomentsCase } from './lam/fit.js';
 export { type Batch, LinearLam } from './lam/linear-lam.js';
 export type { FitSource, StateGauge } from './lam/parts.js';
 export type { Matrix } from './linalg/matrix.js';
@@ -23,6 +23,16 @@ export {
   type EstimateTable,
   estimate,
 } from './metrics/estimates.js';
+export type { EncoderMatrices } from './metrics/loadings.js';
+export {
+  type Judge,
+  type LinearEncoder,
+  type Score,
+  type ScoredLam,
+  type ScoreOptions,
+  score,
+} from './metrics/score.js';
+export type { ModelMeans, SampleMetrics } from './metrics/second-moments.js';
 export { type DrawMomentsOptions, type DrawnMoments, drawMoments } from './moments/drawn.js';
 export {
   type ColumnName,

@@ -14,8 +14,16 @@ import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
 import { multiply } from '../linalg/dense.js';
 import { matrix, scale } from '../linalg/matrix.js';
-import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
-import { hasKind, type ObjectiveSpec, objectiveSchema, resolveObjective } from '../solve/objectives.js';
+import type { Sizes } from '../metrics/second-moments.js';
+import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
+import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
+import {
+  hasKind,
+  type ObjectiveSpec,
+  objectiveSchema,
+  type ResolvedObjective,
+  resolveObjective,
+} from '../solve/objectives.js';
 import { requireVariables, ridgeField } from '../solve/of-moments.js';
 import { type Case, prepare, solve } from '../solve/population.js';
 import { inputOf } from '../solve/whitening.js';
@@ -23,20 +31,32 @@ import { type Decoder, populationDecoder } from './decoder.js';
 import { LinearLam } from './linear-lam.js';
 import { type LinearLamParts, productOf, requireGauge } from './parts.js';
 
-/** What to fit to a data set; the options mean what they mean to `analyze`. */
-export interface DataCase {
-  /** The data: of `openData` or of `transitions`. */
-  readonly data: Transitions;
+/** What every fit to second moments asks for; the options mean what they mean to `analyze`. */
+interface SampleCase {
   /** What z is to be best at. */
   readonly objective: ObjectiveSpec;
   /** Coordinates of z, 1 to observationDim. */
   readonly latentDim: number;
-  /** Share of the episodes left out of the fit, those that `analyze` would hold out: from 0 up to, not including, 1. Default 0. */
-  readonly heldOut?: number | undefined;
   /** Ridge of every regression, relative to the regressors' mean variance, at least 0. Default 1e-3. */
   readonly ridge?: number | undefined;
   /** Reconstruct in whitened observations; predictions are observations all the same. Default false. */
   readonly whiten?: boolean | undefined;
+}
+
+/** What to fit to moments that were drawn without their transitions. */
+export interface MomentsCase extends SampleCase {
+  /** What `drawMoments` gave. */
+  readonly moments: DrawnMoments;
+  /** Which of its draws, from 0. Default 0. */
+  readonly draw?: number | undefined;
+}
+
+/** What to fit to a data set. */
+export interface DataCase extends SampleCase {
+  /** The data: of `openData` or of `transitions`. */
+  readonly data: Transitions;
+  /** Share of the episodes left out of the fit, those that `analyze` would hold out: from 0 up to, not including, 1. Default 0. */
+  readonly heldOut?: number | undefined;
 }
 
 export interface FitLinearLamOptions extends Control {
@@ -48,17 +68,32 @@ export interface FitLinearLamOptions extends Control {
   readonly backend?: Backend | undefined;
 }
 
+const sampleFields = {
+  objective: objectiveSchema,
+  latentDim: integer(1),
+  ridge: ridgeField,
+  whiten: z.boolean().default(false),
+};
+
 const dataCaseSchema = describes<DataCase>()(
   z.strictObject({
+    ...sampleFields,
     data: z.custom<Transitions>(
       (value) => typeof value === 'object' && value !== null,
       'expected transitions, such as openData() or transitions() give,',
     ),
-    objective: objectiveSchema,
-    latentDim: integer(1),
     heldOut: numberThat('a share of at least 0 and less than 1', (v) => v >= 0 && v < 1).default(0),
-    ridge: ridgeField,
-    whiten: z.boolean().default(false),
+  }),
+);
+
+const momentsCaseSchema = describes<MomentsCase>()(
+  z.strictObject({
+    ...sampleFields,
+    moments: z.custom<DrawnMoments>(
+      (value) => typeof value === 'object' && value !== null,
+      'expected what drawMoments() gives,',
+    ),
+    draw: integer(0).default(0),
   }),
 );
 
@@ -73,25 +108,29 @@ const optionsSchema = describes<FitLinearLamOptions>()(
 type Checked = z.output<typeof optionsSchema>;
 
 /**
- * Fits a linear latent action model: to the exact moments of a world, or to the transitions of a data set. C and D are those of
- * `solve` and `analyze`. Throws {@link ExolamError}: `input` for a case or option that is not accepted, `unsupported` where the
+ * Fits a linear latent action model: to the exact moments of a world, to the transitions of a data set, or to moments drawn for so
+ * many transitions. C and D are those of `solve` and `analyze`. Throws {@link ExolamError}: `input` for a case or option that is not accepted, `unsupported` where the
  * objective has no closed form, `numerical` where nothing is left to encode.
  */
 export function fitLinearLam(
-  question: Case | DataCase,
+  question: Case | DataCase | MomentsCase,
   options: FitLinearLamOptions = {},
 ): Promise<LinearLam> {
   return boundary('fitLinearLam', async () => {
     const checked = parseOptions(optionsSchema, options);
     const { gauge } = checked;
-    const isData = typeof question === 'object' && question !== null && 'data' in question;
-    if (isData) {
+    const has = (key: string) => typeof question === 'object' && question !== null && key in question;
+    if (has('data')) {
       const known = parse(dataCaseSchema, question, '', 'case');
       requireTransitions(known.data, 'data');
       return inGauge(gauge, question.objective, () => fitData(known, checked));
     }
-    prepare(question, '');
-    return inGauge(gauge, question.objective, () => fitPopulation(question, checked));
+    if (has('moments')) {
+      const known = parse(momentsCaseSchema, question, '', 'case');
+      return inGauge(gauge, question.objective, () => fitMoments(known, checked));
+    }
+    prepare(question as Case, '');
+    return inGauge(gauge, question.objective, () => fitPopulation(question as Case, checked));
   });
 }
 
@@ -146,7 +185,11 @@ async function fitPopulation(question: Case, options: Checked): Promise<LinearLa
   };
 }
 
-function checkLatentDim(latentDim: number, t: Transitions, supervised: boolean): void {
+function checkLatentDim(
+  latentDim: number,
+  t: Pick<Sizes, 'observationDim' | 'actionDim'>,
+  supervised: boolean,
+): void {
   if (latentDim > t.observationDim)
     throw new ExolamError(
       'input',
@@ -169,19 +212,63 @@ function rowsOf(t: Transitions, heldOut: number): Int32Array {
 }
 
 async function fitData(question: z.output<typeof dataCaseSchema>, options: Checked): Promise<LinearLamParts> {
-  const { data: t, latentDim, ridge, whiten } = question;
+  const { data: t, heldOut } = question;
   const objective = resolveObjective(question.objective);
   requireVariables(objective, t);
-  checkLatentDim(latentDim, t, objective.supervised);
-  const observationShape = shapeOf(options.observationShape, t.observationDim);
-  const rows = rowsOf(t, question.heldOut);
+  checkLatentDim(question.latentDim, t, objective.supervised);
+  shapeOf(options.observationShape, t.observationDim);
+  const rows = rowsOf(t, heldOut);
   const backend = options.backend ?? defaultBackend();
-  const control = { ...options, onProgress: undefined };
-
-  const variables = variablesOf(t);
-  const { width, layout } = variables;
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
+  return fitSample(
+    { variables: variablesOf(t), mean, moments, transitions: rows.length },
+    objective,
+    question,
+    options,
+  );
+}
+
+async function fitMoments(
+  question: z.output<typeof momentsCaseSchema>,
+  options: Checked,
+): Promise<LinearLamParts> {
+  const { moments: drawn, draw } = question;
+  const moments = momentsOfDraw(drawn, draw, 'moments');
+  const { layout, transitions, width } = drawn;
+  const objective = resolveObjective(question.objective);
+  requireVariables(objective, {
+    observationDim: layout.observationDim,
+    action: layout.action >= 0,
+    pairObservation: layout.pairObservation >= 0,
+  });
+  checkLatentDim(question.latentDim, layout, objective.supervised);
+  return fitSample(
+    { variables: drawn, mean: new Float64Array(width), moments, transitions },
+    objective,
+    question,
+    options,
+  );
+}
+
+/** Second moments about a mean, of so many transitions. */
+interface Sample {
+  readonly variables: Variables;
+  readonly mean: Float64Array;
+  readonly moments: Float64Array;
+  readonly transitions: number;
+}
+
+async function fitSample(
+  { variables, mean, moments, transitions }: Sample,
+  objective: ResolvedObjective,
+  { latentDim, ridge, whiten }: { latentDim: number; ridge: number; whiten: boolean },
+  options: Checked,
+): Promise<LinearLamParts> {
+  const { width, layout } = variables;
+  const { observationDim: d } = layout;
+  const observationShape = shapeOf(options.observationShape, d);
+  const backend = options.backend ?? defaultBackend();
   const seen = await inputOf(objective, whiten, moments, variables, backend);
   const request = {
     count: 1,
@@ -197,9 +284,8 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
     ridge,
     relativeTolerance: RELATIVE_TOLERANCE,
   };
-  const answer = await backend.solveMoments(request, control);
+  const answer = await backend.solveMoments(request, { ...options, onProgress: undefined });
   requireOk(answer.status[0], 'fitLinearLam');
-  const d = t.observationDim;
   const D = matrix(latentDim, d, answer.encoderD);
   const { gauge } = seen.rows;
   const encoder = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
@@ -240,7 +326,7 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
     ),
     rank: answer.rank[0],
     spectrum,
-    fit: { source: 'data', transitions: rows.length, ridge, whiten },
+    fit: { source: 'data', transitions, ridge, whiten },
     fittedWith: version,
   };
 }

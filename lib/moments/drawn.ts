@@ -5,7 +5,8 @@ import { defaultBackend } from '../backend/select.js';
 import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { requireMemory } from '../base/memory.js';
-import { describes, integer, parseOptions, quote } from '../base/validate.js';
+import { describes, integer, parse, parseOptions, quote } from '../base/validate.js';
+import { gram } from '../linalg/dense.js';
 import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import { equations } from '../world/equations.js';
 import { createWorld, type World, type WorldSpec } from '../world/world.js';
@@ -37,6 +38,8 @@ const optionsSchema = describes<DrawMomentsOptions>()(
 
 export interface DrawnMoments extends Variables {
   readonly count: number;
+  /** How many transitions each draw stands for. */
+  readonly transitions: number;
   /** (count, width, width): uncentred second moments of o, o', o2, o2' (with pairs), a, x' in this order. */
   readonly moments: Float64Array;
 }
@@ -53,37 +56,54 @@ export function drawMoments(spec: WorldSpec, options: DrawMomentsOptions): Promi
 }
 
 async function draw(world: World, options: z.output<typeof optionsSchema>): Promise<DrawnMoments> {
-  const { observationDim: d, actionDim, exogenousDim, seed } = world.spec;
-  const { transitions: degrees, draws: count, first, pairs: pair } = options;
-  const rows = (pair ? 4 : 2) * d + actionDim + exogenousDim;
-  requireMemory(8 * rows ** 2 * (count + 2), `draws: ${count} draws of the moments of ${rows} coordinates`);
-  const v = equations(world);
-  const views = [v.observation, v.observationNext];
-  if (pair) views.push(v.pairObservation, v.pairObservationNext);
-  const { rows: width, cols: sources, data: loadings } = used(vstack([...views, v.action, v.exogenousNext]));
+  const { seed } = world.spec;
+  const { transitions: degrees, draws: count, first, pairs } = options;
+  const v = variablesOfWorld(world, pairs);
+  const { width } = v;
+  requireMemory(8 * width ** 2 * (count + 2), `draws: ${count} draws of the moments of ${width} coordinates`);
+  const { cols: sources, data: loadings } = used(loadingsOf(world, pairs));
   if (!Number.isSafeInteger(4 * (first + count) * sources * sources))
     throw new ExolamError('input', `first: expected an index of fewer digits but received ${quote(first)}`);
   const moments = await (options.backend ?? defaultBackend()).wishart(
     { first, count, seed, degrees, width, sources, loadings },
     options,
   );
-  const end = views.length * d;
+  return { ...v, count, transitions: degrees, moments };
+}
+
+/** Where each variable of {@link loadingsOf} stands. */
+function variablesOfWorld({ spec }: World, pairs: boolean): Variables {
+  const { observationDim: d, actionDim, exogenousDim } = spec;
+  const end = (pairs ? 4 : 2) * d;
   return {
-    width,
+    width: end + actionDim + exogenousDim,
     layout: {
       observationDim: d,
       actionDim,
       observation: 0,
       observationNext: d,
-      pairObservation: pair ? 2 * d : -1,
-      pairObservationNext: pair ? 3 * d : -1,
+      pairObservation: pairs ? 2 * d : -1,
+      pairObservationNext: pairs ? 3 * d : -1,
       action: end,
     },
-    exogenousNext: exogenousDim > 0 ? end + actionDim : -1,
+    exogenousNext: end + actionDim,
     endogenousNext: -1,
-    count,
-    moments,
   };
+}
+
+/** Loadings of o, o', o2, o2' (with pairs), a, x', one under the other. */
+function loadingsOf(world: World, pairs: boolean): Matrix {
+  const v = equations(world);
+  const views = [v.observation, v.observationNext];
+  if (pairs) views.push(v.pairObservation, v.pairObservationNext);
+  return vstack([...views, v.action, v.exogenousNext]);
+}
+
+/** The exact moments of a world in the order of {@link drawMoments}, with pairs: what its draws tend to. */
+export function populationMoments(world: World): Variables & { readonly moments: Float64Array } {
+  const v = variablesOfWorld(world, true);
+  requireMemory(8 * v.width ** 2 * 4, `world: the moments of ${v.width} coordinates`);
+  return { ...v, moments: gram(loadingsOf(world, true)).data };
 }
 
 /** Without the sources that load on nothing: each would cost as much as the others. */
@@ -99,4 +119,60 @@ function used({ rows, cols, data }: Matrix): Matrix {
       return data[i * cols + kept[j]];
     }),
   );
+}
+
+const begins = integer(-1);
+const drawnSchema = z.looseObject({
+  width: integer(1),
+  count: integer(1),
+  transitions: integer(1),
+  exogenousNext: begins,
+  endogenousNext: begins,
+  layout: z.looseObject({
+    observationDim: integer(1),
+    actionDim: integer(0),
+    observation: begins,
+    observationNext: begins,
+    pairObservation: begins,
+    pairObservationNext: begins,
+    action: begins,
+  }),
+  moments: z.custom<Float64Array>(
+    (value) => value instanceof Float64Array,
+    'expected the Float64Array of drawMoments',
+  ),
+});
+
+/** The moments of one draw, (width, width), of what {@link drawMoments} gave; throws where it cannot be that, or has no such draw. */
+export function momentsOfDraw(drawn: DrawnMoments, draw: number, what: string): Float64Array {
+  const { width, count, moments, layout, exogenousNext } = parse(drawnSchema, drawn, what);
+  const size = width * width;
+  if (moments.length !== count * size)
+    throw new ExolamError(
+      'input',
+      `${what}.moments: expected ${count} x ${width} x ${width} numbers but received ${moments.length}`,
+    );
+  const { observationDim: d, actionDim } = layout;
+  const ends = [
+    layout.observation + d,
+    layout.observationNext + d,
+    layout.action + actionDim,
+    exogenousNext + 1,
+  ];
+  if (layout.observation < 0 || layout.observationNext < 0 || ends.some((end) => end > width))
+    throw new ExolamError(
+      'input',
+      `${what}.layout: expected columns of o and o' among ${width} but received ${quote(layout)}`,
+    );
+  if (draw >= count)
+    throw new ExolamError(
+      'input',
+      `draw: expected an index below the count of ${what} (${count}) but received ${draw}`,
+    );
+  return moments.subarray(draw * size, (draw + 1) * size);
+}
+
+/** The width of x' in what {@link drawMoments} gave: it stands last. */
+export function exogenousDimOf({ exogenousNext, width }: Variables): number {
+  return exogenousNext < 0 ? 0 : width - exogenousNext;
 }

@@ -1,6 +1,5 @@
 import { ExolamError } from '../base/errors.js';
 import { numberThat } from '../base/validate.js';
-import type { Transitions } from '../data/transitions.js';
 import { type ResolvedObjective, requireProjection } from './objectives.js';
 
 /** Ridge of regressions on data, relative to the regressors' mean variance, where none is given or chosen. */
@@ -12,7 +11,10 @@ export const ridgeField = numberThat('a finite number of at least 0', (v) => v >
 export const levelField = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);
 
 /** Throws unless the data has every variable that the objective refers to, in the width that its projection takes. */
-export function requireVariables(objective: ResolvedObjective, t: Transitions): void {
+export function requireVariables(
+  objective: ResolvedObjective,
+  t: { readonly observationDim: number; readonly action?: unknown; readonly pairObservation?: unknown },
+): void {
   const lacks = (what: string) =>
     new ExolamError(
       'input',

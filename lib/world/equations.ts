@@ -12,6 +12,7 @@ export interface Equations {
   readonly observation: Matrix;
   readonly observationNext: Matrix;
   readonly action: Matrix;
+  readonly exogenous: Matrix;
   readonly exogenousNext: Matrix;
   readonly pairObservation: Matrix;
   readonly pairObservationNext: Matrix;
@@ -70,6 +71,7 @@ export function equations(world: World): Equations {
   return {
     sources: p,
     action,
+    exogenous,
     exogenousNext,
     observation: observe(endogenous, exogenous, atN),
     observationNext: observe(endogenousNext, exogenousNext, atNext),
