@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "check.h"
+#include "core/conventions.h"
 #include "kernels/scratch.h"
 #include "tables.h"
 

@@ -143,6 +143,7 @@ void population(Checks& checks, const Kernels& k) {
       for (const bool singular : {false, true}) {
         Random random(checks.seed());
         Worlds worlds(k.lanes, form.objective, {1, 4, 9}, noise, random);
+        worlds.batch.sensor_noise = worlds.batch.process_noise = noise;
         worlds.batch.projected = 2;
         worlds.batch.projection = projection.data();
         if (singular)

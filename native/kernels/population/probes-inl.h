@@ -1,0 +1,90 @@
+// What linear probes read from latents, and how much information that is, on loadings: rows over the sources
+// [s x | u | w_x | w_s] and, where sensors are noisy, the noise of o and of o'.
+#pragma once
+#include "kernels/population/conditioning-inl.h"
+#include "kernels/population/rows-inl.h"
+
+struct MetricShape {
+  std::size_t dense, noise, cols;  // columns of sources, of one sensor's noise, of both together
+};
+
+static void copy_dense(double* out, const MetricShape& m, const double* dense, std::size_t from_cols,
+                       std::size_t rows) {
+  const std::size_t cols = from_cols < m.dense ? from_cols : m.dense;
+  for (std::size_t i = 0; i < rows; ++i)
+    memcpy(out + i * m.cols * LANES, dense + i * from_cols * LANES, cols * LANES * sizeof(double));
+}
+
+// Loadings of v as it is, or of v - E[v | o]; `own`: which sensor's noise v holds itself, 0 of o, 1 of o', or
+// none.
+constexpr int NO_SENSOR = -1;
+
+static double* loadings_of(const World& w, const MetricShape& m, const Rows& v, const Residual* left, int own,
+                           Arena& arena) {
+  double* out = arena.take(v.rows, m.cols);
+  if (arena.counts()) return out;
+  clear_lanes(out, v.rows * m.cols);
+  copy_dense(out, m, left ? left->dense : v.dense, left ? left->cols : v.cols, v.rows);
+  if (m.noise == 0) return out;
+  for (std::size_t i = 0; i < v.rows; ++i) {
+    double* row = out + i * m.cols * LANES;
+    if (own != NO_SENSOR && i < m.noise)
+      put(row, m.dense + static_cast<std::size_t>(own) * m.noise + i, w.sensor);
+    for (std::size_t j = 0; left && left->gamma && j < m.noise; ++j) {
+      const std::size_t column = m.dense + j;
+      put(row, column, fnma(w.sensor, at(left->gamma, j * v.rows + i), at(row, column)));
+    }
+  }
+  return out;
+}
+
+// sums[i + 1] = sums[i] + |row i of a|^2
+static void add_up(double* sums, const double* a, std::size_t rows, std::size_t cols) {
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i)
+    put(sums, i + 1, at(sums, i) + square_of_row(a + i * cols * LANES, cols));
+}
+
+// What the latents q explain of target t (n, cols): sums of squared correlations times variances.
+static void explained(double* sums, const double* q, std::size_t rows, const double* t, std::size_t n,
+                      std::size_t cols, Arena local) {
+  double* along = local.take(rows, n);
+  if (local.counts()) return;
+  gemm_nt_lanes(along, q, t, rows, n, cols, false);
+  add_up(sums, along, rows, n);
+}
+
+// An orthonormal basis of a target, in place.
+static void target_basis(double* t, std::size_t n, std::size_t cols, const double* totals, Arena local) {
+  double *left = local.take(n, 1), *work = local.take(n, 1);
+  if (local.counts()) return;
+  unit_rows(t, n, cols, totals);
+  orthonormal_rows(t, n, cols, left, work);
+}
+
+// I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
+static void information(double* sums, const double* q, std::size_t rows, const double* basis, std::size_t n,
+                        std::size_t cols, Arena local) {
+  double* rest = local.take(rows, cols);
+  double *left = local.take(rows, 1), *work = local.take(rows, 1);
+  beside_basis(rest, q, rows, basis, n, cols, local);
+  if (local.counts()) return;
+  orthonormal_rows(rest, rows, cols, left, work);
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i) {
+    const vec held = square_of_row(q + i * cols * LANES, cols), rest = at(left, i);
+    vec sum = at(sums, i);
+    for (std::size_t lane = 0; lane < LANES; ++lane) {
+      if (held[lane] == 0 || rest[lane] >= 1) continue;
+      sum[lane] = rest[lane] > VOID_LOADINGS ? sum[lane] - 0.5 * __builtin_log(rest[lane]) : __builtin_inf();
+    }
+    put(sums, i + 1, sum);
+  }
+}
+
+static double* squares_each(const double* a, std::size_t rows, std::size_t cols, Arena& arena) {
+  double* out = arena.take(rows, 1);
+  if (arena.counts()) return out;
+  for (std::size_t i = 0; i < rows; ++i) put(out, i, square_of_row(a + i * cols * LANES, cols));
+  return out;
+}
