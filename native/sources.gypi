@@ -18,6 +18,7 @@
       "native/core/moments.cc",
       "native/core/multiply.cc",
       "native/core/pool.cc",
+      "native/core/pooled.cc",
       "native/core/careful.cc",
       "native/core/judge.cc",
       "native/core/loadings.cc",

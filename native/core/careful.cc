@@ -44,6 +44,29 @@ std::vector<GivenRows> given_on(const std::vector<Side>& sides, const double* co
   return given_rows(all, tolerance);
 }
 
+// Rows U N that are orthogonal, in the order of their squares, which are the eigenvalues of N N^T. A target
+// wider than the bottleneck has more rows than N has directions: then those of N^T are turned instead, unless
+// that costs a small eigenvalue digits.
+Rows latents_of(const Rows& n, std::vector<double>& values) {
+  if (n.cols < n.rows) {
+    const Rows across = transposed(n), turn = orthogonal_turn(across);
+    const Rows turned = multiply(turn, across);
+    Rows out = turn;
+    bool clear = true;
+    values.assign(n.rows, 0);
+    for (std::size_t k = 0; k < out.rows; ++k) {
+      values[k] = dot(turned[k], turned[k], turned.cols);
+      clear &= values[k] > CLEAR_SHARE * values[0];
+      for (std::size_t j = 0; j < out.cols; ++j) out[k][j] *= std::sqrt(values[k]);
+    }
+    if (clear) return out;
+  }
+  const Rows turned = multiply(orthogonal_turn(n), n);
+  values.assign(n.rows, 0);
+  for (std::size_t k = 0; k < turned.rows; ++k) values[k] = dot(turned[k], turned[k], turned.cols);
+  return turned;
+}
+
 // theory.md section 2 on loadings: with Q an orthonormal basis of e and N = y Q^T, M = N N^T. A penalty is
 // the covariance of something independent that e holds besides.
 void solve_sides(std::vector<Side>& sides, const double* coefficients, double tolerance) {
@@ -78,10 +101,7 @@ void solve_sides(std::vector<Side>& sides, const double* coefficients, double to
     Rows rest = y[i];
     add_scaled(rest, -1, multiply(n, bases[i].basis));
     sides[i].unexplained = squares(rest);
-    const Rows turned = multiply(orthogonal_turn(n), n);
-    for (std::size_t k = 0; k < turned.rows; ++k)
-      sides[i].values.push_back(dot(turned[k], turned[k], turned.cols));
-    sides[i].weights = multiply(turned, bases[i].whiten);
+    sides[i].weights = multiply(latents_of(n, sides[i].values), bases[i].whiten);
   }
 }
 
@@ -208,9 +228,15 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
   const Order order(sides[0].values, complement, static_cast<std::size_t>(multiplicity),
                     batch.tolerance * largest);
 
+  std::vector<Choice> choices;
+  std::size_t fixed = 0, rows = order.rows_up_to(batch.max_latent());
+  for (std::size_t m = 0; m < batch.latent_count; ++m) {
+    choices.push_back(order.choice(static_cast<std::size_t>(batch.latents[m])));
+    fixed = std::max(fixed, choices[m].fixed_rows);
+    rows = std::max(rows, choices[m].fixed_rows + choices[m].tied_rows);
+  }
   EncoderRows encoder;
-  encoder_of(sides[0], rows_of(sides[0].weights, 0, order.rows_up_to(order.rank())), coefficients.data(),
-             encoder.c, encoder.d);
+  encoder_of(sides[0], rows_of(sides[0].weights, 0, rows), coefficients.data(), encoder.c, encoder.d);
   if (order.picks_up_to(order.rank()) > 0) {
     Rows c, d;
     encoder_of(sides[1], rows_of(sides[1].weights, 0, 1), coefficients.data(), c, d);
@@ -222,11 +248,11 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
   const Rows& observation = world.variables.loadings[OBSERVATION];
   const bool known = is_observation(batch.objective.f) && sides.size() == 1;
   const Rows given = known ? sides[0].f.basis : given_rows({&observation}, batch.tolerance)[0].basis;
-  const Judge judge(world, encoder, given, batch.tolerance);
+  const Judge judge(world, encoder, fixed, given, batch.tolerance);
   const std::size_t stride = batch.count * batch.latent_count;
   for (std::size_t m = 0; m < batch.latent_count; ++m) {
     const std::size_t k = static_cast<std::size_t>(batch.latents[m]), out = problem * batch.latent_count + m;
-    const Choice choice = order.choice(k);
+    const Choice& choice = choices[m];
     batch.loss[out] = loss_of(sides, multiplicity, order, k);
     batch.next[out] = order.value(k);
     batch.unique[out] = choice.chosen == 0;

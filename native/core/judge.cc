@@ -17,9 +17,15 @@ LatentRows latents_of(const Rows& left, const Rows& whole) {
   return z;
 }
 
-TargetRows target_of(const Rows& left, const Rows& whole, const LatentRows& z) {
-  TargetRows t{left, orthonormal_in_order(unit_rows(left, whole)), left_after(left, z.basis), false};
+TargetRows target_of(const Rows& left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t{left, {}, left_after(left, z.basis, fixed), false};
   t.is_void = !(t.left[0] > VOID_LOADINGS * squares(whole));
+  return t;
+}
+
+TargetRows sought(const Rows& left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t = target_of(left, whole, z, fixed);
+  t.basis = orthonormal_in_order(unit_rows(left, whole));
   return t;
 }
 
@@ -54,8 +60,8 @@ double nats(double left) {
 
 }  // namespace
 
-Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& given_observation,
-             double tolerance)
+Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed,
+             const Rows& given_observation, double tolerance)
     : world_(world), c_(encoder.complement_c), d_(encoder.complement_d) {
   const Variables& v = world.variables;
   const Rows &o = v.loadings[OBSERVATION], &next = v.loadings[OBSERVATION_NEXT], &a = v.loadings[ACTION];
@@ -65,12 +71,12 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& g
   // z given o is D (o' given o): the part that o determines is never there to cancel.
   const auto left = [&](const Rows& of) { return beside(of, given_observation); };
   given_o_ = latents_of(multiply(encoder.d, left(next)), whole_);
-  action_ = target_of(left(a), a, given_o_);
-  exogenous_ = target_of(left(x), x, given_o_);
+  action_ = sought(left(a), a, given_o_, fixed);
+  exogenous_ = sought(left(x), x, given_o_, fixed);
   raw_ = latents_of(whole_, whole_);
-  raw_action_ = target_of(a, a, raw_);
-  raw_exogenous_ = target_of(x, x, raw_);
-  raw_observation_ = target_of(o, o, raw_);
+  raw_action_ = target_of(a, a, raw_, fixed);
+  raw_exogenous_ = target_of(x, x, raw_, fixed);
+  raw_observation_ = target_of(o, o, raw_, fixed);
 
   // Given x, its own sources are gone from everything; then given what o still tells.
   const auto beyond = [&](Rows of) {
@@ -82,7 +88,7 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& g
   const Rows both = given_rows({&rest}, tolerance)[0].basis;
   const auto left_of_both = [&](const Rows& of) { return beside(beyond(of), both); };
   given_both_ = latents_of(multiply(encoder.d, left_of_both(next)), whole_);
-  innovation_ = target_of(left_of_both(x), x, given_both_);
+  innovation_ = sought(left_of_both(x), x, given_both_, fixed);
 
   // What a redraw of (x, w_x) moves each latent by: (C + rho_x D) Ex x, exogenousScale D Ex w_x.
   const std::size_t dx = world.exogenous_mixing.cols;

@@ -20,15 +20,16 @@ struct LatentRows {
 };
 
 struct TargetRows {
-  Rows loadings, basis;
+  Rows loadings, basis;      // basis: of a target that is looked for in z
   std::vector<double> left;  // tr of what the first 0, 1, .. latents leave
   bool is_void;
 };
 
 class Judge {
  public:
-  Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& given_observation,
-        double tolerance);
+  // `fixed`: the most latents of the encoder's that a choice holds for certain.
+  Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed,
+        const Rows& given_observation, double tolerance);
   // (POPULATION_METRIC_COUNT): each metric's range.
   std::vector<Range> ranges(const Choice& choice) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace exo {
@@ -9,6 +10,8 @@ namespace exo {
 namespace {
 
 constexpr int MOST_SWEEPS = 40;
+// Gram-Schmidt that leaves a larger share of a row leaves it orthogonal to rounding: no second pass.
+constexpr double ENOUGH_LEFT = 0.01;
 
 void subtract(double* from, double factor, const double* row, std::size_t n) {
   for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
@@ -80,6 +83,13 @@ Rows multiply_transposed(const Rows& a, const Rows& b) {
   return out;
 }
 
+Rows transposed(const Rows& a) {
+  Rows out(a.cols, a.rows);
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < a.cols; ++j) out[j][i] = a[i][j];
+  return out;
+}
+
 void add_scaled(Rows& to, double factor, const Rows& a) {
   for (std::size_t i = 0; i < to.v.size(); ++i) to.v[i] += factor * a.v[i];
 }
@@ -90,33 +100,46 @@ Rows rows_of(const Rows& a, std::size_t begin, std::size_t count) {
   return out;
 }
 
-// One-sided Jacobi rotations on the triangle.
-Rows orthogonal_turn(const Rows& a) {
-  const std::size_t n = a.rows;
-  Rows l = lower_triangle(a), turn = identity(n);
+namespace {
+
+// One-sided Jacobi rotations until the rows are orthogonal; `turn`, where wanted, takes part in them.
+// Returns the rows' squares.
+std::vector<double> rotate_apart(Rows& l, Rows* turn) {
+  const std::size_t n = l.rows;
+  std::vector<double> length(n);
+  for (std::size_t i = 0; i < n; ++i) length[i] = dot(l[i], l[i], l.cols);
   // A row this short is the rounding of the longest: nothing to turn, and it would never come to rest.
   const double nothing = ORTHOGONAL_ROWS * ORTHOGONAL_ROWS * squares(l);
   for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
     bool turned = false;
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = i + 1; j < n; ++j) {
-        const double product = dot(l[i], l[j], l.cols);
-        const double x = dot(l[i], l[i], l.cols), y = dot(l[j], l[j], l.cols);
+        const double x = length[i], y = length[j];
         if (!(x > nothing && y > nothing)) continue;
+        const double product = dot(l[i], l[j], l.cols);
         if (!(std::fabs(product) > ORTHOGONAL_ROWS * std::sqrt(x) * std::sqrt(y))) continue;
         const double half = (y - x) / (2 * product);
         const double tangent = (half < 0 ? -1 : 1) / (std::fabs(half) + std::sqrt(1 + half * half));
         const double cosine = 1 / std::sqrt(1 + tangent * tangent), sine = cosine * tangent;
         rotate(l[i], l[j], l.cols, cosine, sine);
-        rotate(turn[i], turn[j], n, cosine, sine);
+        if (turn) rotate((*turn)[i], (*turn)[j], n, cosine, sine);
+        length[i] = dot(l[i], l[i], l.cols);
+        length[j] = dot(l[j], l[j], l.cols);
         turned = true;
       }
     if (!turned) break;
   }
+  return length;
+}
+
+}  // namespace
+
+Rows orthogonal_turn(const Rows& a) {
+  const std::size_t n = a.rows;
+  Rows l = lower_triangle(a), turn = identity(n);
+  const std::vector<double> length = rotate_apart(l, &turn);
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::vector<double> length(n);
-  for (std::size_t i = 0; i < n; ++i) length[i] = dot(l[i], l[i], l.cols);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t i, std::size_t j) { return length[i] > length[j]; });
   Rows out(n, n);
@@ -125,9 +148,10 @@ Rows orthogonal_turn(const Rows& a) {
 }
 
 std::vector<double> singular_squares(const Rows& a) {
-  const Rows turned = multiply(orthogonal_turn(a), a);
-  std::vector<double> out(a.rows);
-  for (std::size_t i = 0; i < a.rows; ++i) out[i] = dot(turned[i], turned[i], a.cols);
+  Rows l = lower_triangle(a.cols < a.rows ? transposed(a) : a);
+  std::vector<double> out = rotate_apart(l, nullptr);
+  std::sort(out.begin(), out.end(), std::greater<>());
+  out.resize(a.rows);
   return out;
 }
 
@@ -194,13 +218,17 @@ std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double to
 Rows beside(const Rows& v, const Rows& basis, Rows* along) {
   Rows out = v;
   Rows found(v.rows, basis.rows);
-  for (std::size_t i = 0; i < v.rows; ++i)
-    for (int pass = 0; pass < 2; ++pass)
+  for (std::size_t i = 0; i < v.rows; ++i) {
+    const double before = dot(out[i], out[i], v.cols);
+    for (int pass = 0; pass < 2; ++pass) {
       for (std::size_t k = 0; k < basis.rows; ++k) {
         const double product = dot(out[i], basis[k], v.cols);
         subtract(out[i], product, basis[k], v.cols);
         found[i][k] += product;
       }
+      if (dot(out[i], out[i], v.cols) > ENOUGH_LEFT * before) break;
+    }
+  }
   if (along) *along = found;
   return out;
 }
@@ -218,9 +246,13 @@ Rows unit_rows(const Rows& a, const Rows& whole) {
 Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
   if (left) left->assign(a.rows, 0);
   for (std::size_t i = 0; i < a.rows; ++i) {
-    for (int pass = 0; pass < 2; ++pass)
+    double square = dot(a[i], a[i], a.cols);
+    for (int pass = 0; pass < 2 && i > 0; ++pass) {
+      const double before = square;
       for (std::size_t k = 0; k < i; ++k) subtract(a[i], dot(a[i], a[k], a.cols), a[k], a.cols);
-    const double square = dot(a[i], a[i], a.cols);
+      square = dot(a[i], a[i], a.cols);
+      if (square > ENOUGH_LEFT * before) break;
+    }
     if (left) (*left)[i] = square;
     for (std::size_t j = 0; j < a.cols; ++j)
       a[i][j] = square > VOID_LOADINGS ? a[i][j] / std::sqrt(square) : 0;
@@ -228,9 +260,9 @@ Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
   return a;
 }
 
-std::vector<double> left_after(Rows target, const Rows& basis) {
+std::vector<double> left_after(Rows target, const Rows& basis, std::size_t count) {
   std::vector<double> left{squares(target)};
-  for (std::size_t i = 0; i < basis.rows; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t t = 0; t < target.rows; ++t)
       subtract(target[t], dot(target[t], basis[i], target.cols), basis[i], target.cols);
     left.push_back(squares(target));

@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "core/conventions.h"
+#include "core/pooled.h"
 
 namespace exo {
 
 struct Rows {
   std::size_t rows = 0, cols = 0;
-  std::vector<double> v;
+  std::vector<double, Pooled<double>> v;
 
   Rows() = default;
   Rows(std::size_t r, std::size_t c) : rows(r), cols(c), v(r * c) {}
@@ -22,6 +23,7 @@ double dot(const double* a, const double* b, std::size_t n);
 double squares(const Rows& a);
 Rows multiply(const Rows& a, const Rows& b);
 Rows multiply_transposed(const Rows& a, const Rows& b);
+Rows transposed(const Rows& a);
 void add_scaled(Rows& to, double factor, const Rows& a);
 // Rows [begin, begin + count).
 Rows rows_of(const Rows& a, std::size_t begin, std::size_t count);
@@ -46,7 +48,7 @@ Rows beside(const Rows& v, const Rows& basis, Rows* along = nullptr);
 Rows unit_rows(const Rows& a, const Rows& whole);
 // Gram-Schmidt in order: rows of which at most VOID_LOADINGS is left are cleared; `left`: the squares.
 Rows orthonormal_in_order(Rows a, std::vector<double>* left = nullptr);
-// tr of what the first 0, 1, .. rows of a basis leave of the target.
-std::vector<double> left_after(Rows target, const Rows& basis);
+// tr of what the first 0, 1, .. `count` rows of a basis leave of the target.
+std::vector<double> left_after(Rows target, const Rows& basis, std::size_t count);
 
 }  // namespace exo
