@@ -20,6 +20,7 @@
       "native/core/pool.cc",
       "native/core/pooled.cc",
       "native/core/careful.cc",
+      "native/core/given.cc",
       "native/core/judge.cc",
       "native/core/loadings.cc",
       "native/core/population.cc",

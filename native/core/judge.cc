@@ -58,10 +58,43 @@ double nats(double left) {
                               : std::numeric_limits<double>::infinity();
 }
 
+Rows stacked(const Rows& a, const Rows& b) {
+  Rows out(a.rows + b.rows, a.cols);
+  std::copy(a.v.begin(), a.v.end(), out.v.begin());
+  std::copy(b.v.begin(), b.v.end(), out.v.begin() + static_cast<std::ptrdiff_t>(a.v.size()));
+  return out;
+}
+
+// The squared sines of the angles between two spaces, for each dimension of the first: from the cosines where
+// they are small, else from what the basis leaves of the direction, which has the digits.
+std::vector<double> left_of_directions(const Rows& space, const Rows& basis) {
+  const Rows along = multiply_transposed(basis, space);
+  const bool wide = along.cols < along.rows;
+  const Rows across = wide ? transposed(along) : along;
+  const Rows turn = orthogonal_turn(across), turned = multiply(turn, across);
+  std::vector<double> out;
+  Rows near(0, space.rows);
+  for (std::size_t i = 0; i < turned.rows; ++i) {
+    const double square = dot(turned[i], turned[i], turned.cols);
+    if (square > 0.5) {
+      const double* direction = wide ? turn[i] : turned[i];
+      near.v.insert(near.v.end(), direction, direction + near.cols);
+      if (!wide)
+        for (std::size_t j = 0; j < near.cols; ++j) near[near.rows][j] /= std::sqrt(square);
+      ++near.rows;
+    } else {
+      out.push_back(1 - square);
+    }
+  }
+  for (const double value : singular_squares(beside(multiply(near, space), basis))) out.push_back(value);
+  out.resize(space.rows, 1);
+  return out;
+}
+
 }  // namespace
 
-Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed,
-             const Rows& given_observation, double tolerance)
+Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed, GivenMemory& memory,
+             double tolerance)
     : world_(world), c_(encoder.complement_c), d_(encoder.complement_d) {
   const Variables& v = world.variables;
   const Rows &o = v.loadings[OBSERVATION], &next = v.loadings[OBSERVATION_NEXT], &a = v.loadings[ACTION];
@@ -69,7 +102,8 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
   whole_ = multiply(encoder.c, o);
   add_scaled(whole_, 1, multiply(encoder.d, next));
   // z given o is D (o' given o): the part that o determines is never there to cancel.
-  const auto left = [&](const Rows& of) { return beside(of, given_observation); };
+  Given& given_o = memory.of({&o}, tolerance)[0];
+  const auto left = [&](const Rows& of) { return given_o.beside(of); };
   given_o_ = latents_of(multiply(encoder.d, left(next)), whole_);
   action_ = sought(left(a), a, given_o_, fixed);
   exogenous_ = sought(left(x), x, given_o_, fixed);
@@ -85,8 +119,8 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
     return of;
   };
   const Rows rest = beyond(o);
-  const Rows both = given_rows({&rest}, tolerance)[0].basis;
-  const auto left_of_both = [&](const Rows& of) { return beside(beyond(of), both); };
+  Given& both = memory.of({&rest}, tolerance)[0];
+  const auto left_of_both = [&](const Rows& of) { return both.beside(beyond(of)); };
   given_both_ = latents_of(multiply(encoder.d, left_of_both(next)), whole_);
   innovation_ = sought(left_of_both(x), x, given_both_, fixed);
 
@@ -122,11 +156,10 @@ Range Judge::information(const TargetRows& t, const Choice& choice) const {
   double known = 0;
   for (std::size_t i = 0; i < left.size(); ++i)
     if (given_o_.holds[i]) known += nats(left[i]);
-  // Of the tied latents what t does not tell, with t and the latents before them given.
-  const Rows tied = beside(beside(tied_rows(given_o_.basis, choice), t.basis), own);
-  std::vector<double> values = singular_squares(holding(tied, given_o_, choice));
+  std::vector<double> values =
+      left_of_directions(holding(tied_rows(given_o_.basis, choice), given_o_, choice), stacked(t.basis, own));
   for (double& value : values) value = nats(value);
-  values = padded(values, tied.rows + copies(choice));
+  values.resize(choice.tied_rows + copies(choice));
   const auto [low, high] = extreme_sums(values, choice.chosen);
   return {known + low, known + high};
 }

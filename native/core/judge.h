@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "core/given.h"
 #include "core/source-world.h"
 #include "core/ties.h"
 
@@ -28,8 +29,8 @@ struct TargetRows {
 class Judge {
  public:
   // `fixed`: the most latents of the encoder's that a choice holds for certain.
-  Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed,
-        const Rows& given_observation, double tolerance);
+  Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed, GivenMemory& memory,
+        double tolerance);
   // (POPULATION_METRIC_COUNT): each metric's range.
   std::vector<Range> ranges(const Choice& choice) const;
 

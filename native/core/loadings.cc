@@ -190,47 +190,21 @@ std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
   return values;
 }
 
-std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance) {
-  std::vector<GivenRows> out;
-  double largest = 0;
-  for (const Rows* a : all) {
-    GivenRows g{{}, orthogonal_turn(*a)};
-    g.basis = multiply(g.whiten, *a);
-    for (std::size_t i = 0; i < g.basis.rows; ++i)
-      largest = std::max(largest, dot(g.basis[i], g.basis[i], a->cols));
-    out.push_back(g);
-  }
-  for (GivenRows& g : out) {
-    std::size_t rank = 0;
-    for (; rank < g.basis.rows; ++rank) {
-      double* row = g.basis[rank];
-      const double square = dot(row, row, g.basis.cols);
-      if (!(square > tolerance * largest)) break;
-      const double scale = 1 / std::sqrt(square);
-      for (std::size_t j = 0; j < g.basis.cols; ++j) row[j] *= scale;
-      for (std::size_t j = 0; j < g.whiten.cols; ++j) g.whiten[rank][j] *= scale;
+void orthogonalise(double* row, const Rows& basis, std::size_t count, double* along) {
+  const double before = dot(row, row, basis.cols);
+  for (int pass = 0; pass < 2 && count > 0; ++pass) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const double product = dot(row, basis[k], basis.cols);
+      subtract(row, product, basis[k], basis.cols);
+      if (along) along[k] += product;
     }
-    g = {rows_of(g.basis, 0, rank), rows_of(g.whiten, 0, rank)};
+    if (dot(row, row, basis.cols) > ENOUGH_LEFT * before) break;
   }
-  return out;
 }
 
-Rows beside(const Rows& v, const Rows& basis, Rows* along) {
-  Rows out = v;
-  Rows found(v.rows, basis.rows);
-  for (std::size_t i = 0; i < v.rows; ++i) {
-    const double before = dot(out[i], out[i], v.cols);
-    for (int pass = 0; pass < 2; ++pass) {
-      for (std::size_t k = 0; k < basis.rows; ++k) {
-        const double product = dot(out[i], basis[k], v.cols);
-        subtract(out[i], product, basis[k], v.cols);
-        found[i][k] += product;
-      }
-      if (dot(out[i], out[i], v.cols) > ENOUGH_LEFT * before) break;
-    }
-  }
-  if (along) *along = found;
-  return out;
+Rows beside(Rows v, const Rows& basis) {
+  for (std::size_t i = 0; i < v.rows; ++i) orthogonalise(v[i], basis, basis.rows, nullptr);
+  return v;
 }
 
 Rows unit_rows(const Rows& a, const Rows& whole) {
@@ -246,13 +220,8 @@ Rows unit_rows(const Rows& a, const Rows& whole) {
 Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
   if (left) left->assign(a.rows, 0);
   for (std::size_t i = 0; i < a.rows; ++i) {
-    double square = dot(a[i], a[i], a.cols);
-    for (int pass = 0; pass < 2 && i > 0; ++pass) {
-      const double before = square;
-      for (std::size_t k = 0; k < i; ++k) subtract(a[i], dot(a[i], a[k], a.cols), a[k], a.cols);
-      square = dot(a[i], a[i], a.cols);
-      if (square > ENOUGH_LEFT * before) break;
-    }
+    orthogonalise(a[i], a, i, nullptr);
+    const double square = dot(a[i], a[i], a.cols);
     if (left) (*left)[i] = square;
     for (std::size_t j = 0; j < a.cols; ++j)
       a[i][j] = square > VOID_LOADINGS ? a[i][j] / std::sqrt(square) : 0;

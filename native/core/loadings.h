@@ -35,14 +35,10 @@ std::vector<double> singular_squares(const Rows& a);
 // Eigenvalues descending and eigenvectors as rows of a symmetric matrix.
 std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors);
 
-// A variable that is given: orthonormal rows `basis` = whiten x its loadings.
-struct GivenRows {
-  Rows basis, whiten;
-};
-// Directions up to `cut` times the largest of all of them are left out.
-std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance);
-// v less what the basis explains; `along` (v.rows, basis.rows), where wanted.
-Rows beside(const Rows& v, const Rows& basis, Rows* along = nullptr);
+// Takes off a row what the first `count` rows of a basis explain of it; adds their factors to `along`, unless
+// null.
+void orthogonalise(double* row, const Rows& basis, std::size_t count, double* along);
+Rows beside(Rows v, const Rows& basis);
 
 // Every row at length 1; one whose square is at most VOID_LOADINGS of the same row of `whole` is cleared.
 Rows unit_rows(const Rows& a, const Rows& whole);
