@@ -210,7 +210,7 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem, GivenMem
   std::vector<Side> sides(1);
   sides[0].variables = &world.variables;
   sides[0].objective = &batch.objective;
-  if (multiplicity > 0) {
+  if (multiplicity > 0 && (parameter[SENSOR_NOISE] != 0 || !coordinate.noise.empty())) {
     sides.emplace_back();
     sides[1].variables = &coordinate;
     sides[1].objective = &outside;

@@ -17,8 +17,14 @@ bool same(const Rows& a, const Rows& b) {
          std::memcmp(a.v.data(), b.v.data(), a.v.size() * sizeof(double)) == 0;
 }
 
-void take_off(double* from, double factor, const double* row, std::size_t n) {
-  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
+std::uint64_t key_of(const double* row, std::size_t n) {
+  std::uint64_t key = 0;
+  for (std::size_t j = 0; j < n; ++j) {
+    std::uint64_t bits;
+    std::memcpy(&bits, row + j, sizeof bits);
+    key = (key << 7 | key >> 57) ^ bits;
+  }
+  return key;
 }
 
 // Gram-Schmidt, the longest row that is left first, until nothing is. False where a row leaves so little, but
@@ -55,8 +61,8 @@ bool independent(const Rows& a, Given& g, double& largest, double& least) {
     // Again: rows taken off one after the other leave rounding along those before.
     for (std::size_t m = 0; m < k; ++m) {
       const double product = dot(rest[i], g.basis[m], p);
-      take_off(rest[i], product, g.basis[m], p);
-      take_off(turn[i], product, g.whiten[m], n);
+      subtract(rest[i], product, g.basis[m], p);
+      subtract(turn[i], product, g.whiten[m], n);
     }
     const double left = dot(rest[i], rest[i], p);
     least = std::min(least, left);
@@ -67,8 +73,8 @@ bool independent(const Rows& a, Given& g, double& largest, double& least) {
     for (std::size_t m = k + 1; m < n; ++m) {
       const std::size_t other = order[m];
       const double product = dot(rest[other], g.basis[k], p);
-      take_off(rest[other], product, g.basis[k], p);
-      take_off(turn[other], product, g.whiten[k], n);
+      subtract(rest[other], product, g.basis[k], p);
+      subtract(turn[other], product, g.whiten[k], n);
       square[other] = dot(rest[other], rest[other], p);
     }
   }
@@ -101,9 +107,10 @@ void turned(const std::vector<const Rows*>& all, double tolerance, std::vector<G
 
 }  // namespace
 
-bool Given::find(const double* row, double* left, double* along) const {
+bool Given::find(std::uint64_t key, const double* row, double* left, double* along) const {
   const std::size_t p = basis.cols, r = basis.rows;
   for (std::size_t i = 0; i < filled_; ++i) {
+    if (keys_[i] != key) continue;
     const double* seen = seen_[i];
     if (std::memcmp(seen, row, p * sizeof(double)) != 0) continue;
     std::copy_n(seen + p, p, left);
@@ -117,12 +124,17 @@ Rows Given::beside(const Rows& v, Rows* along) {
   const std::size_t p = v.cols, r = basis.rows;
   Rows out(v.rows, p), found(v.rows, r);
   if (r == 0) out = v;
-  if (r > 0 && seen_.rows == 0) seen_ = Rows(MOST_SEEN, 2 * p + r);
+  if (r > 0 && seen_.rows == 0) {
+    seen_ = Rows(MOST_SEEN, 2 * p + r);
+    keys_.resize(MOST_SEEN);
+  }
   for (std::size_t i = 0; i < v.rows && r > 0; ++i) {
-    if (find(v[i], out[i], found[i])) continue;
+    const std::uint64_t key = key_of(v[i], p);
+    if (find(key, v[i], out[i], found[i])) continue;
     std::copy_n(v[i], p, out[i]);
     orthogonalise(out[i], basis, r, found[i]);
     double* seen = seen_[next_];
+    keys_[next_] = key;
     std::copy_n(v[i], p, seen);
     std::copy_n(out[i], p, seen + p);
     std::copy_n(found[i], r, seen + 2 * p);

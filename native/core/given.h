@@ -18,9 +18,10 @@ class Given {
   Rows beside(const Rows& v, Rows* along = nullptr);
 
  private:
-  bool find(const double* row, double* left, double* along) const;
+  bool find(std::uint64_t key, const double* row, double* left, double* along) const;
   // Rows seen, a row each: the row itself, what it leaves, its part along the basis.
   Rows seen_;
+  std::vector<std::uint64_t> keys_;
   std::size_t filled_ = 0, next_ = 0;
 };
 

@@ -13,10 +13,6 @@ constexpr int MOST_SWEEPS = 40;
 // Gram-Schmidt that leaves a larger share of a row leaves it orthogonal to rounding: no second pass.
 constexpr double ENOUGH_LEFT = 0.01;
 
-void subtract(double* from, double factor, const double* row, std::size_t n) {
-  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
-}
-
 Rows identity(std::size_t n) {
   Rows out(n, n);
   for (std::size_t i = 0; i < n; ++i) out[i][i] = 1;
@@ -47,7 +43,7 @@ Rows lower_triangle(Rows a) {
   return out;
 }
 
-void rotate(double* x, double* y, std::size_t n, double cosine, double sine) {
+void rotate(double* __restrict x, double* __restrict y, std::size_t n, double cosine, double sine) {
   for (std::size_t j = 0; j < n; ++j) {
     const double u = x[j], w = y[j];
     x[j] = cosine * u - sine * w;
@@ -56,16 +52,6 @@ void rotate(double* x, double* y, std::size_t n, double cosine, double sine) {
 }
 
 }  // namespace
-
-double dot(const double* a, const double* b, std::size_t n) {
-  double even = 0, odd = 0;
-  std::size_t j = 0;
-  for (; j + 2 <= n; j += 2) {
-    even += a[j] * b[j];
-    odd += a[j + 1] * b[j + 1];
-  }
-  return even + odd + (j < n ? a[j] * b[j] : 0);
-}
 
 double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); }
 

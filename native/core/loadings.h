@@ -19,7 +19,23 @@ struct Rows {
   const double* operator[](std::size_t i) const { return v.data() + i * cols; }
 };
 
-double dot(const double* a, const double* b, std::size_t n);
+// Eight sums at a time: one alone would wait for each addition to end.
+inline double dot(const double* a, const double* b, std::size_t n) {
+  double sums[8] = {};
+  std::size_t j = 0;
+  for (; j + 8 <= n; j += 8)
+    for (std::size_t i = 0; i < 8; ++i) sums[i] += a[j + i] * b[j + i];
+  for (; j + 2 <= n; j += 2) {
+    sums[0] += a[j] * b[j];
+    sums[1] += a[j + 1] * b[j + 1];
+  }
+  if (j < n) sums[2] += a[j] * b[j];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+// Two rows, not one and the same.
+inline void subtract(double* __restrict from, double factor, const double* __restrict row, std::size_t n) {
+  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
+}
 double squares(const Rows& a);
 Rows multiply(const Rows& a, const Rows& b);
 Rows multiply_transposed(const Rows& a, const Rows& b);
