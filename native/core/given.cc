@@ -10,7 +10,7 @@ namespace exo {
 
 namespace {
 
-constexpr std::size_t MOST_SEEN = 48;
+constexpr std::size_t MOST_SEEN = 24;
 
 bool same(const Rows& a, const Rows& b) {
   return a.rows == b.rows && a.cols == b.cols &&

@@ -138,8 +138,7 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
 }
 
 // tr cov(t | z); `each`: what a coordinate of the complement explains of t.
-Range Judge::error(const TargetRows& t, const LatentRows& z, const Choice& choice, double each) const {
-  const Rows tied = tied_rows(z.basis, choice);
+Range Judge::error(const TargetRows& t, const Rows& tied, const Choice& choice, double each) const {
   std::vector<double> values = padded(singular_squares(multiply_transposed(tied, t.loadings)), tied.rows);
   values.insert(values.end(), copies(choice), each);
   const auto [low, high] = extreme_sums(values, choice.chosen);
@@ -148,7 +147,7 @@ Range Judge::error(const TargetRows& t, const LatentRows& z, const Choice& choic
 }
 
 // I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
-Range Judge::information(const TargetRows& t, const Choice& choice) const {
+Range Judge::information(const TargetRows& t, const Rows& tied, const Choice& choice) const {
   if (t.is_void) return {NOT_DEFINED, NOT_DEFINED};
   std::vector<double> left;
   const Rows own =
@@ -164,12 +163,11 @@ Range Judge::information(const TargetRows& t, const Choice& choice) const {
   return {known + low, known + high};
 }
 
-Range Judge::share(const Rows& basis, const Choice& choice) const {
+Range Judge::share(const Rows& basis, const Rows& tied, const Choice& choice) const {
   const LatentRows& z = given_both_;
   const double whole = squares(multiply_transposed(rows_of(z.basis, 0, choice.fixed_rows), basis));
   double count = d_ != 0 ? static_cast<double>(choice.fixed_picks) : 0;
   for (std::size_t i = 0; i < choice.fixed_rows; ++i) count += z.holds[i];
-  const Rows tied = holding(tied_rows(z.basis, choice), z, choice);
   std::vector<double> values = padded(singular_squares(multiply_transposed(tied, basis)), tied.rows);
   // On the complement's coordinates a latent is sensor noise: new if it looks at o' at all, explained by
   // nothing.
@@ -196,21 +194,24 @@ std::vector<Range> Judge::ranges(const Choice& choice) const {
     return of_total(r, t.is_void ? NOT_DEFINED : t.left[0]);
   };
   const double eta = world_.parameter[SENSOR_NOISE], outside = world_.parameter[COMPLEMENT_DIM] * eta * eta;
+  const Rows given_o = tied_rows(given_o_.basis, choice), given_both = tied_rows(given_both_.basis, choice),
+             raw = tied_rows(raw_.basis, choice);
+  const Rows new_o = holding(given_o, given_o_, choice), new_both = holding(given_both, given_both_, choice);
   std::vector<Range> out(POPULATION_METRIC_COUNT);
-  out[ACTION_ERROR] = part(action_, error(action_, given_o_, choice));
-  out[FUTURE_LEAKAGE] = one_less(part(exogenous_, error(exogenous_, given_o_, choice)));
-  out[ACTION_INFORMATION] = information(action_, choice);
-  out[FUTURE_INFORMATION] = information(exogenous_, choice);
+  out[ACTION_ERROR] = part(action_, error(action_, given_o, choice));
+  out[FUTURE_LEAKAGE] = one_less(part(exogenous_, error(exogenous_, given_o, choice)));
+  out[ACTION_INFORMATION] = information(action_, new_o, choice);
+  out[FUTURE_INFORMATION] = information(exogenous_, new_o, choice);
   out[CONSISTENCY_ERROR] = consistency(choice);
-  out[RAW_ACTION_ERROR] = part(raw_action_, error(raw_action_, raw_, choice));
-  out[RAW_EXOGENOUS_NEXT_ERROR] = part(raw_exogenous_, error(raw_exogenous_, raw_, choice));
+  out[RAW_ACTION_ERROR] = part(raw_action_, error(raw_action_, raw, choice));
+  out[RAW_EXOGENOUS_NEXT_ERROR] = part(raw_exogenous_, error(raw_exogenous_, raw, choice));
   const double seen = c_ == 0 ? 0 : eta * eta * c_ * c_ / (c_ * c_ + d_ * d_);
-  const Range observation = error(raw_observation_, raw_, choice, seen);
+  const Range observation = error(raw_observation_, raw, choice, seen);
   out[RAW_OBSERVATION_ERROR] = of_total({observation.first + outside, observation.second + outside},
                                         raw_observation_.left[0] + outside);
-  out[INNOVATION_LEAKAGE] = one_less(part(innovation_, error(innovation_, given_both_, choice)));
-  out[LATENT_SHARE_EXOGENOUS] = share(innovation_.basis, choice);
-  out[LATENT_SHARE_ACTION] = share(action_.basis, choice);
+  out[INNOVATION_LEAKAGE] = one_less(part(innovation_, error(innovation_, given_both, choice)));
+  out[LATENT_SHARE_EXOGENOUS] = share(innovation_.basis, new_both, choice);
+  out[LATENT_SHARE_ACTION] = share(action_.basis, new_both, choice);
   return out;
 }
 

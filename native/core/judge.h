@@ -35,9 +35,9 @@ class Judge {
   std::vector<Range> ranges(const Choice& choice) const;
 
  private:
-  Range error(const TargetRows& t, const LatentRows& z, const Choice& choice, double each = 0) const;
-  Range information(const TargetRows& t, const Choice& choice) const;
-  Range share(const Rows& basis, const Choice& choice) const;
+  Range error(const TargetRows& t, const Rows& tied, const Choice& choice, double each = 0) const;
+  Range information(const TargetRows& t, const Rows& tied, const Choice& choice) const;
+  Range share(const Rows& basis, const Rows& tied, const Choice& choice) const;
   Range consistency(const Choice& choice) const;
 
   const SourceWorld& world_;

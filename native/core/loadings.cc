@@ -57,8 +57,20 @@ double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); 
 
 Rows multiply(const Rows& a, const Rows& b) {
   Rows out(a.rows, b.cols);
-  for (std::size_t i = 0; i < a.rows; ++i)
-    for (std::size_t k = 0; k < a.cols; ++k) subtract(out[i], -a[i][k], b[k], b.cols);
+  constexpr std::size_t width = 8;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    const double* const factors = a[i];
+    double* const to = out[i];
+    std::size_t j = 0;
+    for (; j + width <= b.cols; j += width) {
+      double sums[width] = {};
+      for (std::size_t k = 0; k < a.cols; ++k)
+        for (std::size_t l = 0; l < width; ++l) sums[l] += factors[k] * b[k][j + l];
+      std::copy_n(sums, width, to + j);
+    }
+    for (; j < b.cols; ++j)
+      for (std::size_t k = 0; k < a.cols; ++k) to[j] += factors[k] * b[k][j];
+  }
   return out;
 }
 
@@ -177,14 +189,20 @@ std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
 }
 
 void orthogonalise(double* row, const Rows& basis, std::size_t count, double* along) {
-  const double before = dot(row, row, basis.cols);
+  constexpr std::size_t at_once = 16;  // products that need not wait for each other
+  const std::size_t n = basis.cols;
+  const double before = dot(row, row, n);
   for (int pass = 0; pass < 2 && count > 0; ++pass) {
-    for (std::size_t k = 0; k < count; ++k) {
-      const double product = dot(row, basis[k], basis.cols);
-      subtract(row, product, basis[k], basis.cols);
-      if (along) along[k] += product;
+    for (std::size_t k = 0; k < count; k += at_once) {
+      const std::size_t here = std::min(at_once, count - k);
+      double products[at_once];
+      for (std::size_t i = 0; i < here; ++i) products[i] = dot(row, basis[k + i], n);
+      for (std::size_t i = 0; i < here; ++i) {
+        subtract(row, products[i], basis[k + i], n);
+        if (along) along[k + i] += products[i];
+      }
     }
-    if (dot(row, row, basis.cols) > ENOUGH_LEFT * before) break;
+    if (dot(row, row, n) > ENOUGH_LEFT * before) break;
   }
 }
 
