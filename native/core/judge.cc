@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace exo {
 
@@ -10,22 +11,23 @@ namespace {
 
 const double NOT_DEFINED = std::numeric_limits<double>::quiet_NaN();
 
-LatentRows latents_of(const Rows& left, const Rows& whole) {
-  LatentRows z{orthonormal_in_order(unit_rows(left, whole)), {}};
+LatentRows latents_of(Rows left, const Rows& whole) {
+  LatentRows z{orthonormal_in_order(unit_rows(std::move(left), whole)), {}};
   for (std::size_t i = 0; i < z.basis.rows; ++i)
     z.holds.push_back(dot(z.basis[i], z.basis[i], z.basis.cols) > 0);
   return z;
 }
 
-TargetRows target_of(const Rows& left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
-  TargetRows t{left, {}, left_after(left, z.basis, fixed), false};
+TargetRows target_of(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t{{}, {}, left_after(left, z.basis, fixed), false};
+  t.loadings = std::move(left);
   t.is_void = !(t.left[0] > VOID_LOADINGS * squares(whole));
   return t;
 }
 
-TargetRows sought(const Rows& left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
-  TargetRows t = target_of(left, whole, z, fixed);
-  t.basis = orthonormal_in_order(unit_rows(left, whole));
+TargetRows sought(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t = target_of(std::move(left), whole, z, fixed);
+  t.basis = orthonormal_in_order(unit_rows(t.loadings, whole));
   return t;
 }
 

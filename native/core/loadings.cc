@@ -43,6 +43,18 @@ Rows lower_triangle(Rows a) {
   return out;
 }
 
+// Columns [j, j + width) of a product, their sums in registers.
+template <std::size_t width>
+void multiply_columns(const Rows& a, const Rows& b, std::size_t j, Rows& out) {
+  const double* const columns = b.v.data() + j;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    double sums[width] = {};
+    for (std::size_t k = 0; k < a.cols; ++k)
+      for (std::size_t l = 0; l < width; ++l) sums[l] += a[i][k] * columns[k * b.cols + l];
+    std::copy_n(sums, width, out[i] + j);
+  }
+}
+
 void rotate(double* __restrict x, double* __restrict y, std::size_t n, double cosine, double sine) {
   for (std::size_t j = 0; j < n; ++j) {
     const double u = x[j], w = y[j];
@@ -57,20 +69,11 @@ double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); 
 
 Rows multiply(const Rows& a, const Rows& b) {
   Rows out(a.rows, b.cols);
-  constexpr std::size_t width = 8;
-  for (std::size_t i = 0; i < a.rows; ++i) {
-    const double* const factors = a[i];
-    double* const to = out[i];
-    std::size_t j = 0;
-    for (; j + width <= b.cols; j += width) {
-      double sums[width] = {};
-      for (std::size_t k = 0; k < a.cols; ++k)
-        for (std::size_t l = 0; l < width; ++l) sums[l] += factors[k] * b[k][j + l];
-      std::copy_n(sums, width, to + j);
-    }
-    for (; j < b.cols; ++j)
-      for (std::size_t k = 0; k < a.cols; ++k) to[j] += factors[k] * b[k][j];
-  }
+  std::size_t j = 0;
+  for (; j + 8 <= b.cols; j += 8) multiply_columns<8>(a, b, j, out);
+  for (; j + 4 <= b.cols; j += 4) multiply_columns<4>(a, b, j, out);
+  for (; j + 2 <= b.cols; j += 2) multiply_columns<2>(a, b, j, out);
+  for (; j < b.cols; ++j) multiply_columns<1>(a, b, j, out);
   return out;
 }
 
@@ -211,14 +214,14 @@ Rows beside(Rows v, const Rows& basis) {
   return v;
 }
 
-Rows unit_rows(const Rows& a, const Rows& whole) {
-  Rows out = a;
+Rows unit_rows(Rows a, const Rows& whole) {
   for (std::size_t i = 0; i < a.rows; ++i) {
     const double square = dot(a[i], a[i], a.cols);
     const bool there = square > VOID_LOADINGS * dot(whole[i], whole[i], whole.cols);
-    for (std::size_t j = 0; j < a.cols; ++j) out[i][j] = there ? a[i][j] / std::sqrt(square) : 0;
+    const double length = std::sqrt(square);
+    for (std::size_t j = 0; j < a.cols; ++j) a[i][j] = there ? a[i][j] / length : 0;
   }
-  return out;
+  return a;
 }
 
 Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
@@ -227,8 +230,8 @@ Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
     orthogonalise(a[i], a, i, nullptr);
     const double square = dot(a[i], a[i], a.cols);
     if (left) (*left)[i] = square;
-    for (std::size_t j = 0; j < a.cols; ++j)
-      a[i][j] = square > VOID_LOADINGS ? a[i][j] / std::sqrt(square) : 0;
+    const double length = std::sqrt(square);
+    for (std::size_t j = 0; j < a.cols; ++j) a[i][j] = square > VOID_LOADINGS ? a[i][j] / length : 0;
   }
   return a;
 }

@@ -57,7 +57,7 @@ void orthogonalise(double* row, const Rows& basis, std::size_t count, double* al
 Rows beside(Rows v, const Rows& basis);
 
 // Every row at length 1; one whose square is at most VOID_LOADINGS of the same row of `whole` is cleared.
-Rows unit_rows(const Rows& a, const Rows& whole);
+Rows unit_rows(Rows a, const Rows& whole);
 // Gram-Schmidt in order: rows of which at most VOID_LOADINGS is left are cleared; `left`: the squares.
 Rows orthonormal_in_order(Rows a, std::vector<double>* left = nullptr);
 // tr of what the first 0, 1, .. `count` rows of a basis leave of the target.
