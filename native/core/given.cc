@@ -114,7 +114,7 @@ bool Given::find(std::uint64_t key, const double* row, double* left, double* alo
     const double* seen = seen_[i];
     if (std::memcmp(seen, row, p * sizeof(double)) != 0) continue;
     std::copy_n(seen + p, p, left);
-    std::copy_n(seen + 2 * p, r, along);
+    if (along) std::copy_n(seen + 2 * p, r, along);
     return true;
   }
   return false;
@@ -122,26 +122,28 @@ bool Given::find(std::uint64_t key, const double* row, double* left, double* alo
 
 Rows Given::beside(const Rows& v, Rows* along) {
   const std::size_t p = v.cols, r = basis.rows;
-  Rows out(v.rows, p), found(v.rows, r);
-  if (r == 0) out = v;
-  if (r > 0 && seen_.rows == 0) {
+  if (along) *along = Rows(v.rows, r);
+  if (r == 0) return v;
+  if (seen_.rows == 0) {
     seen_ = Rows(MOST_SEEN, 2 * p + r);
     keys_.resize(MOST_SEEN);
   }
-  for (std::size_t i = 0; i < v.rows && r > 0; ++i) {
+  Rows out(v.rows, p);
+  for (std::size_t i = 0; i < v.rows; ++i) {
+    double* const found = along ? (*along)[i] : nullptr;
     const std::uint64_t key = key_of(v[i], p);
-    if (find(key, v[i], out[i], found[i])) continue;
-    std::copy_n(v[i], p, out[i]);
-    orthogonalise(out[i], basis, r, found[i]);
-    double* seen = seen_[next_];
+    if (find(key, v[i], out[i], found)) continue;
+    double* const seen = seen_[next_];
     keys_[next_] = key;
     std::copy_n(v[i], p, seen);
-    std::copy_n(out[i], p, seen + p);
-    std::copy_n(found[i], r, seen + 2 * p);
+    std::copy_n(v[i], p, seen + p);
+    std::fill_n(seen + 2 * p, r, 0.0);
+    orthogonalise(seen + p, basis, r, seen + 2 * p);
+    std::copy_n(seen + p, p, out[i]);
+    if (found) std::copy_n(seen + 2 * p, r, found);
     next_ = (next_ + 1) % MOST_SEEN;
     filled_ = std::max(filled_, next_ == 0 ? MOST_SEEN : next_);
   }
-  if (along) *along = found;
   return out;
 }
 
