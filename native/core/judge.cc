@@ -157,8 +157,7 @@ Range Judge::information(const TargetRows& t, const Rows& tied, const Choice& ch
   double known = 0;
   for (std::size_t i = 0; i < left.size(); ++i)
     if (given_o_.holds[i]) known += nats(left[i]);
-  std::vector<double> values =
-      left_of_directions(holding(tied_rows(given_o_.basis, choice), given_o_, choice), stacked(t.basis, own));
+  std::vector<double> values = left_of_directions(tied, stacked(t.basis, own));
   for (double& value : values) value = nats(value);
   values.resize(choice.tied_rows + copies(choice));
   const auto [low, high] = extreme_sums(values, choice.chosen);
