@@ -16,7 +16,7 @@ namespace {
 struct Side {
   const Variables* variables;
   const Objective* objective;
-  GivenRows f;
+  Given* f;
   Rows along;  // (width of e, rank of f): E[e | f] = along x basis of f
   std::vector<double> values;
   Rows weights;  // G, a row a latent
@@ -34,37 +34,62 @@ void append(Rows& to, double weight, const Rows& rows) {
   to = out;
 }
 
-std::vector<GivenRows> given_on(const std::vector<Side>& sides, const double* coefficients, double tolerance,
-                                Stack (*stack)(const Objective&, std::int32_t), std::int32_t index) {
+std::vector<Given>& given_on(const std::vector<Side>& sides, const double* coefficients, double tolerance,
+                             GivenMemory& memory, Stack (*stack)(const Objective&, std::int32_t),
+                             std::int32_t index) {
   std::vector<Rows> composed;
   for (const Side& side : sides)
     composed.push_back(side.variables->compose(stack(*side.objective, index), coefficients));
   std::vector<const Rows*> all;
   for (const Rows& rows : composed) all.push_back(&rows);
-  return given_rows(all, tolerance);
+  return memory.of(all, tolerance);
+}
+
+// Rows U N that are orthogonal, in the order of their squares, which are the eigenvalues of N N^T. A target
+// wider than the bottleneck has more rows than N has directions: then those of N^T are turned instead, unless
+// that costs a small eigenvalue digits.
+Rows latents_of(const Rows& n, std::vector<double>& values) {
+  if (n.cols < n.rows) {
+    const Rows across = transposed(n), turn = orthogonal_turn(across);
+    const Rows turned = multiply(turn, across);
+    Rows out = turn;
+    bool clear = true;
+    values.assign(n.rows, 0);
+    for (std::size_t k = 0; k < out.rows; ++k) {
+      values[k] = dot(turned[k], turned[k], turned.cols);
+      clear &= values[k] > CLEAR_SHARE * values[0];
+      for (std::size_t j = 0; j < out.cols; ++j) out[k][j] *= std::sqrt(values[k]);
+    }
+    if (clear) return out;
+  }
+  const Rows turned = multiply(orthogonal_turn(n), n);
+  values.assign(n.rows, 0);
+  for (std::size_t k = 0; k < turned.rows; ++k) values[k] = dot(turned[k], turned[k], turned.cols);
+  return turned;
 }
 
 // theory.md section 2 on loadings: with Q an orthonormal basis of e and N = y Q^T, M = N N^T. A penalty is
 // the covariance of something independent that e holds besides.
-void solve_sides(std::vector<Side>& sides, const double* coefficients, double tolerance) {
-  const auto f =
-      given_on(sides, coefficients, tolerance, [](const Objective& o, std::int32_t) { return o.f; }, 0);
+void solve_sides(std::vector<Side>& sides, const double* coefficients, double tolerance,
+                 GivenMemory& memory) {
+  auto& f = given_on(
+      sides, coefficients, tolerance, memory, [](const Objective& o, std::int32_t) { return o.f; }, 0);
   std::vector<Rows> y, e;
   for (std::size_t i = 0; i < sides.size(); ++i) {
     Side& side = sides[i];
-    side.f = f[i];
+    side.f = &f[i];
     const Rows target = side.variables->compose(side.objective->y, coefficients);
     side.variance = squares(target);
-    y.push_back(beside(target, side.f.basis));
-    e.push_back(beside(side.variables->compose(side.objective->e, coefficients), side.f.basis, &side.along));
+    y.push_back(side.f->beside(target));
+    e.push_back(side.f->beside(side.variables->compose(side.objective->e, coefficients), &side.along));
   }
   for (std::int32_t p = 0; p < sides[0].objective->penalty_count; ++p) {
-    const auto on = given_on(
-        sides, coefficients, tolerance,
+    auto& on = given_on(
+        sides, coefficients, tolerance, memory,
         [](const Objective& o, std::int32_t index) { return o.penalties[index].given; }, p);
     for (std::size_t i = 0; i < sides.size(); ++i) {
       const Penalty& penalty = sides[i].objective->penalties[p];
-      const Rows of = beside(sides[i].variables->compose(penalty.of, coefficients), on[i].basis);
+      const Rows of = on[i].beside(sides[i].variables->compose(penalty.of, coefficients));
       append(e[i], coefficients[penalty.weight], of);
       append(y[i], 0, of);
       for (std::size_t r = 0; r < y[i].rows; ++r) std::fill_n(y[i][r] + y[i].cols - of.cols, of.cols, 0.0);
@@ -72,16 +97,13 @@ void solve_sides(std::vector<Side>& sides, const double* coefficients, double to
   }
   std::vector<const Rows*> bottlenecks;
   for (const Rows& rows : e) bottlenecks.push_back(&rows);
-  const auto bases = given_rows(bottlenecks, tolerance);
+  const auto& bases = memory.of(bottlenecks, tolerance);
   for (std::size_t i = 0; i < sides.size(); ++i) {
     const Rows n = multiply_transposed(y[i], bases[i].basis);
     Rows rest = y[i];
     add_scaled(rest, -1, multiply(n, bases[i].basis));
     sides[i].unexplained = squares(rest);
-    const Rows turned = multiply(orthogonal_turn(n), n);
-    for (std::size_t k = 0; k < turned.rows; ++k)
-      sides[i].values.push_back(dot(turned[k], turned[k], turned.cols));
-    sides[i].weights = multiply(turned, bases[i].whiten);
+    sides[i].weights = multiply(latents_of(n, sides[i].values), bases[i].whiten);
   }
 }
 
@@ -128,7 +150,7 @@ void encoder_of(const Side& side, Rows weights, const double* coefficients, Rows
   c = d = Rows(weights.rows, side.variables->observation);
   add_to_encoder(c, d, 1, weights, side.objective->e, *side.variables, coefficients);
   if (!side.objective->innovation || side.objective->f.count == 0) return;
-  const Rows on_f = multiply(multiply(weights, side.along), side.f.whiten);
+  const Rows on_f = multiply(multiply(weights, side.along), side.f->whiten);
   add_to_encoder(c, d, -1, on_f, side.objective->f, *side.variables, coefficients);
 }
 
@@ -143,14 +165,6 @@ double loss_of(const std::vector<Side>& sides, double multiplicity, const Order&
   }
   for (std::size_t i = sides[0].values.size(); i-- > order.rows_up_to(k);) sum += sides[0].values[i];
   return sum;
-}
-
-// The stack that is o itself.
-bool is_observation(const Stack& s) {
-  const Block& block = s.blocks[0];
-  const Term& term = block.terms[0];
-  return s.count == 1 && block.count == 1 && !block.projected && term.variable == OBSERVATION &&
-         term.coefficient < 0 && term.sign > 0;
 }
 
 // Which end of each metric's range is the least favourable: LEAST_FAVOURABLE of lib/backend/requests.ts.
@@ -181,7 +195,7 @@ void write(const PopulationBatch& batch, std::size_t problem, const Order& order
 
 }  // namespace
 
-void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
+void solve_carefully(const PopulationBatch& batch, std::size_t problem, GivenMemory& memory) {
   double parameter[PARAMETER_COUNT];
   for (std::size_t i = 0; i < PARAMETER_COUNT; ++i)
     parameter[i] = batch.parameters[i * batch.count + problem];
@@ -196,21 +210,27 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
   std::vector<Side> sides(1);
   sides[0].variables = &world.variables;
   sides[0].objective = &batch.objective;
-  if (multiplicity > 0) {
+  if (multiplicity > 0 && (parameter[SENSOR_NOISE] != 0 || !coordinate.noise.empty())) {
     sides.emplace_back();
     sides[1].variables = &coordinate;
     sides[1].objective = &outside;
   }
-  solve_sides(sides, coefficients.data(), batch.tolerance);
+  solve_sides(sides, coefficients.data(), batch.tolerance, memory);
 
   const double complement = sides.size() > 1 && !sides[1].values.empty() ? sides[1].values[0] : 0;
   const double largest = std::max(sides[0].values.empty() ? 0 : sides[0].values[0], complement);
   const Order order(sides[0].values, complement, static_cast<std::size_t>(multiplicity),
                     batch.tolerance * largest);
 
+  std::vector<Choice> choices;
+  std::size_t fixed = 0, rows = order.rows_up_to(batch.max_latent());
+  for (std::size_t m = 0; m < batch.latent_count; ++m) {
+    choices.push_back(order.choice(static_cast<std::size_t>(batch.latents[m])));
+    fixed = std::max(fixed, choices[m].fixed_rows);
+    rows = std::max(rows, choices[m].fixed_rows + choices[m].tied_rows);
+  }
   EncoderRows encoder;
-  encoder_of(sides[0], rows_of(sides[0].weights, 0, order.rows_up_to(order.rank())), coefficients.data(),
-             encoder.c, encoder.d);
+  encoder_of(sides[0], rows_of(sides[0].weights, 0, rows), coefficients.data(), encoder.c, encoder.d);
   if (order.picks_up_to(order.rank()) > 0) {
     Rows c, d;
     encoder_of(sides[1], rows_of(sides[1].weights, 0, 1), coefficients.data(), c, d);
@@ -219,14 +239,11 @@ void solve_carefully(const PopulationBatch& batch, std::size_t problem) {
   }
   write(batch, problem, order, encoder);
 
-  const Rows& observation = world.variables.loadings[OBSERVATION];
-  const bool known = is_observation(batch.objective.f) && sides.size() == 1;
-  const Rows given = known ? sides[0].f.basis : given_rows({&observation}, batch.tolerance)[0].basis;
-  const Judge judge(world, encoder, given, batch.tolerance);
+  const Judge judge(world, encoder, fixed, memory, batch.tolerance);
   const std::size_t stride = batch.count * batch.latent_count;
   for (std::size_t m = 0; m < batch.latent_count; ++m) {
     const std::size_t k = static_cast<std::size_t>(batch.latents[m]), out = problem * batch.latent_count + m;
-    const Choice choice = order.choice(k);
+    const Choice& choice = choices[m];
     batch.loss[out] = loss_of(sides, multiplicity, order, k);
     batch.next[out] = order.value(k);
     batch.unique[out] = choice.chosen == 0;

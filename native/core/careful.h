@@ -4,10 +4,12 @@
 #pragma once
 #include <cstddef>
 
+#include "core/given.h"
 #include "core/population.h"
 
 namespace exo {
 
-void solve_carefully(const PopulationBatch& batch, std::size_t problem);
+// `memory`: one for each thread.
+void solve_carefully(const PopulationBatch& batch, std::size_t problem, GivenMemory& memory);
 
 }  // namespace exo

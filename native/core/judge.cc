@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace exo {
 
@@ -10,16 +11,23 @@ namespace {
 
 const double NOT_DEFINED = std::numeric_limits<double>::quiet_NaN();
 
-LatentRows latents_of(const Rows& left, const Rows& whole) {
-  LatentRows z{orthonormal_in_order(unit_rows(left, whole)), {}};
+LatentRows latents_of(Rows left, const Rows& whole) {
+  LatentRows z{orthonormal_in_order(unit_rows(std::move(left), whole)), {}};
   for (std::size_t i = 0; i < z.basis.rows; ++i)
     z.holds.push_back(dot(z.basis[i], z.basis[i], z.basis.cols) > 0);
   return z;
 }
 
-TargetRows target_of(const Rows& left, const Rows& whole, const LatentRows& z) {
-  TargetRows t{left, orthonormal_in_order(unit_rows(left, whole)), left_after(left, z.basis), false};
+TargetRows target_of(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t{{}, {}, left_after(left, z.basis, fixed), false};
+  t.loadings = std::move(left);
   t.is_void = !(t.left[0] > VOID_LOADINGS * squares(whole));
+  return t;
+}
+
+TargetRows sought(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+  TargetRows t = target_of(std::move(left), whole, z, fixed);
+  t.basis = orthonormal_in_order(unit_rows(t.loadings, whole));
   return t;
 }
 
@@ -52,9 +60,42 @@ double nats(double left) {
                               : std::numeric_limits<double>::infinity();
 }
 
+Rows stacked(const Rows& a, const Rows& b) {
+  Rows out(a.rows + b.rows, a.cols);
+  std::copy(a.v.begin(), a.v.end(), out.v.begin());
+  std::copy(b.v.begin(), b.v.end(), out.v.begin() + static_cast<std::ptrdiff_t>(a.v.size()));
+  return out;
+}
+
+// The squared sines of the angles between two spaces, for each dimension of the first: from the cosines where
+// they are small, else from what the basis leaves of the direction, which has the digits.
+std::vector<double> left_of_directions(const Rows& space, const Rows& basis) {
+  const Rows along = multiply_transposed(basis, space);
+  const bool wide = along.cols < along.rows;
+  const Rows across = wide ? transposed(along) : along;
+  const Rows turn = orthogonal_turn(across), turned = multiply(turn, across);
+  std::vector<double> out;
+  Rows near(0, space.rows);
+  for (std::size_t i = 0; i < turned.rows; ++i) {
+    const double square = dot(turned[i], turned[i], turned.cols);
+    if (square > 0.5) {
+      const double* direction = wide ? turn[i] : turned[i];
+      near.v.insert(near.v.end(), direction, direction + near.cols);
+      if (!wide)
+        for (std::size_t j = 0; j < near.cols; ++j) near[near.rows][j] /= std::sqrt(square);
+      ++near.rows;
+    } else {
+      out.push_back(1 - square);
+    }
+  }
+  for (const double value : singular_squares(beside(multiply(near, space), basis))) out.push_back(value);
+  out.resize(space.rows, 1);
+  return out;
+}
+
 }  // namespace
 
-Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& given_observation,
+Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed, GivenMemory& memory,
              double tolerance)
     : world_(world), c_(encoder.complement_c), d_(encoder.complement_d) {
   const Variables& v = world.variables;
@@ -63,14 +104,15 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& g
   whole_ = multiply(encoder.c, o);
   add_scaled(whole_, 1, multiply(encoder.d, next));
   // z given o is D (o' given o): the part that o determines is never there to cancel.
-  const auto left = [&](const Rows& of) { return beside(of, given_observation); };
+  Given& given_o = memory.of({&o}, tolerance)[0];
+  const auto left = [&](const Rows& of) { return given_o.beside(of); };
   given_o_ = latents_of(multiply(encoder.d, left(next)), whole_);
-  action_ = target_of(left(a), a, given_o_);
-  exogenous_ = target_of(left(x), x, given_o_);
+  action_ = sought(left(a), a, given_o_, fixed);
+  exogenous_ = sought(left(x), x, given_o_, fixed);
   raw_ = latents_of(whole_, whole_);
-  raw_action_ = target_of(a, a, raw_);
-  raw_exogenous_ = target_of(x, x, raw_);
-  raw_observation_ = target_of(o, o, raw_);
+  raw_action_ = target_of(a, a, raw_, fixed);
+  raw_exogenous_ = target_of(x, x, raw_, fixed);
+  raw_observation_ = target_of(o, o, raw_, fixed);
 
   // Given x, its own sources are gone from everything; then given what o still tells.
   const auto beyond = [&](Rows of) {
@@ -79,10 +121,10 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& g
     return of;
   };
   const Rows rest = beyond(o);
-  const Rows both = given_rows({&rest}, tolerance)[0].basis;
-  const auto left_of_both = [&](const Rows& of) { return beside(beyond(of), both); };
+  Given& both = memory.of({&rest}, tolerance)[0];
+  const auto left_of_both = [&](const Rows& of) { return both.beside(beyond(of)); };
   given_both_ = latents_of(multiply(encoder.d, left_of_both(next)), whole_);
-  innovation_ = target_of(left_of_both(x), x, given_both_);
+  innovation_ = sought(left_of_both(x), x, given_both_, fixed);
 
   // What a redraw of (x, w_x) moves each latent by: (C + rho_x D) Ex x, exogenousScale D Ex w_x.
   const std::size_t dx = world.exogenous_mixing.cols;
@@ -98,8 +140,7 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& g
 }
 
 // tr cov(t | z); `each`: what a coordinate of the complement explains of t.
-Range Judge::error(const TargetRows& t, const LatentRows& z, const Choice& choice, double each) const {
-  const Rows tied = tied_rows(z.basis, choice);
+Range Judge::error(const TargetRows& t, const Rows& tied, const Choice& choice, double each) const {
   std::vector<double> values = padded(singular_squares(multiply_transposed(tied, t.loadings)), tied.rows);
   values.insert(values.end(), copies(choice), each);
   const auto [low, high] = extreme_sums(values, choice.chosen);
@@ -108,7 +149,7 @@ Range Judge::error(const TargetRows& t, const LatentRows& z, const Choice& choic
 }
 
 // I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
-Range Judge::information(const TargetRows& t, const Choice& choice) const {
+Range Judge::information(const TargetRows& t, const Rows& tied, const Choice& choice) const {
   if (t.is_void) return {NOT_DEFINED, NOT_DEFINED};
   std::vector<double> left;
   const Rows own =
@@ -116,21 +157,18 @@ Range Judge::information(const TargetRows& t, const Choice& choice) const {
   double known = 0;
   for (std::size_t i = 0; i < left.size(); ++i)
     if (given_o_.holds[i]) known += nats(left[i]);
-  // Of the tied latents what t does not tell, with t and the latents before them given.
-  const Rows tied = beside(beside(tied_rows(given_o_.basis, choice), t.basis), own);
-  std::vector<double> values = singular_squares(holding(tied, given_o_, choice));
+  std::vector<double> values = left_of_directions(tied, stacked(t.basis, own));
   for (double& value : values) value = nats(value);
-  values = padded(values, tied.rows + copies(choice));
+  values.resize(choice.tied_rows + copies(choice));
   const auto [low, high] = extreme_sums(values, choice.chosen);
   return {known + low, known + high};
 }
 
-Range Judge::share(const Rows& basis, const Choice& choice) const {
+Range Judge::share(const Rows& basis, const Rows& tied, const Choice& choice) const {
   const LatentRows& z = given_both_;
   const double whole = squares(multiply_transposed(rows_of(z.basis, 0, choice.fixed_rows), basis));
   double count = d_ != 0 ? static_cast<double>(choice.fixed_picks) : 0;
   for (std::size_t i = 0; i < choice.fixed_rows; ++i) count += z.holds[i];
-  const Rows tied = holding(tied_rows(z.basis, choice), z, choice);
   std::vector<double> values = padded(singular_squares(multiply_transposed(tied, basis)), tied.rows);
   // On the complement's coordinates a latent is sensor noise: new if it looks at o' at all, explained by
   // nothing.
@@ -157,21 +195,24 @@ std::vector<Range> Judge::ranges(const Choice& choice) const {
     return of_total(r, t.is_void ? NOT_DEFINED : t.left[0]);
   };
   const double eta = world_.parameter[SENSOR_NOISE], outside = world_.parameter[COMPLEMENT_DIM] * eta * eta;
+  const Rows given_o = tied_rows(given_o_.basis, choice), given_both = tied_rows(given_both_.basis, choice),
+             raw = tied_rows(raw_.basis, choice);
+  const Rows new_o = holding(given_o, given_o_, choice), new_both = holding(given_both, given_both_, choice);
   std::vector<Range> out(POPULATION_METRIC_COUNT);
-  out[ACTION_ERROR] = part(action_, error(action_, given_o_, choice));
-  out[FUTURE_LEAKAGE] = one_less(part(exogenous_, error(exogenous_, given_o_, choice)));
-  out[ACTION_INFORMATION] = information(action_, choice);
-  out[FUTURE_INFORMATION] = information(exogenous_, choice);
+  out[ACTION_ERROR] = part(action_, error(action_, given_o, choice));
+  out[FUTURE_LEAKAGE] = one_less(part(exogenous_, error(exogenous_, given_o, choice)));
+  out[ACTION_INFORMATION] = information(action_, new_o, choice);
+  out[FUTURE_INFORMATION] = information(exogenous_, new_o, choice);
   out[CONSISTENCY_ERROR] = consistency(choice);
-  out[RAW_ACTION_ERROR] = part(raw_action_, error(raw_action_, raw_, choice));
-  out[RAW_EXOGENOUS_NEXT_ERROR] = part(raw_exogenous_, error(raw_exogenous_, raw_, choice));
+  out[RAW_ACTION_ERROR] = part(raw_action_, error(raw_action_, raw, choice));
+  out[RAW_EXOGENOUS_NEXT_ERROR] = part(raw_exogenous_, error(raw_exogenous_, raw, choice));
   const double seen = c_ == 0 ? 0 : eta * eta * c_ * c_ / (c_ * c_ + d_ * d_);
-  const Range observation = error(raw_observation_, raw_, choice, seen);
+  const Range observation = error(raw_observation_, raw, choice, seen);
   out[RAW_OBSERVATION_ERROR] = of_total({observation.first + outside, observation.second + outside},
                                         raw_observation_.left[0] + outside);
-  out[INNOVATION_LEAKAGE] = one_less(part(innovation_, error(innovation_, given_both_, choice)));
-  out[LATENT_SHARE_EXOGENOUS] = share(innovation_.basis, choice);
-  out[LATENT_SHARE_ACTION] = share(action_.basis, choice);
+  out[INNOVATION_LEAKAGE] = one_less(part(innovation_, error(innovation_, given_both, choice)));
+  out[LATENT_SHARE_EXOGENOUS] = share(innovation_.basis, new_both, choice);
+  out[LATENT_SHARE_ACTION] = share(action_.basis, new_both, choice);
   return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "core/given.h"
 #include "core/source-world.h"
 #include "core/ties.h"
 
@@ -20,22 +21,23 @@ struct LatentRows {
 };
 
 struct TargetRows {
-  Rows loadings, basis;
+  Rows loadings, basis;      // basis: of a target that is looked for in z
   std::vector<double> left;  // tr of what the first 0, 1, .. latents leave
   bool is_void;
 };
 
 class Judge {
  public:
-  Judge(const SourceWorld& world, const EncoderRows& encoder, const Rows& given_observation,
+  // `fixed`: the most latents of the encoder's that a choice holds for certain.
+  Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t fixed, GivenMemory& memory,
         double tolerance);
   // (POPULATION_METRIC_COUNT): each metric's range.
   std::vector<Range> ranges(const Choice& choice) const;
 
  private:
-  Range error(const TargetRows& t, const LatentRows& z, const Choice& choice, double each = 0) const;
-  Range information(const TargetRows& t, const Choice& choice) const;
-  Range share(const Rows& basis, const Choice& choice) const;
+  Range error(const TargetRows& t, const Rows& tied, const Choice& choice, double each = 0) const;
+  Range information(const TargetRows& t, const Rows& tied, const Choice& choice) const;
+  Range share(const Rows& basis, const Rows& tied, const Choice& choice) const;
   Range consistency(const Choice& choice) const;
 
   const SourceWorld& world_;

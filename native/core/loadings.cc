@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace exo {
@@ -9,10 +10,8 @@ namespace exo {
 namespace {
 
 constexpr int MOST_SWEEPS = 40;
-
-void subtract(double* from, double factor, const double* row, std::size_t n) {
-  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
-}
+// Gram-Schmidt that leaves a larger share of a row leaves it orthogonal to rounding: no second pass.
+constexpr double ENOUGH_LEFT = 0.01;
 
 Rows identity(std::size_t n) {
   Rows out(n, n);
@@ -44,7 +43,19 @@ Rows lower_triangle(Rows a) {
   return out;
 }
 
-void rotate(double* x, double* y, std::size_t n, double cosine, double sine) {
+// Columns [j, j + width) of a product, their sums in registers.
+template <std::size_t width>
+void multiply_columns(const Rows& a, const Rows& b, std::size_t j, Rows& out) {
+  const double* const columns = b.v.data() + j;
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    double sums[width] = {};
+    for (std::size_t k = 0; k < a.cols; ++k)
+      for (std::size_t l = 0; l < width; ++l) sums[l] += a[i][k] * columns[k * b.cols + l];
+    std::copy_n(sums, width, out[i] + j);
+  }
+}
+
+void rotate(double* __restrict x, double* __restrict y, std::size_t n, double cosine, double sine) {
   for (std::size_t j = 0; j < n; ++j) {
     const double u = x[j], w = y[j];
     x[j] = cosine * u - sine * w;
@@ -54,22 +65,15 @@ void rotate(double* x, double* y, std::size_t n, double cosine, double sine) {
 
 }  // namespace
 
-double dot(const double* a, const double* b, std::size_t n) {
-  double even = 0, odd = 0;
-  std::size_t j = 0;
-  for (; j + 2 <= n; j += 2) {
-    even += a[j] * b[j];
-    odd += a[j + 1] * b[j + 1];
-  }
-  return even + odd + (j < n ? a[j] * b[j] : 0);
-}
-
 double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); }
 
 Rows multiply(const Rows& a, const Rows& b) {
   Rows out(a.rows, b.cols);
-  for (std::size_t i = 0; i < a.rows; ++i)
-    for (std::size_t k = 0; k < a.cols; ++k) subtract(out[i], -a[i][k], b[k], b.cols);
+  std::size_t j = 0;
+  for (; j + 8 <= b.cols; j += 8) multiply_columns<8>(a, b, j, out);
+  for (; j + 4 <= b.cols; j += 4) multiply_columns<4>(a, b, j, out);
+  for (; j + 2 <= b.cols; j += 2) multiply_columns<2>(a, b, j, out);
+  for (; j < b.cols; ++j) multiply_columns<1>(a, b, j, out);
   return out;
 }
 
@@ -77,6 +81,13 @@ Rows multiply_transposed(const Rows& a, const Rows& b) {
   Rows out(a.rows, b.rows);
   for (std::size_t i = 0; i < a.rows; ++i)
     for (std::size_t j = 0; j < b.rows; ++j) out[i][j] = dot(a[i], b[j], a.cols);
+  return out;
+}
+
+Rows transposed(const Rows& a) {
+  Rows out(a.cols, a.rows);
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < a.cols; ++j) out[j][i] = a[i][j];
   return out;
 }
 
@@ -90,33 +101,46 @@ Rows rows_of(const Rows& a, std::size_t begin, std::size_t count) {
   return out;
 }
 
-// One-sided Jacobi rotations on the triangle.
-Rows orthogonal_turn(const Rows& a) {
-  const std::size_t n = a.rows;
-  Rows l = lower_triangle(a), turn = identity(n);
+namespace {
+
+// One-sided Jacobi rotations until the rows are orthogonal; `turn`, where wanted, takes part in them.
+// Returns the rows' squares.
+std::vector<double> rotate_apart(Rows& l, Rows* turn) {
+  const std::size_t n = l.rows;
+  std::vector<double> length(n);
+  for (std::size_t i = 0; i < n; ++i) length[i] = dot(l[i], l[i], l.cols);
   // A row this short is the rounding of the longest: nothing to turn, and it would never come to rest.
   const double nothing = ORTHOGONAL_ROWS * ORTHOGONAL_ROWS * squares(l);
   for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
     bool turned = false;
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = i + 1; j < n; ++j) {
-        const double product = dot(l[i], l[j], l.cols);
-        const double x = dot(l[i], l[i], l.cols), y = dot(l[j], l[j], l.cols);
+        const double x = length[i], y = length[j];
         if (!(x > nothing && y > nothing)) continue;
+        const double product = dot(l[i], l[j], l.cols);
         if (!(std::fabs(product) > ORTHOGONAL_ROWS * std::sqrt(x) * std::sqrt(y))) continue;
         const double half = (y - x) / (2 * product);
         const double tangent = (half < 0 ? -1 : 1) / (std::fabs(half) + std::sqrt(1 + half * half));
         const double cosine = 1 / std::sqrt(1 + tangent * tangent), sine = cosine * tangent;
         rotate(l[i], l[j], l.cols, cosine, sine);
-        rotate(turn[i], turn[j], n, cosine, sine);
+        if (turn) rotate((*turn)[i], (*turn)[j], n, cosine, sine);
+        length[i] = dot(l[i], l[i], l.cols);
+        length[j] = dot(l[j], l[j], l.cols);
         turned = true;
       }
     if (!turned) break;
   }
+  return length;
+}
+
+}  // namespace
+
+Rows orthogonal_turn(const Rows& a) {
+  const std::size_t n = a.rows;
+  Rows l = lower_triangle(a), turn = identity(n);
+  const std::vector<double> length = rotate_apart(l, &turn);
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::vector<double> length(n);
-  for (std::size_t i = 0; i < n; ++i) length[i] = dot(l[i], l[i], l.cols);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t i, std::size_t j) { return length[i] > length[j]; });
   Rows out(n, n);
@@ -125,9 +149,10 @@ Rows orthogonal_turn(const Rows& a) {
 }
 
 std::vector<double> singular_squares(const Rows& a) {
-  const Rows turned = multiply(orthogonal_turn(a), a);
-  std::vector<double> out(a.rows);
-  for (std::size_t i = 0; i < a.rows; ++i) out[i] = dot(turned[i], turned[i], a.cols);
+  Rows l = lower_triangle(a.cols < a.rows ? transposed(a) : a);
+  std::vector<double> out = rotate_apart(l, nullptr);
+  std::sort(out.begin(), out.end(), std::greater<>());
+  out.resize(a.rows);
   return out;
 }
 
@@ -166,71 +191,54 @@ std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
   return values;
 }
 
-std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance) {
-  std::vector<GivenRows> out;
-  double largest = 0;
-  for (const Rows* a : all) {
-    GivenRows g{{}, orthogonal_turn(*a)};
-    g.basis = multiply(g.whiten, *a);
-    for (std::size_t i = 0; i < g.basis.rows; ++i)
-      largest = std::max(largest, dot(g.basis[i], g.basis[i], a->cols));
-    out.push_back(g);
-  }
-  for (GivenRows& g : out) {
-    std::size_t rank = 0;
-    for (; rank < g.basis.rows; ++rank) {
-      double* row = g.basis[rank];
-      const double square = dot(row, row, g.basis.cols);
-      if (!(square > tolerance * largest)) break;
-      const double scale = 1 / std::sqrt(square);
-      for (std::size_t j = 0; j < g.basis.cols; ++j) row[j] *= scale;
-      for (std::size_t j = 0; j < g.whiten.cols; ++j) g.whiten[rank][j] *= scale;
-    }
-    g = {rows_of(g.basis, 0, rank), rows_of(g.whiten, 0, rank)};
-  }
-  return out;
-}
-
-Rows beside(const Rows& v, const Rows& basis, Rows* along) {
-  Rows out = v;
-  Rows found(v.rows, basis.rows);
-  for (std::size_t i = 0; i < v.rows; ++i)
-    for (int pass = 0; pass < 2; ++pass)
-      for (std::size_t k = 0; k < basis.rows; ++k) {
-        const double product = dot(out[i], basis[k], v.cols);
-        subtract(out[i], product, basis[k], v.cols);
-        found[i][k] += product;
+void orthogonalise(double* row, const Rows& basis, std::size_t count, double* along) {
+  constexpr std::size_t at_once = 16;  // products that need not wait for each other
+  const std::size_t n = basis.cols;
+  const double before = dot(row, row, n);
+  for (int pass = 0; pass < 2 && count > 0; ++pass) {
+    for (std::size_t k = 0; k < count; k += at_once) {
+      const std::size_t here = std::min(at_once, count - k);
+      double products[at_once];
+      for (std::size_t i = 0; i < here; ++i) products[i] = dot(row, basis[k + i], n);
+      for (std::size_t i = 0; i < here; ++i) {
+        subtract(row, products[i], basis[k + i], n);
+        if (along) along[k + i] += products[i];
       }
-  if (along) *along = found;
-  return out;
+    }
+    if (dot(row, row, n) > ENOUGH_LEFT * before) break;
+  }
 }
 
-Rows unit_rows(const Rows& a, const Rows& whole) {
-  Rows out = a;
+Rows beside(Rows v, const Rows& basis) {
+  for (std::size_t i = 0; i < v.rows; ++i) orthogonalise(v[i], basis, basis.rows, nullptr);
+  return v;
+}
+
+Rows unit_rows(Rows a, const Rows& whole) {
   for (std::size_t i = 0; i < a.rows; ++i) {
     const double square = dot(a[i], a[i], a.cols);
     const bool there = square > VOID_LOADINGS * dot(whole[i], whole[i], whole.cols);
-    for (std::size_t j = 0; j < a.cols; ++j) out[i][j] = there ? a[i][j] / std::sqrt(square) : 0;
+    const double length = std::sqrt(square);
+    for (std::size_t j = 0; j < a.cols; ++j) a[i][j] = there ? a[i][j] / length : 0;
   }
-  return out;
+  return a;
 }
 
 Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
   if (left) left->assign(a.rows, 0);
   for (std::size_t i = 0; i < a.rows; ++i) {
-    for (int pass = 0; pass < 2; ++pass)
-      for (std::size_t k = 0; k < i; ++k) subtract(a[i], dot(a[i], a[k], a.cols), a[k], a.cols);
+    orthogonalise(a[i], a, i, nullptr);
     const double square = dot(a[i], a[i], a.cols);
     if (left) (*left)[i] = square;
-    for (std::size_t j = 0; j < a.cols; ++j)
-      a[i][j] = square > VOID_LOADINGS ? a[i][j] / std::sqrt(square) : 0;
+    const double length = std::sqrt(square);
+    for (std::size_t j = 0; j < a.cols; ++j) a[i][j] = square > VOID_LOADINGS ? a[i][j] / length : 0;
   }
   return a;
 }
 
-std::vector<double> left_after(Rows target, const Rows& basis) {
+std::vector<double> left_after(Rows target, const Rows& basis, std::size_t count) {
   std::vector<double> left{squares(target)};
-  for (std::size_t i = 0; i < basis.rows; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t t = 0; t < target.rows; ++t)
       subtract(target[t], dot(target[t], basis[i], target.cols), basis[i], target.cols);
     left.push_back(squares(target));

@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "core/conventions.h"
+#include "core/pooled.h"
 
 namespace exo {
 
 struct Rows {
   std::size_t rows = 0, cols = 0;
-  std::vector<double> v;
+  std::vector<double, Pooled<double>> v;
 
   Rows() = default;
   Rows(std::size_t r, std::size_t c) : rows(r), cols(c), v(r * c) {}
@@ -18,10 +19,27 @@ struct Rows {
   const double* operator[](std::size_t i) const { return v.data() + i * cols; }
 };
 
-double dot(const double* a, const double* b, std::size_t n);
+// Eight sums at a time: one alone would wait for each addition to end.
+inline double dot(const double* a, const double* b, std::size_t n) {
+  double sums[8] = {};
+  std::size_t j = 0;
+  for (; j + 8 <= n; j += 8)
+    for (std::size_t i = 0; i < 8; ++i) sums[i] += a[j + i] * b[j + i];
+  for (; j + 2 <= n; j += 2) {
+    sums[0] += a[j] * b[j];
+    sums[1] += a[j + 1] * b[j + 1];
+  }
+  if (j < n) sums[2] += a[j] * b[j];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+// Two rows, not one and the same.
+inline void subtract(double* __restrict from, double factor, const double* __restrict row, std::size_t n) {
+  for (std::size_t j = 0; j < n; ++j) from[j] -= factor * row[j];
+}
 double squares(const Rows& a);
 Rows multiply(const Rows& a, const Rows& b);
 Rows multiply_transposed(const Rows& a, const Rows& b);
+Rows transposed(const Rows& a);
 void add_scaled(Rows& to, double factor, const Rows& a);
 // Rows [begin, begin + count).
 Rows rows_of(const Rows& a, std::size_t begin, std::size_t count);
@@ -33,20 +51,16 @@ std::vector<double> singular_squares(const Rows& a);
 // Eigenvalues descending and eigenvectors as rows of a symmetric matrix.
 std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors);
 
-// A variable that is given: orthonormal rows `basis` = whiten x its loadings.
-struct GivenRows {
-  Rows basis, whiten;
-};
-// Directions up to `cut` times the largest of all of them are left out.
-std::vector<GivenRows> given_rows(const std::vector<const Rows*>& all, double tolerance);
-// v less what the basis explains; `along` (v.rows, basis.rows), where wanted.
-Rows beside(const Rows& v, const Rows& basis, Rows* along = nullptr);
+// Takes off a row what the first `count` rows of a basis explain of it; adds their factors to `along`, unless
+// null.
+void orthogonalise(double* row, const Rows& basis, std::size_t count, double* along);
+Rows beside(Rows v, const Rows& basis);
 
 // Every row at length 1; one whose square is at most VOID_LOADINGS of the same row of `whole` is cleared.
-Rows unit_rows(const Rows& a, const Rows& whole);
+Rows unit_rows(Rows a, const Rows& whole);
 // Gram-Schmidt in order: rows of which at most VOID_LOADINGS is left are cleared; `left`: the squares.
 Rows orthonormal_in_order(Rows a, std::vector<double>* left = nullptr);
-// tr of what the first 0, 1, .. rows of a basis leave of the target.
-std::vector<double> left_after(Rows target, const Rows& basis);
+// tr of what the first 0, 1, .. `count` rows of a basis leave of the target.
+std::vector<double> left_after(Rows target, const Rows& basis, std::size_t count);
 
 }  // namespace exo

@@ -24,6 +24,7 @@ void solve_population(const Kernels& kernels, const PopulationBatch& request, Jo
   // A task is a run of lane groups, long enough that handing it out costs nothing beside it.
   const std::size_t groups = (batch.count + lanes - 1) / lanes, per_task = 16;
   std::vector<AlignedDoubles> scratch(job.threads);
+  std::vector<GivenMemory> memory(job.threads);
   std::vector<std::uint8_t> careful(batch.count);
   batch.careful = careful.data();
   const std::size_t tasks = (groups + per_task - 1) / per_task;
@@ -36,7 +37,7 @@ void solve_population(const Kernels& kernels, const PopulationBatch& request, Jo
       const std::size_t last = std::min(batch.count, first + lanes);
       kernels.population(batch, first, last - first, scratch[worker].get());
       for (std::size_t problem = first; problem < last; ++problem)
-        if (careful[problem]) solve_carefully(batch, problem);
+        if (careful[problem]) solve_carefully(batch, problem, memory[worker]);
     }
   });
 }

@@ -37,6 +37,15 @@ double extreme_ratio(const Form& above, const Form& below, std::size_t copies, s
   return value;
 }
 
+// A multiple of the identity, but for rounding.
+bool is_even(const Rows& a) {
+  const double level = a[0][0];
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < a.cols; ++j)
+      if (!(std::fabs(a[i][j] - (i == j ? level : 0)) <= TIE_FLOOR * level)) return false;
+  return true;
+}
+
 Choice certain(std::size_t rows, std::size_t picks) { return {rows, picks, 0, 0, 0}; }
 
 }  // namespace
@@ -102,6 +111,12 @@ Range extreme_means(double whole, double count, const std::vector<double>& value
 }
 
 Range extreme_ratios(const Form& above, const Form& below, std::size_t copies, std::size_t j) {
+  if (copies == 0 && j > 0 && is_even(below.tied)) {
+    Rows vectors;
+    const auto [low, high] = extreme_sums(symmetric_eigen(above.tied, vectors), j);
+    const double whole = below.fixed + static_cast<double>(j) * below.tied[0][0];
+    return {(above.fixed + low) / whole, (above.fixed + high) / whole};
+  }
   return {extreme_ratio(above, below, copies, j, -1), extreme_ratio(above, below, copies, j, 1)};
 }
 
