@@ -169,7 +169,8 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   const std::size_t decoded = b.decoder ? b.count * moments_decoded_width(b) : 0;
   b.decoder_a = r.array<double>("decoderA", times({decoded, b.observation_dim}));
   b.decoder_b = r.array<double>("decoderB", times({decoded, b.latent}));
-  b.innovation_c = r.array<double>("innovationC", b.decoder ? times({b.count, b.latent, b.observation_dim}) : 0);
+  b.innovation_c =
+      r.array<double>("innovationC", b.decoder ? times({b.count, b.latent, b.observation_dim}) : 0);
   b.trace = r.array<double>("trace", b.count);
   b.spectrum = r.array<double>("spectrum", times({b.count, moments_width(b, b.objective.e)}));
   b.rank = r.array<std::int32_t>("rank", b.count);

@@ -75,7 +75,7 @@ describe(`a linear LAM of ${d} coordinates`, () => {
       const gaps: number[] = [];
       const fits: number[] = [];
       const solves: number[] = [];
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 5; round++) {
         solves.push(await timed(solve));
         gaps.push(
           await longestGap(async () => {
