@@ -85,8 +85,13 @@ export async function secondMoments(
     control.onProgress?.(Math.min(first + CHUNK, rows.length), rows.length);
   }
   total ??= new Float64Array(variables.width * variables.width);
-  for (let i = 0; i < total.length; i++) total[i] = total[i] / rows.length;
-  if (!total.every(Number.isFinite))
+  // v - v is 0 for a finite v and NaN for any other: one pass divides and looks.
+  let strays = 0;
+  for (let i = 0; i < total.length; i++) {
+    total[i] = total[i] / rows.length;
+    strays += total[i] - total[i];
+  }
+  if (strays !== 0 && rows.length > 0)
     throw new ExolamError(
       'numerical',
       'the covariances of the data are not finite although its numbers are: they are too large for f64; rescale them',

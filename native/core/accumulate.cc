@@ -33,8 +33,13 @@ void accumulate(const Kernels& kernels, std::size_t rows, std::size_t width, con
                      width);
     });
   }
-  for (std::size_t i = 0; i < width; ++i)
-    for (std::size_t j = 0; j < i; ++j) out[i * width + j] = out[j * width + i];
+  // The lower triangle is the upper one, copied in squares that stay in the cache.
+  constexpr std::size_t square = 32;
+  for (std::size_t i0 = 0; i0 < width; i0 += square)
+    for (std::size_t j0 = 0; j0 <= i0; j0 += square)
+      for (std::size_t i = i0; i < std::min(i0 + square, width); ++i)
+        for (std::size_t j = j0; j < std::min({j0 + square, i, width}); ++j)
+          out[i * width + j] = out[j * width + i];
 }
 
 }  // namespace exo
