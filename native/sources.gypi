@@ -51,7 +51,8 @@
     ],
     "addon_defines": [
       "NAPI_VERSION=9",
-      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
+      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
+      "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
     ],
     "cxx_flags": [
       "-std=c++17",
