@@ -111,7 +111,7 @@ function evidenceOf(e: Intervals): string[] {
 export function actionReading(e: Interval): string {
   if (e.reason !== null) return 'whether z knows the action cannot be told';
   return e.high < 1
-    ? 'z knows the action, but for the share it leaves unexplained'
+    ? 'z knows something of the action, and leaves this share of it unexplained'
     : 'that z knows anything of the action cannot be told';
 }
 
