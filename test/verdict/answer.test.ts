@@ -115,7 +115,9 @@ describe('the answer', () => {
 describe('the evidence', () => {
   it('says that z knows the action only where the whole interval lies below 1', () => {
     const base = { innovationLeakage: leakage(0.4, 0.1), 'latentShare.exogenous': leakage(0.5, 0.1) };
-    expect(of({ ...base, actionError: error(0.9, 0.8, 0.99) }).evidence[2]).toMatch(/z knows something of the action/);
+    expect(of({ ...base, actionError: error(0.9, 0.8, 0.99) }).evidence[2]).toMatch(
+      /z knows something of the action/,
+    );
     expect(of({ ...base, actionError: error(0.9, 0.7, 1.1) }).evidence[2]).toMatch(/cannot be told/);
   });
 
