@@ -14,7 +14,7 @@ export default defineConfig([
   },
   {
     ...shared,
-    entry: { 'file-worker': 'lib/data/formats/file-worker.ts' },
+    entry: { 'file-reader': 'lib/data/formats/file-reader.ts' },
     format: 'esm',
     dts: false,
     clean: false,

@@ -1,7 +1,7 @@
 import { answerHdf5, type Hdf5Request } from './hdf5-read.js';
 import { answerParquet, type ParquetRequest } from './parquet-read.js';
 
-/** What the worker that parses files can be asked. */
+/** What the process that parses files can be asked. */
 export type FileRequest = ParquetRequest | Hdf5Request;
 
 const isHdf5 = (request: FileRequest): request is Hdf5Request =>
@@ -15,3 +15,26 @@ export function answer(request: FileRequest): Promise<unknown> {
 export function formatOf(request: FileRequest): string {
   return isHdf5(request) ? 'HDF5' : 'Parquet';
 }
+
+/** A request, and what it may take. */
+export interface FileOrder {
+  readonly request: FileRequest;
+  /** Processor time, which other work on the machine does not shorten. */
+  readonly seconds: number;
+  /** Memory beside what the process has when it starts on the request. */
+  readonly bytes: number;
+}
+
+export type FileAnswer =
+  | { readonly answer: unknown }
+  | {
+      readonly error: {
+        readonly kind: string | undefined;
+        readonly code: string | undefined;
+        readonly message: string;
+      };
+    };
+
+/** How the process ends where a request takes too much: by a signal each, which is all that reaches the one that asked. */
+export const TOO_LONG = 'SIGALRM';
+export const TOO_MUCH = 'SIGTERM';

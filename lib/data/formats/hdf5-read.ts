@@ -24,7 +24,7 @@ interface Group {
   get(name: string): unknown;
 }
 
-/** Answers one request. Runs in a worker: the library's own code is C, and a damaged file may make it run on. */
+/** Answers one request. Runs in a process of its own: the library's own code is C, and a damaged file may make it run on. */
 export async function answerHdf5(request: Hdf5Request): Promise<unknown> {
   const library = await load();
   const { path } = request;
@@ -46,10 +46,10 @@ export async function answerHdf5(request: Hdf5Request): Promise<unknown> {
   }
 }
 
-/** From source, the worker imports it by itself: what makes TypeScript JavaScript would go through its 5 MB first. */
+/** From source, the process imports it by itself: what makes TypeScript JavaScript would go through its 5 MB first. */
 const importLibrary = (): Promise<Library> => {
-  const { importHdf5 } = globalThis as { importHdf5?: () => Promise<Library> };
-  return importHdf5 ? importHdf5() : import('h5wasm/node');
+  const { importLibrary } = globalThis as { importLibrary?: (name: string) => Promise<Library> };
+  return importLibrary ? importLibrary('h5wasm/node') : import('h5wasm/node');
 };
 
 async function load(): Promise<Library> {

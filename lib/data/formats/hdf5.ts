@@ -6,7 +6,7 @@ import { listNearest, matchNames, naturally } from '../names.js';
 import { plain, ROLE_NAMES } from '../roles.js';
 import type { Episode, Episodes, Transitions, Values } from '../transitions.js';
 import { checkArrays, type Matrix, toEpisodes } from './arrays.js';
-import { ask } from './file-worker-client.js';
+import { ask } from './file-reader-client.js';
 import type { Dataset } from './hdf5-read.js';
 import { type ArrayFile, type ArrayOptions, type NdArray, readNamed } from './named.js';
 import { shrink } from './pictures.js';
@@ -14,6 +14,9 @@ import { shrink } from './pictures.js';
 /** Seconds that a request may take beside those for its bytes. */
 const LEAST_SECONDS = 5;
 const BYTES_A_SECOND = 5e6;
+const NUMBERS_A_SECOND = 1e7;
+/** Memory for a number: as the library has it, and as it is handed on. */
+const BYTES_A_NUMBER = 40;
 
 export interface Hdf5Options extends ArrayOptions {
   readonly strict?: boolean | undefined;
@@ -31,13 +34,16 @@ export async function readHdf5(
   control: Control,
 ): Promise<Episodes | Transitions> {
   const { size } = await stat(path);
-  const read = (names: readonly string[]) =>
-    ask<NdArray[]>({ kind: 'datasets', path, names }, LEAST_SECONDS + size / BYTES_A_SECOND, control.signal);
-  const tree = await ask<Dataset[]>(
-    { kind: 'tree', path },
-    LEAST_SECONDS + size / BYTES_A_SECOND,
-    control.signal,
-  );
+  const budget = (numbers: number) => ({
+    seconds: LEAST_SECONDS + size / BYTES_A_SECOND + numbers / NUMBERS_A_SECOND,
+    bytes: size + BYTES_A_NUMBER * numbers,
+  });
+  const tree = await ask<Dataset[]>({ kind: 'tree', path }, budget(0), control.signal);
+  const counts = new Map(tree.map(({ name, shape }) => [name, shape.reduce((product, n) => product * n, 1)]));
+  const read = (names: readonly string[]) => {
+    const numbers = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+    return ask<NdArray[]>({ kind: 'datasets', path, names }, budget(numbers), control.signal);
+  };
   const groups = episodesIn(tree);
   return groups.length > 0
     ? readEpisodes(path, groups, read, options)

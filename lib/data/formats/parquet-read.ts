@@ -54,7 +54,7 @@ const SUSPECT_BYTES = 1 << 28;
 /** The file that was asked last: its footer may be long. */
 let last: Opened | undefined;
 
-/** Answers one request. Runs in a worker, so that a file that makes it run on can be given up. */
+/** Answers one request. Runs in a process of its own, so that a file that makes it run on can be given up. */
 export async function answerParquet(request: ParquetRequest): Promise<unknown> {
   try {
     if (request.kind === 'footer') last = undefined;

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
 import { allocate } from '../../base/memory.js';
-import { ask } from './file-worker-client.js';
+import { ask } from './file-reader-client.js';
 import type { Column, Footer, ParquetRequest } from './parquet-read.js';
 
 /** A Parquet file opened: its footer read and checked against the file, no data yet. */
@@ -20,29 +20,49 @@ export interface ParquetFile {
   readRaw(name: string, most?: number): Promise<readonly unknown[]>;
 }
 
-/**
- * Seconds that a request may take: what is small and takes longer runs on without an end. A second is soon enough: an array that grows
- * for two or three reaches a size at which V8 ends the whole process, whatever the worker's limits are.
- */
+/** Seconds that a request may take: what is small and takes longer runs on without an end. */
 const LEAST_SECONDS = 1;
 const BYTES_A_SECOND = 5e6;
 const NUMBERS_A_SECOND = 1e7;
+/** Memory for a byte of the file, unpacked and taken apart, and for a number, which may be an object in a list. */
+const BYTES_A_BYTE = 16;
+const BYTES_A_NUMBER = 64;
 
 export async function openParquet(path: string, control: Control = {}): Promise<ParquetFile> {
   const { size } = await stat(path);
   const asked = <T>(request: ParquetRequest, bytes: number, numbers: number): Promise<T> =>
-    ask<T>(request, LEAST_SECONDS + bytes / BYTES_A_SECOND + numbers / NUMBERS_A_SECOND, control.signal);
+    ask<T>(
+      request,
+      {
+        seconds: LEAST_SECONDS + bytes / BYTES_A_SECOND + numbers / NUMBERS_A_SECOND,
+        bytes: BYTES_A_BYTE * bytes + BYTES_A_NUMBER * numbers,
+      },
+      control.signal,
+    );
   const { columns, groups } = await asked<Footer>({ kind: 'footer', path }, size, 0);
   return {
     path,
     columns,
     rows: groups.at(-1)?.end ?? 0,
     async read(names, visit) {
-      for (const [group, { start, end, bytes }] of groups.entries())
-        visit(
-          await asked<Column[]>({ kind: 'columns', path, group, names }, bytes, (end - start) * names.length),
-          start,
+      const ask = (group: number) => {
+        const { start, end, bytes } = groups[group];
+        const columns = asked<Column[]>(
+          { kind: 'columns', path, group, names },
+          bytes,
+          (end - start) * names.length,
         );
+        // Where the visit of the group before it throws, nobody waits for this one.
+        columns.catch(() => {});
+        return columns;
+      };
+      // A group is parsed while the one before it is visited.
+      let next = groups.length > 0 ? ask(0) : undefined;
+      for (const [group, { start }] of groups.entries()) {
+        const columns = (await next) as Column[];
+        next = group + 1 < groups.length ? ask(group + 1) : undefined;
+        visit(columns, start);
+      }
     },
     async readRaw(name, most = Number.POSITIVE_INFINITY) {
       const all: unknown[] = [];

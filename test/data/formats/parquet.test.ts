@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, test } from 'vitest';
+import { trackGroups } from '../../../lib/base/children.js';
+import { ask } from '../../../lib/data/formats/file-reader-client.js';
 import { openParquet, readMatrices } from '../../../lib/data/formats/parquet.js';
 import { openData } from '../../../lib/data/open.js';
 import { failure, scratch } from '../files.js';
@@ -15,6 +17,12 @@ function table(columns: Record<string, number[]>, name = 't.parquet'): string {
 }
 
 const wave = (seed: number) => Array.from({ length: ROWS }, (_, i) => Math.sin(seed + i * i));
+
+/** The process that parses, as long as there is one. */
+let parser = 0;
+trackGroups((pid, running) => {
+  if (running) parser = pid;
+});
 
 describe('parquet', () => {
   test('columns in any order, over several row groups, twice the same, raw and as numbers', async () => {
@@ -92,8 +100,30 @@ describe('parquet', () => {
       if (/gave no answer within|would take more than/.test(message)) hung++;
     }
     expect(hung).toBe(1);
+    // With all the time it wants it comes to an array that V8 ends a process for: not this one.
+    const path = file('h.parquet');
+    const request = { kind: 'columns', path, group: 0, names: ['obs_0'] } as const;
+    const dead = await failure(ask(request, { seconds: 60, bytes: 1e10 }, undefined));
+    expect(dead.message).toMatch(
+      /^\S+h\.parquet cannot be read as Parquet \(damaged\?\): it would take more than \d/,
+    );
     expect((await openData(table({ obs_0: wave(1), obs_1: wave(2) }))).count).toBe(ROWS - 1);
   }, 120_000);
+
+  test('the process that parses ends in the middle: one sentence, and the next file is read', async () => {
+    const columnData = [
+      { name: 'obs_0', data: Float64Array.from({ length: 400_000 }, (_, i) => Math.sin(i)) },
+    ];
+    writeFileSync(file('k.parquet'), Buffer.from(parquetWriteBuffer({ columnData })));
+    await openData(table({ obs_0: wave(1), obs_1: wave(2) }));
+    const reading = failure(openData(file('k.parquet')));
+    setTimeout(() => process.kill(parser, 'SIGKILL'), 5);
+    const { message } = await reading;
+    expect(message).toMatch(
+      /cannot be read as Parquet \(damaged\?\): the process that parsed it ended \(SIGKILL\)$/,
+    );
+    expect((await openData(table({ obs_0: wave(1), obs_1: wave(2) }))).count).toBe(ROWS - 1);
+  });
 
   test('an abort ends the reading', async () => {
     const stop = new AbortController();
