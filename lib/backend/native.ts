@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { gradientSteps } from './native-training.js';
 import {
   type Backend,
   type Block,
@@ -162,6 +163,7 @@ export function nativeBackend(addon: Addon): Backend {
     ...fits(addon, run),
     ...estimates(addon, run),
     ...training(addon, run),
+    ...gradientSteps(),
     ...draws(addon, run),
     ...algebra(addon, run),
   };

@@ -5,6 +5,16 @@
  * another, everything f64 unless said. Names and formulas: docs/theory.md.
  */
 
+import type { DrawRequest, Rows } from './batch-sources.js';
+import type {
+  ApplyAnswer,
+  ApplyRequest,
+  TrainLossAnswer,
+  TrainLossRequest,
+  TrainStepsAnswer,
+  TrainStepsRequest,
+} from './train-requests.js';
+
 /** How a long call is watched and stopped. */
 export interface Control {
   /** Stops the call when it fires: it then rejects with an ExolamError of kind `cancelled`. Default: nothing stops it. */
@@ -607,6 +617,12 @@ export interface Backend {
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   estimate(request: EstimatesRequest, control?: Control): Promise<EstimatesAnswer>;
   trainMoments(request: TrainMomentsRequest, control?: Control): Promise<TrainMomentsAnswer>;
+  /** Gradient steps of one run, and of many at once, a core each: train-requests.ts. */
+  trainSteps(request: TrainStepsRequest, control?: Control): Promise<TrainStepsAnswer>;
+  trainBatch(requests: readonly TrainStepsRequest[], control?: Control): Promise<TrainStepsAnswer[]>;
+  trainLoss(request: TrainLossRequest, control?: Control): Promise<TrainLossAnswer>;
+  applyNetwork(request: ApplyRequest, control?: Control): Promise<ApplyAnswer>;
+  drawRows(request: DrawRequest, control?: Control): Promise<Rows>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */

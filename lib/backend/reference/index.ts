@@ -12,6 +12,7 @@ import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
 import { sample, sampleF32 } from './sampling.js';
+import { applyNetwork, drawRows, trainBatch, trainLoss, trainSteps } from './train/index.js';
 import { trainMoments } from './train-moments.js';
 import { wishart } from './wishart.js';
 
@@ -23,6 +24,11 @@ export const referenceBackend: Backend = {
   probe,
   estimate,
   trainMoments,
+  trainSteps,
+  trainBatch,
+  trainLoss,
+  applyNetwork,
+  drawRows,
   accumulate,
   multiply,
   sample: async (request) => sample(request),
