@@ -11,6 +11,8 @@
       # Node's own defaults, which would come after ours or contradict them.
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
       "cflags_cc": ["<@(cxx_flags)", "<@(release_flags)"],
+      # Its threads sleep between calls, and must not wake where the library was: see native/core/pool.cc.
+      "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }]],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
         "OTHER_CPLUSPLUSFLAGS": ["<@(cxx_flags)", "<@(release_flags)"]

@@ -46,6 +46,7 @@
       "test/native/dense_test.cc",
       "test/native/estimates_test.cc",
       "test/native/lanes_test.cc",
+      "test/native/pool_test.cc",
       "test/native/scratch_test.cc",
       "test/native/streams_test.cc"
     ],

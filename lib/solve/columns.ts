@@ -34,6 +34,8 @@ export type ColumnName = WorldParameter | Strength;
 
 /** Configurations of one call to the backend: enough to keep every core busy, few enough to stay out of the way. */
 const CHUNK = 1 << 15;
+/** Chunks that are asked for at a time. */
+const AHEAD = 2;
 
 /** Many configurations of one world under one objective: what they share, and a column for each parameter that differs. */
 export interface Configurations {
@@ -146,36 +148,76 @@ async function solveChecked(
     status: new Uint8Array(count),
   };
   const backend = options.backend ?? defaultBackend();
-  let part: PopulationAnswer | undefined;
-  for (let first = 0; first < count; first += CHUNK) {
+  const report = reporter(count, options.onProgress);
+  const ask = (first: number, into?: PopulationAnswer): Promise<PopulationAnswer> => {
     const size = Math.min(CHUNK, count - first);
-    // The arrays of one chunk serve all that are as large.
-    const into = part?.loss.length === size * width ? part : undefined;
-    part = await backend.solvePopulation(
+    const asked = backend.solvePopulation(
       { ...shared, ...chunkOf(last, shared, columns, first, size), latentDims: Int32Array.from(latentDims) },
-      {
-        ...options,
-        onProgress: options.onProgress
-          ? (done, total) => options.onProgress?.(first + (size * done) / total, count)
-          : undefined,
-      },
-      into,
+      { ...options, onProgress: report(size) },
+      into?.loss.length === size * width ? into : undefined,
     );
-    const failed = part.status.some((status) => status !== 0) ? part.status : null;
-    for (let i = 0; failed && i < size * width; i++) {
-      if (failed[Math.floor(i / width)] === 0) continue;
-      part.loss[i] = Number.NaN;
-      for (let m = i; m < part.metrics.length; m += size * width) part.metrics[m] = Number.NaN;
+    // It may fail while an earlier one is awaited, whose failure then is the answer.
+    asked.catch(() => undefined);
+    return asked;
+  };
+  // Chunks overlap, so that no core waits while this thread copies one or another comes to its end.
+  const ahead: Promise<PopulationAnswer>[] = [];
+  let asked = 0;
+  const askNext = (into?: PopulationAnswer) => {
+    if (asked < count) ahead.push(ask(asked, into));
+    asked += CHUNK;
+  };
+  try {
+    for (let i = 0; i < AHEAD; i++) askNext();
+    for (let first = 0; first < count; first += CHUNK) {
+      const part = await (ahead.shift() as Promise<PopulationAnswer>);
+      place(answer, part, first, widest);
+      askNext(part);
     }
-    answer.loss.set(part.loss, first * width);
-    answer.unique.set(part.unique, first * width);
-    answer.next.set(part.next, first * width);
-    placeMetrics(answer, part, first * width, size * width);
-    answer.rank.set(part.rank, first);
-    answer.status.set(part.status, first);
-    if (options.spectrum) answer.spectrum.set(part.spectrum, first * widest);
+  } finally {
+    await Promise.allSettled(ahead);
   }
   return answer;
+}
+
+/** Progress over all chunks from that of each. */
+function reporter(count: number, onProgress: Control['onProgress']) {
+  const parts: number[] = [];
+  return (size: number): Control['onProgress'] => {
+    if (!onProgress) return undefined;
+    const at = parts.push(0) - 1;
+    return (done, total) => {
+      parts[at] = (size * done) / total;
+      onProgress(
+        parts.reduce((sum, part) => sum + part, 0),
+        count,
+      );
+    };
+  };
+}
+
+/** Copies the answer to configurations from `first` on to its place; NaN where one failed. */
+function place(
+  answer: ColumnsSolution & MetricColumns,
+  part: PopulationAnswer,
+  first: number,
+  widest: number,
+): void {
+  const width = answer.latentDims.length;
+  const length = part.loss.length;
+  const failed = part.status.some((status) => status !== 0) ? part.status : null;
+  for (let i = 0; failed && i < length; i++) {
+    if (failed[Math.floor(i / width)] === 0) continue;
+    part.loss[i] = Number.NaN;
+    for (let m = i; m < part.metrics.length; m += length) part.metrics[m] = Number.NaN;
+  }
+  answer.loss.set(part.loss, first * width);
+  answer.unique.set(part.unique, first * width);
+  answer.next.set(part.next, first * width);
+  placeMetrics(answer, part, first * width, length);
+  answer.rank.set(part.rank, first);
+  answer.status.set(part.status, first);
+  if (answer.spectrum.length > 0) answer.spectrum.set(part.spectrum, first * widest);
 }
 
 interface MetricColumns {
