@@ -42,6 +42,28 @@ describe('determinism', () => {
     expect(alone.map(numbers)).toEqual(together.map(numbers));
   });
 
+  it.each(['reconstruction', 'action-supervised', 'cross-exogenous', 'exogenous-robust'] as const)(
+    'gives a noise-free %s the same bits beside worlds whose observation does not determine the state',
+    async (kind) => {
+      const mixed: Case[] = Array.from({ length: 19 }, (_, i) => ({
+        world: {
+          endogenousDim: 4,
+          exogenousDim: 3,
+          exogenousScale: 0.4 + i / 7,
+          exogenousInitialScale: i % 3 === 1 ? 0 : 1,
+          stateFeedback: 0.2,
+          seed: 5,
+        },
+        objective:
+          kind === 'action-supervised' || kind === 'exogenous-robust' ? { kind, weight: 0.7 } : { kind },
+        latentDim: 3,
+      }));
+      const together = await solveBatch(mixed, { backend: native, encoder: true });
+      const alone = await Promise.all(mixed.map((c) => solve(c, { backend: native, encoder: true })));
+      expect(alone.map(numbers)).toEqual(together.map(numbers));
+    },
+  );
+
   it('agrees with the reference to 1e-9, encoders included', async () => {
     const a = await solveBatch(cases, { backend: native, encoder: true });
     const b = await solveBatch(cases, { backend: reference, encoder: true });

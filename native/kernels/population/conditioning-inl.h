@@ -40,10 +40,14 @@ struct Given {
   mask doubtful;      // lanes in which the factor is not to be trusted, and
   double* whitening;  // (nf,nf) what to use there; null where no lane is
   mask uncertain;     // lanes in which neither is to be trusted
+  bool square;        // without noise, of as many sources as rows: but in doubtful lanes f determines them
+
+  // Nothing is left of the sources of f, in any lane.
+  bool determines() const { return square && !any(doubtful); }
 };
 
 static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& arena) {
-  Given g{&f, nullptr, nullptr, mask{}, nullptr, mask{}};
+  Given g{&f, nullptr, nullptr, mask{}, nullptr, mask{}, !f.noisy && f.rows == f.cols};
   if (f.rows == 0) return g;
   g.factor = covariance(w, f, f, arena);
   if (w.shape.noise) {
@@ -55,6 +59,7 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
   }
   double* whole = arena.take(f.rows, f.rows);
   if (arena.counts()) {
+    g.square = false;  // what doubtful lanes need
     g.whitening = whole;
     whitening_rows(g.whitening, f.rows, tolerance, arena);
     return g;
@@ -71,18 +76,20 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
 
 struct Residual {
   const Rows* v;
-  double* gamma;        // (f.rows, v.rows): Gamma_v transposed; null where it is zero
+  double* gamma;        // (f.rows, v.rows): Gamma_v transposed; null where it is zero, or not wanted
   const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
-  std::size_t cols, from;
+  std::size_t cols, from;  // nothing left of column `from`
 };
 
-static Residual residual(const World& w, const Given& g, const Rows& v, Arena& arena) {
+// wants_gamma: also where the residual is known without it.
+static Residual residual(const World& w, const Given& g, const Rows& v, bool wants_gamma, Arena& arena) {
   // What shares neither sources nor noise with f is its own residual: an action by a policy that does not
   // react.
   if (g.f->rows == 0 || (v.from >= g.f->cols && !v.noisy)) return {&v, nullptr, v.dense, v.cols, v.from};
   const std::size_t f_cols = g.f->cols, cols = v.cols > f_cols ? v.cols : f_cols;
-  Residual r{&v, covariance(w, *g.f, v, arena), nullptr, cols, 0};
   const std::size_t nf = g.f->rows, n = v.rows;
+  const bool determined = g.determines(), solves = wants_gamma || !determined;
+  Residual r{&v, solves ? covariance(w, *g.f, v, arena) : nullptr, nullptr, cols, determined ? f_cols : 0};
   double *careful = nullptr, *seen = nullptr;
   if (g.whitening) {
     careful = arena.take(nf, n);
@@ -97,15 +104,17 @@ static Residual residual(const World& w, const Given& g, const Rows& v, Arena& a
     gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
     gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
   }
-  cholesky_solve_lanes(g.factor, r.gamma, nf, n);
+  if (solves) cholesky_solve_lanes(g.factor, r.gamma, nf, n);
   if (careful)
     for (std::size_t i = 0; i < nf * n; ++i)
       put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
-  gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
+  if (!determined) gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
   for (std::size_t i = 0; i < v.rows; ++i)
     for (std::size_t j = 0; j < cols; ++j) {
-      const vec own = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
-      put(dense, i * cols + j, j < f_cols ? own - at(predicted, i * f_cols + j) : own);
+      vec left = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
+      if (j < f_cols) left = determined ? splat(0) : left - at(predicted, i * f_cols + j);
+      if (j < f_cols && g.square) left = select(g.doubtful, left, splat(0));
+      put(dense, i * cols + j, left);
     }
   return r;
 }

@@ -7,19 +7,19 @@
 // y given f as a sum of products, row i of `parts` times row i of `by`, over the latents, and a rest. By
 // loadings, so only without noise, which bounds the loss.
 struct Explained {
-  std::size_t rows, wide;  // wide: sources, and those that stand for penalties
+  std::size_t rows, first, wide;  // sources `first` on, and those that stand for penalties
   double *parts, *by;      // (rows, ny), (rows, wide)
   double* bottleneck;      // (ne, wide): what the latents are made of, as loadings
 };
 
-// Rows of `from` (n, from_cols) at the top left of a cleared (n, cols).
-static double* widened(const double* from, std::size_t n, std::size_t from_cols, std::size_t cols,
-                       Arena& arena) {
+// The columns `first` on of a residual at the left of a cleared (rows, cols).
+static double* widened(const Residual& from, std::size_t first, std::size_t cols, Arena& arena) {
+  const std::size_t n = from.v->rows, kept = from.cols - first;
   double* out = arena.take(n, cols);
   if (arena.counts()) return out;
   clear_lanes(out, n * cols);
   for (std::size_t i = 0; i < n; ++i)
-    memcpy(out + i * cols * LANES, from + i * from_cols * LANES, from_cols * LANES * sizeof(double));
+    memcpy(out + i * cols * LANES, from.dense + (i * from.cols + first) * LANES, kept * LANES * sizeof(double));
   return out;
 }
 
@@ -27,17 +27,18 @@ static double* widened(const double* from, std::size_t n, std::size_t from_cols,
 static Explained explained_by(const World& w, const Group& group, const Problem& p, std::size_t rows,
                               Arena& arena) {
   const auto penalties = static_cast<std::size_t>(group.batch.objective.penalty_count);
-  const std::size_t wide = w.shape.pd * (1 + penalties);
-  if (w.shape.noise) return {rows, wide, nullptr, nullptr, nullptr};
-  return {rows, wide, arena.take(rows, p.y.rows), arena.take(rows, wide),
-          widened(p.re.dense, p.e.rows, p.re.cols, wide, arena)};
+  const std::size_t first = even_below(p.re.from < p.ry.from ? p.re.from : p.ry.from);
+  const std::size_t wide = w.shape.pd * (1 + penalties) - first;
+  if (w.shape.noise) return {rows, first, wide, nullptr, nullptr, nullptr};
+  return {rows, first, wide, arena.take(rows, p.y.rows), arena.take(rows, wide),
+          widened(p.re, first, wide, arena)};
 }
 
 // remaining[k] = |y given f - the first k products|^2 for k <= rows; kept[i] 0: row i is nothing.
 static void remaining_loss(double* remaining, const Problem& p, const Explained& x, const double* kept,
                            Arena local) {
   const std::size_t ny = p.y.rows, cols = x.wide;
-  double* y = widened(p.ry.dense, ny, p.ry.cols, cols, local);
+  double* y = widened(p.ry, x.first, cols, local);
   if (local.counts()) return;
   put(remaining, 0, squares_of_rows(y, ny, cols));
   for (std::size_t k = 0; k < x.rows; ++k) {

@@ -9,7 +9,7 @@ struct MetricInput {
   const World& world;
   const Encoder& encoder;
   const Observed& seen;
-  MetricShape shape;
+  MetricShape shape, whole;  // given o, and given nothing
   vec decay, scale, share, initial;  // of the exogenous state
 };
 
@@ -39,7 +39,8 @@ static double* state_left(const MetricInput& in, mask& careful, Arena& arena) {
   for (std::size_t i = 0; i < ds; ++i) put(factor, i * ds + i, at(factor, i * ds + i) + square);
   double pivot[LANES];
   cholesky_lanes(factor, ds, pivot);
-  careful |= ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
+  const mask thin = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
+  careful |= in.seen.given.square ? thin & in.seen.given.doubtful : thin;
   if (!left) return left;
   clear_lanes(left, ds * sides);
   for (std::size_t i = 0; i < ds; ++i) {
@@ -61,8 +62,8 @@ static double* next_beyond_exogenous(const MetricInput& in, mask& careful, Arena
   if (arena.counts()) return out;
   clear_lanes(out, s.qe * m.cols);
   for (std::size_t i = 0; i < s.qe; ++i)
-    for (std::size_t j = s.at_u; j < next.cols && j < m.dense; ++j)
-      put(out, i * m.cols + j, at(next.dense, i * next.cols + j));
+    for (std::size_t j = s.at_u; j < next.cols && j < m.first + m.dense; ++j)
+      put(out, i * m.cols + j - m.first, at(next.dense, i * next.cols + j));
   const std::size_t sides = left ? s.ds + m.noise : 0;
   for (std::size_t i = 0; i < s.qe; ++i) {
     double* row = out + i * m.cols * LANES;
@@ -101,22 +102,23 @@ static void moved_by_redraw(const MetricInput& in, double* sums, Arena local) {
 // Squared correlations with x' given (o, x), which is exogenousScale w_x: with w_x itself.
 static void innovation(const MetricInput& in, const double* q, std::size_t cols, double* sums) {
   const WorldShape& s = in.world.shape;
+  const std::size_t at_u = s.at_u - in.shape.first, at_wx = s.at_wx - in.shape.first;
   const vec rest = sqrt(splat(1) - in.share * in.share);
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < in.encoder.rows; ++i) {
     const double* row = q + i * cols * LANES;
     vec sum = at(sums, i);
     for (std::size_t j = 0; j < s.dx; ++j) {
-      vec along = at(row, s.at_wx + j);
-      if (j < s.da) along = fma(in.share, at(row, s.at_u + j), rest * along);
+      vec along = at(row, at_wx + j);
+      if (j < s.da) along = fma(in.share, at(row, at_u + j), rest * along);
       sum = fma(along, along, sum);
     }
     put(sums, i + 1, sum);
   }
 }
 
-// The latents as rows of loadings, (rows, cols), given o and whole: D times o' given o, so that what o
-// determines is never there to cancel. The same array where z is not gauged.
+// The latents as rows of loadings, (rows, cols of their shape), given o and whole: D times o' given o, so that
+// what o determines is never there to cancel. The same array where z is not gauged.
 struct LatentRows {
   double *left, *whole;
   const double* total;  // (rows): variances
@@ -124,24 +126,24 @@ struct LatentRows {
 };
 
 // The latents orthonormal in their order, where o, or whatever is given, does not determine them.
-static void latent_basis(double* q, const MetricInput& in, const LatentRows& z) {
-  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+static void latent_basis(double* q, const MetricInput& in, const LatentRows& z, std::size_t cols) {
+  const std::size_t rows = in.encoder.rows;
   unit_rows(q, rows, cols, z.total);
   orthonormal_rows(q, rows, cols, z.work, z.work + rows * LANES);
 }
 
 static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& arena) {
   const World& w = in.world;
-  const MetricShape& m = in.shape;
   const Observed& seen = in.seen;
   const std::size_t rows = in.encoder.rows, qe = w.shape.qe;
   LatentRows z{};
-  z.left = z.whole = arena.take(rows, m.cols);
-  if (seen.gauged) z.whole = arena.take(rows, m.cols);
+  z.left = z.whole = arena.take(rows, in.shape.cols);
+  if (seen.gauged) z.whole = arena.take(rows, in.whole.cols);
   z.work = arena.take(2 * rows, 1);
   // to (rows, cols) = or += weights times v.
   const auto apply = [&](double* to, const double* weights, const Rows& v, const Residual* left, int own,
                          bool add) {
+    const MetricShape& m = left ? in.shape : in.whole;
     Arena local = arena;
     const double* loadings = loadings_of(w, m, v, left, own, local);
     if (!local.counts()) gemm_nn_lanes(to, weights, loadings, rows, m.cols, qe, add);
@@ -151,10 +153,11 @@ static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& ar
     apply(z.whole, in.encoder.c, seen.o, nullptr, 0, false);
     apply(z.whole, in.encoder.d, seen.next, nullptr, 1, true);
   }
-  z.total = squares_each(z.whole, rows, m.cols, arena);
+  const std::size_t cols = seen.gauged ? in.whole.cols : in.shape.cols;
+  z.total = squares_each(z.whole, rows, cols, arena);
   if (!arena.counts()) {
-    add_up(variance, z.whole, rows, m.cols);
-    latent_basis(z.left, in, z);
+    add_up(variance, z.whole, rows, cols);
+    latent_basis(z.left, in, z, in.shape.cols);
   }
   return z;
 }
@@ -186,15 +189,24 @@ static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residu
   return out;
 }
 
+// A basis of the latents given (o, x): that given o, where o determines x.
+static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z, mask& careful, Arena& arena) {
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+  if (in.seen.given.determines()) return z.left;
+  double* beyond = arena.take(rows, cols);
+  const double* next = next_beyond_exogenous(in, careful, arena);
+  if (arena.counts()) return beyond;
+  gemm_nn_lanes(beyond, in.encoder.d, next, rows, cols, in.world.shape.qe, false);
+  latent_basis(beyond, in, z, cols);
+  return beyond;
+}
+
 // Given (o, x): what z holds of the step alone.
 static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, const double* action,
                       Arena local) {
   const std::size_t rows = in.encoder.rows, cols = in.shape.cols, da = in.world.shape.da;
-  double* beyond = local.take(rows, cols);
-  const double* next = next_beyond_exogenous(in, out.careful, local);
+  const double* beyond = beyond_exogenous(in, z, out.careful, local);
   if (!local.counts()) {
-    gemm_nn_lanes(beyond, in.encoder.d, next, rows, cols, in.world.shape.qe, false);
-    latent_basis(beyond, in, z);
     add_up(out.holds, beyond, rows, cols);
     innovation(in, beyond, cols, out.innovation);
   }
@@ -204,11 +216,11 @@ static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& 
 // Given nothing: the whole latents become a basis.
 static void raw_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, Arena local) {
   const Observed& seen = in.seen;
-  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
-  if (!local.counts()) latent_basis(z.whole, in, z);
+  const std::size_t rows = in.encoder.rows, cols = in.whole.cols;
+  if (!local.counts()) latent_basis(z.whole, in, z, cols);
   const auto raw = [&](double* sums, const Rows& v, int own) {
     Arena inner = local;
-    const double* target = loadings_of(in.world, in.shape, v, nullptr, own, inner);
+    const double* target = loadings_of(in.world, in.whole, v, nullptr, own, inner);
     explained(sums, z.whole, rows, target, v.rows, cols, inner);
   };
   raw(out.raw_action, seen.a, NO_SENSOR);
@@ -224,7 +236,8 @@ static MetricSums metric_sums(const World& w, const Group& group, const Problem&
   const MetricInput in{w,
                        encoder,
                        seen,
-                       {dense, noise, dense + 2 * noise},
+                       {seen.first, dense - seen.first, noise, dense - seen.first + 2 * noise},
+                       {0, dense, noise, dense + 2 * noise},
                        group.parameter(EXOGENOUS_DECAY),
                        group.parameter(EXOGENOUS_SCALE),
                        group.parameter(ACTION_EXOGENOUS_CORRELATION),

@@ -23,7 +23,8 @@ struct Observed {
   Rows o, next, a, x;
   Given given;  // o
   Residual next_left, a_left, x_left;
-  bool gauged;  // z has a part that o determines
+  bool gauged;        // z has a part that o determines
+  std::size_t first;  // given o nothing is left of the sources before it
   Observed() = default;
   Observed(const Observed&) = delete;
 };
@@ -38,7 +39,8 @@ static void observe(Observed& seen, const World& w, const Group& group, const Pr
   seen.next = has_next ? p.e : compose(w, next, group, arena);
   seen.a = compose(w, acts, group, arena);
   seen.x = exogenous_next_rows(w, arena);
-  seen.next_left = has_next ? p.re : residual(w, seen.given, seen.next, arena);
-  seen.a_left = residual(w, seen.given, seen.a, arena);
-  seen.x_left = residual(w, seen.given, seen.x, arena);
+  seen.next_left = has_next ? p.re : residual(w, seen.given, seen.next, false, arena);
+  seen.a_left = residual(w, seen.given, seen.a, false, arena);
+  seen.x_left = residual(w, seen.given, seen.x, false, arena);
+  seen.first = even_below(seen.given.determines() ? seen.o.cols : 0);
 }

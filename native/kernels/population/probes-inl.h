@@ -4,15 +4,17 @@
 #include "kernels/population/conditioning-inl.h"
 #include "kernels/population/rows-inl.h"
 
+// Columns: the sources `first` on, `dense` of them, then one sensor's noise and the other's, `noise` each.
 struct MetricShape {
-  std::size_t dense, noise, cols;  // columns of sources, of one sensor's noise, of both together
+  std::size_t first, dense, noise, cols;
 };
 
 static void copy_dense(double* out, const MetricShape& m, const double* dense, std::size_t from_cols,
                        std::size_t rows) {
-  const std::size_t cols = from_cols < m.dense ? from_cols : m.dense;
+  if (from_cols <= m.first) return;
+  const std::size_t there = from_cols - m.first, cols = there < m.dense ? there : m.dense;
   for (std::size_t i = 0; i < rows; ++i)
-    memcpy(out + i * m.cols * LANES, dense + i * from_cols * LANES, cols * LANES * sizeof(double));
+    memcpy(out + i * m.cols * LANES, dense + (i * from_cols + m.first) * LANES, cols * LANES * sizeof(double));
 }
 
 // Loadings of v as it is, or of v - E[v | o]; `own`: which sensor's noise v holds itself, 0 of o, 1 of o', or

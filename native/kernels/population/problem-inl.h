@@ -42,18 +42,18 @@ static void pose_problem(Problem& p, const World& w, const Group& group, Arena& 
   p.y = compose(w, objective.y, group, arena);
   p.reconstructs = objective.penalty_count == 0 && same_stack(objective.y, objective.e);
   p.given = condition_on(w, p.f, splat(group.batch.tolerance), arena);
-  p.re = residual(w, p.given, p.e, arena);
-  p.ry = p.reconstructs ? p.re : residual(w, p.given, p.y, arena);
+  p.re = residual(w, p.given, p.e, true, arena);
+  p.ry = p.reconstructs ? p.re : residual(w, p.given, p.y, false, arena);
   p.s_ee = residual_covariance(w, p.given, p.re, p.re, arena);
   p.s_ye = p.reconstructs ? p.s_ee : residual_covariance(w, p.given, p.ry, p.re, arena);
   residual_traces(w, p, arena);
 }
 
 // u (ne,ne) += every penalty's weight times the covariance that it punishes. Without noise, bottleneck
-// (ne, wide) holds e given f as rows of loadings with U its Gram matrix: the penalties' come after those of
-// e, pd columns each. Returns the lanes in which a conditioning is not to be trusted.
-static mask add_penalties(double* u, double* bottleneck, std::size_t wide, const World& w, const Group& group,
-                          std::size_t ne, const Arena& arena) {
+// (ne, wide) holds e given f as rows of loadings on the sources `first` on, with U its Gram matrix: the
+// penalties' come after those of e, pd columns each. Returns the lanes in which a conditioning is not to be trusted.
+static mask add_penalties(double* u, double* bottleneck, std::size_t first, std::size_t wide, const World& w,
+                          const Group& group, std::size_t ne, const Arena& arena) {
   const Objective& objective = group.batch.objective;
   mask careful = mask{};
   for (std::int32_t i = 0; i < objective.penalty_count; ++i) {
@@ -62,12 +62,12 @@ static mask add_penalties(double* u, double* bottleneck, std::size_t wide, const
     const Rows on = compose(w, penalty.given, group, local);
     const Rows of = compose(w, penalty.of, group, local);
     const Given given = condition_on(w, on, splat(group.batch.tolerance), local);
-    const Residual r = residual(w, given, of, local);
+    const Residual r = residual(w, given, of, false, local);
     const double* cov = residual_covariance(w, given, r, r, local);
     if (local.counts()) continue;
     const vec weight = group.coefficient(penalty.weight);
     careful |= given.uncertain;
-    const std::size_t from = w.shape.pd * (static_cast<std::size_t>(i) + 1);
+    const std::size_t from = w.shape.pd * (static_cast<std::size_t>(i) + 1) - first;
     for (std::size_t j = 0; bottleneck && j < ne; ++j)
       for (std::size_t k = 0; k < r.cols; ++k)
         put(bottleneck, j * wide + from + k, sqrt(weight) * at(r.dense, j * r.cols + k));

@@ -3,6 +3,9 @@
 #pragma once
 #include "kernels/population/world-inl.h"
 
+// Rows that begin at an even column keep their sums of squares whatever zeros are left out before it.
+inline std::size_t even_below(std::size_t column) { return column & ~std::size_t{1}; }
+
 inline vec square_of_row(const double* row, std::size_t cols) {
   vec even = splat(0), odd = splat(0);
   std::size_t j = 0;
@@ -18,6 +21,40 @@ static vec squares_of_rows(const double* a, std::size_t rows, std::size_t cols) 
   vec sum = splat(0);
   for (std::size_t i = 0; i < rows; ++i) sum += square_of_row(a + i * cols * LANES, cols);
   return sum;
+}
+
+// ROWS x COLS of c (n wide) -= a b for a (ROWS, k) and b (k, n).
+template <int ROWS, int COLS>
+inline void subtract_tile(double* c, const double* a, const double* b, std::size_t n, std::size_t k) {
+  vec left[ROWS][COLS];
+  for (int i = 0; i < ROWS; ++i)
+    for (int j = 0; j < COLS; ++j) left[i][j] = at(c, static_cast<std::size_t>(i) * n + j);
+  for (std::size_t p = 0; p < k; ++p) {
+    vec row[COLS];
+    for (int j = 0; j < COLS; ++j) row[j] = at(b, p * n + j);
+    for (int i = 0; i < ROWS; ++i) {
+      const vec weight = held(at(a, static_cast<std::size_t>(i) * k + p));
+      for (int j = 0; j < COLS; ++j) left[i][j] = fnma(weight, row[j], left[i][j]);
+    }
+  }
+  for (int i = 0; i < ROWS; ++i)
+    for (int j = 0; j < COLS; ++j) put(c, static_cast<std::size_t>(i) * n + j, left[i][j]);
+}
+
+template <int ROWS>
+inline void subtract_rows(double* c, const double* a, const double* b, std::size_t n, std::size_t k) {
+  std::size_t j = 0;
+  for (; j + LANE_TILE <= n; j += LANE_TILE)
+    subtract_tile<ROWS, LANE_TILE>(c + j * LANES, a, b + j * LANES, n, k);
+  for (; j < n; ++j) subtract_tile<ROWS, 1>(c + j * LANES, a, b + j * LANES, n, k);
+}
+
+// c (m, n) -= a (m, k) b (k, n), which it must not overlap: one chain of fma an element, whatever the tile.
+static void subtract_product(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
+                             std::size_t k) {
+  std::size_t i = 0;
+  for (; i + 4 <= m; i += 4) subtract_rows<4>(c + i * n * LANES, a + i * k * LANES, b, n, k);
+  for (; i < m; ++i) subtract_rows<1>(c + i * n * LANES, a + i * k * LANES, b, n, k);
 }
 
 // Every row divided by its length; one whose square is at most VOID_LOADINGS of whole[i] is cleared.
@@ -42,11 +79,8 @@ static void orthonormal_rows(double* a, std::size_t rows, std::size_t cols, doub
     mask again = (mask)(square > splat(0));
     for (int pass = 0; pass < 2 && i > 0 && any(again); ++pass) {
       gemm_nt_lanes(work, row, a, 1, i, cols, false);
-      for (std::size_t k = 0; k < i; ++k) {
-        const vec along = select(again, at(work, k), splat(0));
-        const double* before = a + k * cols * LANES;
-        for (std::size_t j = 0; j < cols; ++j) put(row, j, fnma(along, at(before, j), at(row, j)));
-      }
+      for (std::size_t k = 0; k < i; ++k) put(work, k, select(again, at(work, k), splat(0)));
+      subtract_product(row, work, a, 1, cols, i);
       const vec rest = square_of_row(row, cols);
       again &= (mask)(rest < splat(0.5) * square);
       square = rest;
@@ -64,10 +98,6 @@ static void beside_basis(double* out, const double* a, std::size_t rows, const d
   double* along = local.take(rows, n);
   if (local.counts()) return;
   gemm_nt_lanes(along, a, basis, rows, n, cols, false);
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < cols; ++j) {
-      vec v = at(a, i * cols + j);
-      for (std::size_t k = 0; k < n; ++k) v = fnma(at(along, i * n + k), at(basis, k * cols + j), v);
-      put(out, i * cols + j, v);
-    }
+  memcpy(out, a, rows * cols * LANES * sizeof(double));
+  subtract_product(out, along, basis, rows, cols, n);
 }

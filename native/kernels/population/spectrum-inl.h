@@ -119,7 +119,7 @@ static mask solve_eigenproblem(const World& w, const Group& group, const Problem
   }
   double* u = local.take(ne, ne);
   if (works) memcpy(u, p.s_ee, bytes);
-  const mask penalties = add_penalties(u, x.bottleneck, x.wide, w, group, ne, local);
+  const mask penalties = add_penalties(u, x.bottleneck, x.first, x.wide, w, group, ne, local);
   return penalties |
          solve_whitened(w, p, x, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
 }
