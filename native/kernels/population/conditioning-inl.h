@@ -76,8 +76,8 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
 
 struct Residual {
   const Rows* v;
-  double* gamma;        // (f.rows, v.rows): Gamma_v transposed; null where it is zero, or not wanted
-  const double* dense;  // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
+  double* gamma;           // (f.rows, v.rows): Gamma_v transposed; null where it is zero, or not wanted
+  const double* dense;     // (v.rows, cols): loadings of v - Gamma_v f on the dense sources
   std::size_t cols, from;  // nothing left of column `from`
 };
 

@@ -8,8 +8,8 @@
 // loadings, so only without noise, which bounds the loss.
 struct Explained {
   std::size_t rows, first, wide;  // sources `first` on, and those that stand for penalties
-  double *parts, *by;      // (rows, ny), (rows, wide)
-  double* bottleneck;      // (ne, wide): what the latents are made of, as loadings
+  double *parts, *by;             // (rows, ny), (rows, wide)
+  double* bottleneck;             // (ne, wide): what the latents are made of, as loadings
 };
 
 // The columns `first` on of a residual at the left of a cleared (rows, cols).
@@ -19,7 +19,8 @@ static double* widened(const Residual& from, std::size_t first, std::size_t cols
   if (arena.counts()) return out;
   clear_lanes(out, n * cols);
   for (std::size_t i = 0; i < n; ++i)
-    memcpy(out + i * cols * LANES, from.dense + (i * from.cols + first) * LANES, kept * LANES * sizeof(double));
+    memcpy(out + i * cols * LANES, from.dense + (i * from.cols + first) * LANES,
+           kept * LANES * sizeof(double));
   return out;
 }
 
@@ -30,7 +31,11 @@ static Explained explained_by(const World& w, const Group& group, const Problem&
   const std::size_t first = even_below(p.re.from < p.ry.from ? p.re.from : p.ry.from);
   const std::size_t wide = w.shape.pd * (1 + penalties) - first;
   if (w.shape.noise) return {rows, first, wide, nullptr, nullptr, nullptr};
-  return {rows, first, wide, arena.take(rows, p.y.rows), arena.take(rows, wide),
+  return {rows,
+          first,
+          wide,
+          arena.take(rows, p.y.rows),
+          arena.take(rows, wide),
           widened(p.re, first, wide, arena)};
 }
 

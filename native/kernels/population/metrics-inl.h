@@ -9,7 +9,7 @@ struct MetricInput {
   const World& world;
   const Encoder& encoder;
   const Observed& seen;
-  MetricShape shape, whole;  // given o, and given nothing
+  MetricShape shape, whole;          // given o, and given nothing
   vec decay, scale, share, initial;  // of the exogenous state
 };
 
@@ -117,12 +117,12 @@ static void innovation(const MetricInput& in, const double* q, std::size_t cols,
   }
 }
 
-// The latents as rows of loadings, (rows, cols of their shape), given o and whole: D times o' given o, so that
-// what o determines is never there to cancel. The same array where z is not gauged.
+// The latents as rows of loadings, (rows, cols of their shape), given o and whole: D times o' given o, so
+// that what o determines is never there to cancel. The same array where z is not gauged.
 struct LatentRows {
   double *left, *whole;
   const double* total;  // (rows): variances
-  double* work;         // 2 rows vectors, for latent_basis
+  double* work;         // (1 + TOGETHER) rows vectors, for latent_basis
 };
 
 // The latents orthonormal in their order, where o, or whatever is given, does not determine them.
@@ -139,7 +139,7 @@ static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& ar
   LatentRows z{};
   z.left = z.whole = arena.take(rows, in.shape.cols);
   if (seen.gauged) z.whole = arena.take(rows, in.whole.cols);
-  z.work = arena.take(2 * rows, 1);
+  z.work = arena.take((1 + TOGETHER) * rows, 1);
   // to (rows, cols) = or += weights times v.
   const auto apply = [&](double* to, const double* weights, const Rows& v, const Residual* left, int own,
                          bool add) {
@@ -190,7 +190,8 @@ static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residu
 }
 
 // A basis of the latents given (o, x): that given o, where o determines x.
-static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z, mask& careful, Arena& arena) {
+static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z, mask& careful,
+                                      Arena& arena) {
   const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
   if (in.seen.given.determines()) return z.left;
   double* beyond = arena.take(rows, cols);

@@ -14,7 +14,8 @@ static void copy_dense(double* out, const MetricShape& m, const double* dense, s
   if (from_cols <= m.first) return;
   const std::size_t there = from_cols - m.first, cols = there < m.dense ? there : m.dense;
   for (std::size_t i = 0; i < rows; ++i)
-    memcpy(out + i * m.cols * LANES, dense + (i * from_cols + m.first) * LANES, cols * LANES * sizeof(double));
+    memcpy(out + i * m.cols * LANES, dense + (i * from_cols + m.first) * LANES,
+           cols * LANES * sizeof(double));
 }
 
 // Loadings of v as it is, or of v - E[v | o]; `own`: which sensor's noise v holds itself, 0 of o, 1 of o', or
@@ -58,20 +59,70 @@ static void explained(double* sums, const double* q, std::size_t rows, const dou
 
 // An orthonormal basis of a target, in place.
 static void target_basis(double* t, std::size_t n, std::size_t cols, const double* totals, Arena local) {
-  double *left = local.take(n, 1), *work = local.take(n, 1);
+  double *left = local.take(n, 1), *work = local.take(TOGETHER, n);
   if (local.counts()) return;
   unit_rows(t, n, cols, totals);
   orthonormal_rows(t, n, cols, left, work);
 }
 
+// What an orthonormal basis (n, cols) leaves of each of the latents beside those before it, as a square: by
+// Gram-Schmidt, which keeps the digits of a small one. along (rows, n): the latents on the basis.
+static void left_by_rows(double* left, const double* along, const double* q, std::size_t rows,
+                         const double* basis, std::size_t n, std::size_t cols, Arena local) {
+  double *rest = local.take(rows, cols), *work = local.take(TOGETHER, rows);
+  if (local.counts()) return;
+  memcpy(rest, q, rows * cols * LANES * sizeof(double));
+  subtract_product(rest, along, basis, rows, cols, n);
+  orthonormal_rows(rest, rows, cols, left, work);
+}
+
+// cov (rows, rows) holds along along^T of latents q that are orthonormal or zero; overwritten by the factor
+// of 1 - it. left: its pivots. Returns the lanes in which one of them is below WELL_CONDITIONED.
+static mask pivots_of_rest(double* left, double* cov, const double* q, std::size_t rows, std::size_t cols) {
+  mask rounded = mask{};
+  for (std::size_t i = 0; i < rows; ++i) {
+    // A latent that is not there has pivot 1: it says nothing.
+    const mask there = (mask)(square_of_row(q + i * cols * LANES, cols) > splat(0.5));
+    for (std::size_t j = 0; j <= i; ++j) {
+      vec v = (i == j ? splat(1) : splat(0)) - at(cov, i * rows + j);
+      for (std::size_t k = 0; k < j; ++k) v = fnma(at(cov, i * rows + k), at(cov, j * rows + k), v);
+      if (i == j) {
+        rounded |= there & ~(mask)(v > splat(WELL_CONDITIONED));
+        const vec pivot = select((mask)(v > splat(WELL_CONDITIONED)), v, splat(1));
+        put(left, i, pivot);
+        v = splat(1) / sqrt(pivot);
+      } else {
+        v *= at(cov, j * rows + j);
+      }
+      put(cov, i * rows + j, v);
+    }
+  }
+  return rounded;
+}
+
+// The same from the covariance of what is left, 1 - along along^T: a pivot of its factor each, good where all
+// of them are far from rounding. Elsewhere, and only there, by rows.
+static void what_is_left(double* left, const double* q, std::size_t rows, const double* basis, std::size_t n,
+                         std::size_t cols, Arena local) {
+  double *along = local.take(rows, n), *cov = local.take(rows, rows), *exact = local.take(rows, 1);
+  mask rounded = mask{};
+  if (!local.counts()) {
+    gemm_nt_lanes(along, q, basis, rows, n, cols, false);
+    gram_lanes(cov, along, n, rows, n);
+    rounded = pivots_of_rest(left, cov, q, rows, cols);
+  }
+  if (!local.counts() && !any(rounded)) return;
+  left_by_rows(exact, along, q, rows, basis, n, cols, local);
+  if (local.counts()) return;
+  for (std::size_t i = 0; i < rows; ++i) put(left, i, select(rounded, at(exact, i), at(left, i)));
+}
+
 // I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
 static void information(double* sums, const double* q, std::size_t rows, const double* basis, std::size_t n,
                         std::size_t cols, Arena local) {
-  double* rest = local.take(rows, cols);
-  double *left = local.take(rows, 1), *work = local.take(rows, 1);
-  beside_basis(rest, q, rows, basis, n, cols, local);
+  double* left = local.take(rows, 1);
+  what_is_left(left, q, rows, basis, n, cols, local);
   if (local.counts()) return;
-  orthonormal_rows(rest, rows, cols, left, work);
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < rows; ++i) {
     const vec held = square_of_row(q + i * cols * LANES, cols), rest = at(left, i);

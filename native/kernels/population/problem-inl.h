@@ -51,7 +51,8 @@ static void pose_problem(Problem& p, const World& w, const Group& group, Arena& 
 
 // u (ne,ne) += every penalty's weight times the covariance that it punishes. Without noise, bottleneck
 // (ne, wide) holds e given f as rows of loadings on the sources `first` on, with U its Gram matrix: the
-// penalties' come after those of e, pd columns each. Returns the lanes in which a conditioning is not to be trusted.
+// penalties' come after those of e, pd columns each. Returns the lanes in which a conditioning is not to be
+// trusted.
 static mask add_penalties(double* u, double* bottleneck, std::size_t first, std::size_t wide, const World& w,
                           const Group& group, std::size_t ne, const Arena& arena) {
   const Objective& objective = group.batch.objective;

@@ -69,35 +69,41 @@ static void unit_rows(double* a, std::size_t rows, std::size_t cols, const doubl
   }
 }
 
+constexpr std::size_t TOGETHER = 4;  // rows that meet those before them together
+
+// row (cols) less what the `before` orthonormal rows of a hold of it, in the lanes of `where`.
+static void project_again(double* row, const double* a, std::size_t before, std::size_t cols, mask where,
+                          double* work) {
+  gemm_nt_lanes(work, row, a, 1, before, cols, false);
+  for (std::size_t k = 0; k < before; ++k) put(work, k, select(where, at(work, k), splat(0)));
+  subtract_product(row, work, a, 1, cols, before);
+}
+
 // Gram-Schmidt in the rows' order, a second time in the lanes where the first took most of a row: what the
 // rows before leave of each row is made orthonormal, or cleared where it is at most VOID_LOADINGS. left[i]:
-// the square of what they leave. work: rows vectors.
+// the square of what they leave. work: TOGETHER x rows vectors.
 static void orthonormal_rows(double* a, std::size_t rows, std::size_t cols, double* left, double* work) {
   for (std::size_t i = 0; i < rows; ++i) {
-    double* row = a + i * cols * LANES;
-    vec square = square_of_row(row, cols);
-    mask again = (mask)(square > splat(0));
-    for (int pass = 0; pass < 2 && i > 0 && any(again); ++pass) {
-      gemm_nt_lanes(work, row, a, 1, i, cols, false);
-      for (std::size_t k = 0; k < i; ++k) put(work, k, select(again, at(work, k), splat(0)));
-      subtract_product(row, work, a, 1, cols, i);
-      const vec rest = square_of_row(row, cols);
-      again &= (mask)(rest < splat(0.5) * square);
-      square = rest;
+    const std::size_t begin = i / TOGETHER * TOGETHER, inside = i - begin;
+    double *panel = a + begin * cols * LANES, *row = a + i * cols * LANES;
+    if (inside == 0) {
+      const std::size_t m = rows - i < TOGETHER ? rows - i : TOGETHER;
+      for (std::size_t k = i; k < i + m; ++k) put(left, k, square_of_row(a + k * cols * LANES, cols));
+      if (i > 0) gemm_nt_lanes(work, panel, a, m, i, cols, false);
+      if (i > 0) subtract_product(panel, work, a, m, cols, i);
+    } else {
+      gemm_nt_lanes(work, row, panel, 1, inside, cols, false);
+      subtract_product(row, work, panel, 1, cols, inside);
+    }
+    vec square = i > 0 ? square_of_row(row, cols) : at(left, i);
+    const mask again = (mask)(square < splat(0.5) * at(left, i));
+    if (any(again)) {
+      project_again(row, a, i, cols, again, work);
+      square = square_of_row(row, cols);
     }
     put(left, i, square);
     const mask there = (mask)(square > splat(VOID_LOADINGS));
     const vec scale = select(there, splat(1) / sqrt(select(there, square, splat(1))), splat(0));
     for (std::size_t j = 0; j < cols; ++j) put(row, j, select(there, scale * at(row, j), splat(0)));
   }
-}
-
-// out (rows, cols) = what an orthonormal basis (n, cols) leaves of a.
-static void beside_basis(double* out, const double* a, std::size_t rows, const double* basis, std::size_t n,
-                         std::size_t cols, Arena local) {
-  double* along = local.take(rows, n);
-  if (local.counts()) return;
-  gemm_nt_lanes(along, a, basis, rows, n, cols, false);
-  memcpy(out, a, rows * cols * LANES * sizeof(double));
-  subtract_product(out, along, basis, rows, cols, n);
 }
