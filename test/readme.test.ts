@@ -85,7 +85,7 @@ describe('README', () => {
     expect(JSON.parse(printed).rank).toBe(7);
   });
 
-  it('shows the remedies that its commands print', () => {
+  it('shows the remedies and the labels that its commands print', () => {
     const folder = consumer();
     const world = /echo '(\{.*\})' > world\.json/.exec(readme)?.[1] as string;
     writeFileSync(join(folder, 'world.json'), world);
@@ -99,7 +99,9 @@ describe('README', () => {
       });
     };
     run('generate');
-    expect(run('analyze')).toContain(blocks('text')[1]);
+    const printed = run('analyze');
+    expect(printed).toContain(blocks('text')[1]);
+    expect(printed).toContain(blocks('text')[2]);
   });
 
   it('names two commands that exist', () => {

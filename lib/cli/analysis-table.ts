@@ -2,7 +2,7 @@ import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
 import { shareOf } from '../verdict/figures.js';
 import { NAME_OF, READINGS } from '../verdict/readings.js';
-import { strengthOf } from '../verdict/words.js';
+import { enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/words.js';
 import { figure, table } from './table.js';
 
 const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
@@ -18,6 +18,7 @@ export function render(a: Analysis): string {
     '',
     ...objectiveTables(a),
     ...remedyTable(a),
+    ...labelTable(a),
   ].join('\n');
 }
 
@@ -71,6 +72,24 @@ function remedyTable({ remedies, level }: Analysis): string[] {
       ],
     ),
     ...remedies.flatMap((r) => (r.note ? [`${r.remedy}: ${r.note}`] : [])),
+    '',
+  ];
+}
+
+function labelTable({ labels, level }: Analysis): string[] {
+  if (!labels) return [];
+  const leakage = labels.metric ? [NAME_OF.get(labels.metric) ?? labels.metric] : [];
+  return [
+    `labels at latentDim ${labels.latentDim} (weight ${Number(labels.weight.toPrecision(3))}): trained with so many, judged on other episodes; in brackets what 90 % of ${labels.draws} draws of labels give`,
+    table(
+      ['labelled', ...leakage, 'action error'],
+      [...labels.transitions, ...labels.episodes].map((point) => [
+        labelledOf(point),
+        ...(labels.metric ? [spreadOf(point.leakage)] : []),
+        spreadOf(point.actionError),
+      ]),
+    ),
+    ...enoughOf(labels, level),
     '',
   ];
 }

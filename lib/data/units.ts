@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { greatestOf } from '../base/extremes.js';
 import { permutation } from '../random/permutation.js';
 
 /** What rows are dealt to folds by: rows of a unit depend on each other, units do not. */
@@ -48,7 +49,7 @@ const WIDE = 500;
 export function groupsOf(fold: Int32Array, observationDim: number): Int32Array {
   if (observationDim > WIDE) return fold.slice();
   if (fold.length <= GROUPS) return fold.map((_, unit) => unit);
-  const folds = Math.max(...fold) + 1;
+  const folds = greatestOf(fold) + 1;
   const each = Math.max(1, Math.floor(GROUPS / folds));
   const dealt = new Int32Array(folds);
   return fold.map((f) => f * each + (dealt[f]++ % each));
@@ -67,7 +68,7 @@ export function checkedFolds(folds: readonly number[], units: number): Int32Arra
   if (folds.length !== units) throw fail(`one number for each of ${units} units`, `${folds.length} numbers`);
   const wrong = folds.findIndex((f) => !(Number.isInteger(f) && f >= 0 && f < units));
   if (wrong >= 0) throw fail('whole numbers from 0', `${folds[wrong]} at place ${wrong}`);
-  const count = Math.max(...folds) + 1;
+  const count = greatestOf(folds) + 1;
   const absent = Array.from({ length: count }, (_, f) => f).find((f) => !folds.includes(f));
   if (absent !== undefined) throw fail(`units in each of folds 0 to ${count - 1}`, `none in fold ${absent}`);
   if (count < 3) throw fail('at least 3 folds', `${count}`);

@@ -1,6 +1,7 @@
 import type { Backend, Control, EstimatedMetric, FittedObjective } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
+import { greatestOf } from '../base/extremes.js';
 import type { EstimatedData } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import {
@@ -71,10 +72,10 @@ export async function chooseStrength(
     const none = { chosen: [], reached: [], folds: [], groups: [], ridges: [], metrics: {} };
     return { units: data.count, ...about, ...none, answer: 'unknown', reason: FEW_UNITS };
   }
-  if (Math.max(...data.fold) + 1 < 4)
+  if (greatestOf(data.fold) + 1 < 4)
     throw new ExolamError(
       'input',
-      `folds: expected at least 4 folds to choose inside of, but received ${Math.max(...data.fold) + 1}`,
+      `folds: expected at least 4 folds to choose inside of, but received ${greatestOf(data.fold) + 1}`,
     );
   const objectives = options.candidates.map((spec) => fittedObjective(spec, t, data.moments));
   const isEnough = (e: Partial<Record<EstimatedMetric, Interval>>) => {
@@ -128,7 +129,7 @@ export async function chooseInside(
   backend: Backend,
   control?: Control,
 ): Promise<InsideChoice> {
-  const folds = Math.max(...data.fold) + 1;
+  const folds = greatestOf(data.fold) + 1;
   const latentDims = [latentDim];
   const choices: { readonly at: number; readonly reached: boolean }[] = [];
   for (let f = 0; f < folds; f++) {

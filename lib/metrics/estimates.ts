@@ -7,6 +7,7 @@ import {
 } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
+import { greatestOf } from '../base/extremes.js';
 import { checkedFolds, foldsOf, groupsOf, type Units, unitsOf } from '../data/units.js';
 import { scaleColumns } from '../linalg/matrix.js';
 import { type EstimatedData, type Scale, type UnitMoments, unitMoments } from '../moments/of-units.js';
@@ -265,7 +266,7 @@ export async function estimate(
     {
       objectives: specs.map((spec) => fittedObjective(spec, t, data.moments)),
       latentDims,
-      ridges: ridgesOf(options.ridges, Math.max(...data.fold) + 1),
+      ridges: ridgesOf(options.ridges, greatestOf(data.fold) + 1),
     },
     backend,
     portion(control, ROWS_SHARE, 1),

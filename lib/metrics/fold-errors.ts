@@ -9,6 +9,7 @@ import {
   type UnitVariable,
 } from '../backend/requests.js';
 import { requireOk } from '../backend/status.js';
+import { greatestOf } from '../base/extremes.js';
 import { groupsOf, renumbered } from '../data/units.js';
 import type { UnitMoments } from '../moments/of-units.js';
 import type { ErrorSums } from './interval.js';
@@ -78,7 +79,7 @@ export async function foldErrors(
 ): Promise<FoldErrors> {
   const { moments, fold } = data;
   const group = renumbered(data.group);
-  const [units, groups] = [fold.length, Math.max(...group) + 1];
+  const [units, groups] = [fold.length, greatestOf(group) + 1];
   const latentDims = Int32Array.from(question.latentDims);
   const answer = await backend.estimate(
     {
@@ -86,7 +87,7 @@ export async function foldErrors(
       width: moments.width,
       moments: moments.moments,
       layout: moments.layout,
-      folds: Math.max(...fold) + 1,
+      folds: greatestOf(fold) + 1,
       groups,
       fold,
       group,

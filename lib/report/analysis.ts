@@ -9,6 +9,7 @@ import { strengthOf } from '../verdict/words.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
+import { labelsHtml } from './labels.js';
 import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
 
 const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
@@ -236,9 +237,10 @@ const REACHED: Readonly<Record<Remedy['reached'], string>> = {
 /** The page of one analysis; `source` names its file. */
 export async function analysisPage(a: Analysis, source: string): Promise<string> {
   const objectives = objectivesOf(a);
-  const [lead, held, spectrum] = [
+  const [lead, held, labels, spectrum] = [
     await madeOf(a, objectives),
     await metricFigures(a, objectives),
+    await labelsHtml(a),
     await spectrumFigure(a, objectives[0]?.name ?? ''),
   ];
   const notes = [...a.notes, ...reasons(a)].map((note) => `<li>${escapeHtml(String(note))}</li>`).join('');
@@ -246,6 +248,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
     ['What z is made of', lead],
     ['What z holds', held],
     ['What remedies would do', remediesHtml(a)],
+    ['How many labels would do', labels],
     ['Why: the spectrum of the innovation', spectrum],
     ['The numbers', numbers(a, objectives)],
     ['Notes', notes && `<ul>${notes}</ul>`],

@@ -2,6 +2,7 @@ import type { DifferenceEstimates, EstimateTable } from '../metrics/estimates.js
 import type { Scale } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import type { Verdict } from './answer.js';
+import type { LabelCurve } from './label-curve.js';
 import type { Remedy } from './remedies.js';
 
 /** One latent dimension of one objective. */
@@ -52,6 +53,8 @@ export interface Analysis {
   readonly level: number;
   /** What each remedy would do; empty where leakage is not known. */
   readonly remedies: readonly Remedy[];
+  /** Leakage and action error against the number of labels, at the verdict's latentDim; null where it was not measured. */
+  readonly labels: LabelCurve | null;
   readonly notes: readonly string[];
   readonly verdict: Verdict;
 }

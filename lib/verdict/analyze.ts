@@ -4,6 +4,7 @@ import type { Backend, Control, FittedObjective } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
+import { greatestOf } from '../base/extremes.js';
 import { describes, integer, parseOptions } from '../base/validate.js';
 import { version } from '../base/version.js';
 import { requireTransitions } from '../data/accept.js';
@@ -36,7 +37,8 @@ import { DEFAULT_RIDGE, levelField, ridgeField } from '../solve/of-moments.js';
 import { wholeFit } from '../solve/of-units.js';
 import type { Analysis, LatentRow } from './analysis.js';
 import { type Circumstances, latentDimOfVerdict, verdictOf } from './answer.js';
-import { remediesOf } from './remedies.js';
+import { type Labels, labelsOf } from './labels.js';
+import { type RemedyRequest, remediesOf } from './remedies.js';
 
 export interface AnalyzeOptions extends Control {
   /** Latent dimensions to report, 1 to observationDim each, in any order. Default 1 to 16, as far as the observation is wide. */
@@ -60,7 +62,7 @@ export interface AnalyzeOptions extends Control {
   readonly level?: number | undefined;
   /** Whether few distinct whole values in one column of actions are categories. Default true. */
   readonly discreteActions?: boolean | undefined;
-  /** Also measure what each remedy would do: most of the time on wide observations. Default true. */
+  /** Also measure what each remedy would do, and what few labels: most of the time on wide observations. Default true. */
   readonly remedies?: boolean | undefined;
   /** What computes. Default: {@link defaultBackend}. */
   readonly backend?: Backend | undefined;
@@ -90,8 +92,8 @@ type Checked = z.output<typeof analyzeOptionsSchema>;
 
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
-/** Parts of the progress: the one pass over rows, then the fits of the objectives, then remedies. */
-const PARTS = { rows: 0.2, objectives: 0.55 } as const;
+/** Parts of the progress: the one pass over rows, then the fits of the objectives, remedies, and labels. */
+const PARTS = { rows: 0.2, objectives: 0.5, remedies: 0.75 } as const;
 
 /** Options with the defaults that the data decides. */
 function settled(t: Transitions, options: Checked) {
@@ -154,10 +156,15 @@ async function objectivesOf(
   if (asked) return asked;
   const plain = resolveObjective({ kind: 'reconstruction' });
   if (!t.action) return [plain];
-  const { innovation, action } = await wholeFit(data.moments, backend).variances(DEFAULT_RIDGE);
-  if (!(action > 0)) return [plain];
-  const weight = Number(((SUPERVISION * innovation) / action).toPrecision(3));
+  const weight = await supervisionWeight(wholeFit(data.moments, backend));
+  if (weight === null) return [plain];
   return [plain, resolveObjective({ kind: 'action-supervised', weight, labelFraction: 1 })];
+}
+
+/** What the actions weigh where nobody says so; null where the observation leaves nothing of them. */
+async function supervisionWeight(whole: ReturnType<typeof wholeFit>): Promise<number | null> {
+  const { innovation, action } = await whole.variances(DEFAULT_RIDGE);
+  return action > 0 ? Number(((SUPERVISION * innovation) / action).toPrecision(3)) : null;
 }
 
 /** The latent dimensions of an objective: supervision is answered from the width of the action on. */
@@ -242,7 +249,7 @@ async function estimated(
       return set.whiten ? whitened(own, t.observationDim, whole) : own;
     }),
   );
-  const ridges = ridgesOf(set.ridge ?? undefined, Math.max(...data.fold) + 1);
+  const ridges = ridgesOf(set.ridge ?? undefined, greatestOf(data.fold) + 1);
   const errors = await foldErrors(
     data,
     { objectives: fitted, latentDims: set.latentDims, ridges },
@@ -257,8 +264,11 @@ async function estimated(
   const { level, ridge } = set;
   const request = { transitions: t, data, whole, latentDim, level, ridge, actionWidth, before, backend };
   const remedies = set.remedies
-    ? await remediesOf(request, portion(control, PARTS.objectives, 1))
+    ? await remediesOf(request, portion(control, PARTS.objectives, PARTS.remedies))
     : { remedies: [], notes: [] };
+  const labels = set.remedies
+    ? await fewLabels(request, set, portion(control, PARTS.remedies, 1))
+    : { labels: null, notes: [] };
   control.onProgress?.(1, 1);
   return {
     ...frameOf(t, set, data, backend),
@@ -270,9 +280,17 @@ async function estimated(
     latent,
     differences: differencesFrom(objectives, latent, set, errors),
     remedies: remedies.remedies,
-    notes: [...notes, ...remedies.notes],
+    labels: labels.labels,
+    notes: [...notes, ...remedies.notes, ...labels.notes],
     verdict: verdictOf(before, circumstancesOf(objectives[0], place, set, data, null)),
   };
+}
+
+async function fewLabels(r: RemedyRequest, set: Settled, control: Control): Promise<Labels> {
+  const weight = r.transitions.action ? await supervisionWeight(r.whole) : null;
+  if (weight === null) return { labels: null, notes: [] };
+  const { scale, seed, discreteActions } = set;
+  return labelsOf({ ...r, weight, scale, seed, discreteActions, folds: Array.from(r.data.folds) }, control);
 }
 
 /** The same objective on W h, h what it sees of o. */
@@ -398,6 +416,7 @@ async function fewUnits(
     latent: [],
     differences: [],
     remedies: [],
+    labels: null,
     notes: [...t.notes],
     verdict: verdictOf({}, circumstancesOf(objective, place, set, units, FEW_UNITS)),
   };

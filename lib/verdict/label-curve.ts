@@ -6,6 +6,7 @@ import { requireOk } from '../backend/status.js';
 import { boundary } from '../base/boundary.js';
 import { RELATIVE_TOLERANCE } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
+import { greatestOf } from '../base/extremes.js';
 import { describes, integer, numberThat, parseOptions } from '../base/validate.js';
 import { checkedFolds, foldsOf, unitsOf } from '../data/units.js';
 import { meanOfSums, momentsAbout, type Placed, sumsOver } from '../moments/of-rows.js';
@@ -19,7 +20,7 @@ export interface LabelCurveOptions extends Control {
   readonly weight: number;
   /** Numbers of labelled transitions, at least 1, in each training set. Default: 10, 20, 50, .. up to all. */
   readonly counts?: readonly number[] | undefined;
-  /** Numbers of episodes that are labelled whole. Default: 1, 2, 5, .. up to all. */
+  /** Numbers of episodes that are labelled whole. Default: 1, 2, 5, .. up to all; none where an episode is one transition. */
   readonly episodeCounts?: readonly number[] | undefined;
   /** Seeded draws of labels, from 1. Default 20. */
   readonly draws?: number | undefined;
@@ -29,8 +30,14 @@ export interface LabelCurveOptions extends Control {
   readonly scale?: Scale | undefined;
   /** The fold of each unit, from 0. Default: seeded. */
   readonly folds?: readonly number[] | undefined;
+  /** Few distinct whole values in one column of actions are categories. Default true. */
+  readonly discreteActions?: boolean | undefined;
   /** Of every regression, relative to the regressors' mean variance, at least 0. Default 1e-4. */
   readonly ridge?: number | undefined;
+  /** Random starts of each training beside those with a closed form; the least loss wins. Default 2. */
+  readonly starts?: number | undefined;
+  /** Iterations of each start at most, from 1. Default 2000. */
+  readonly iterations?: number | undefined;
   /** What computes. Default: {@link defaultBackend}. */
   readonly backend?: Backend | undefined;
 }
@@ -68,14 +75,11 @@ export interface LabelCurve {
   readonly metric: 'innovationLeakage' | 'futureLeakage' | null;
   readonly folds: readonly number[];
   readonly transitions: readonly LabelPoint[];
-  /** Empty where the data is one episode. */
+  /** Empty where the data is one episode, or an episode one transition. */
   readonly episodes: readonly LabelPoint[];
 }
 
 const DEFAULT_DRAWS = 20;
-/** Random starts of each training beside those with a closed form, and iterations of each. */
-const STARTS = 2;
-const ITERATIONS = 2000;
 /** Numbers in the moments of one batch, at most. */
 const BATCH_NUMBERS = 4_000_000;
 
@@ -90,7 +94,10 @@ const optionsSchema = describes<LabelCurveOptions>()(
     seed: integer(0).default(0),
     scale: z.enum(['standard', 'given']).default('standard'),
     folds: z.array(integer(0)).optional(),
+    discreteActions: z.boolean().default(true),
     ridge: numberThat('a finite number of at least 0', (v) => v >= 0).default(1e-4),
+    starts: integer(0).default(2),
+    iterations: integer(1).default(2000),
     backend: backendField,
   }),
 );
@@ -112,8 +119,8 @@ interface Columns {
   readonly metric: LabelCurve['metric'];
 }
 
-function columnsOf(t: EstimatedData, scale: Scale): Columns {
-  const categories = t.action ? categoriesOf(t.action, t.actionDim) : null;
+function columnsOf(t: EstimatedData, { scale, discreteActions }: Checked): Columns {
+  const categories = t.action && discreteActions ? categoriesOf(t.action, t.actionDim) : null;
   const { found } = scaledColumns(t, scale, categories);
   const { observation, observationNext, action, exogenous, exogenousNext } = found;
   if (!observation || !observationNext || !action)
@@ -164,7 +171,7 @@ async function foldsWith(
   unit.forEach((u, row) => {
     rowsOf[u].push(row);
   });
-  const count = Math.max(...fold) + 1;
+  const count = greatestOf(fold) + 1;
   const { width, placed } = columns;
   const sums: Float64Array[] = [];
   for (let f = 0; f < count; f++) {
@@ -234,9 +241,9 @@ async function judgedDraw(fold: Fold, nested: Nested, c: Columns, options: Check
         latentDim,
         ridge,
         relativeTolerance: RELATIVE_TOLERANCE,
-        starts: STARTS,
+        starts: options.starts,
         seed: options.seed,
-        iterations: ITERATIONS,
+        iterations: options.iterations,
       },
       control,
     );
@@ -368,7 +375,7 @@ export function labelCurve(t: EstimatedData, options: LabelCurveOptions): Promis
 
 async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> {
   const { latentDim, draws, seed } = options;
-  const columns = columnsOf(t, options.scale);
+  const columns = columnsOf(t, options);
   if (latentDim > columns.d || latentDim < columns.leastLatents)
     throw new ExolamError(
       'input',
@@ -376,7 +383,7 @@ async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> 
     );
   const { count, unit, blocks } = unitsOf(t.episode);
   const fold = options.folds ? checkedFolds(options.folds, count) : foldsOf(count, blocks, seed);
-  if (count < 2 || Math.max(...fold) < 1)
+  if (count < 2 || greatestOf(fold) < 1)
     throw new ExolamError('data', 'labelCurve: expected at least 2 transitions to hold some out');
   const folds = await foldsWith(unit, fold, columns, options);
   const least = (of: (f: Fold) => number) => Math.min(...folds.map(of));
@@ -386,14 +393,16 @@ async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> 
     10,
     least((f) => f.rows.length),
   );
-  const whole = blocks
-    ? []
-    : checkedCounts(
-        'episodeCounts',
-        options.episodeCounts,
-        1,
-        least((f) => f.episodes.length),
-      );
+  const alone = count === t.count && options.episodeCounts === undefined;
+  const whole =
+    blocks || alone
+      ? []
+      : checkedCounts(
+          'episodeCounts',
+          options.episodeCounts,
+          1,
+          least((f) => f.episodes.length),
+        );
 
   const byCount: Judged[][][] = counts.map(() => []);
   const byEpisodes: Judged[][][] = whole.map(() => []);

@@ -1,4 +1,5 @@
 import type { Backend, Control, FittedObjective } from '../backend/requests.js';
+import { greatestOf } from '../base/extremes.js';
 import type { Transitions } from '../data/transitions.js';
 import { chooseInside } from '../metrics/choose-strength.js';
 import {
@@ -70,7 +71,7 @@ const UNKNOWN =
 export async function remediesOf(request: RemedyRequest, control: Control): Promise<Remedies> {
   const { transitions: t, data, latentDim, actionWidth } = request;
   if (!t.exogenousNext) return { remedies: [], notes: [UNKNOWN] };
-  if (Math.max(...data.fold) + 1 < FEWEST_FOLDS)
+  if (greatestOf(data.fold) + 1 < FEWEST_FOLDS)
     return {
       remedies: [],
       notes: [
@@ -148,7 +149,7 @@ async function crossExogenous(request: RemedyRequest, control: Control): Promise
     {
       objectives: [objectiveOf(request, { kind: 'cross-exogenous' })],
       latentDims: [latentDim],
-      ridges: ridgesOf(ridge ?? undefined, Math.max(...data.fold) + 1),
+      ridges: ridgesOf(ridge ?? undefined, greatestOf(data.fold) + 1),
     },
     backend,
     control,

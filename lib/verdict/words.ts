@@ -1,3 +1,5 @@
+import type { LabelCurve, LabelPoint, Spread } from './label-curve.js';
+import { enoughLabels } from './labels.js';
 import type { Remedy } from './remedies.js';
 
 /** "weight 12", the median of the folds, and how far they differ; a remedy without strength has none to tell. */
@@ -8,4 +10,33 @@ export function strengthOf({ parameter, strength, strengths }: Remedy): string {
   return least === most
     ? `${parameter} ${text(strength)}`
     : `${parameter} ${text(strength)} (${text(least)} to ${text(most)})`;
+}
+
+/** "100 transitions", or "2 episodes (744)" where whole ones were labelled. */
+export function labelledOf({ transitions, episodes }: LabelPoint): string {
+  const n = Math.round(transitions);
+  if (episodes === null) return `${n} transitions`;
+  return `${episodes} episode${episodes === 1 ? '' : 's'} (${n})`;
+}
+
+/** "0.216 (0.188 to 0.245)": the mean over draws, and the middle 90 % of them. */
+export function spreadOf(s: Spread | null): string {
+  if (s === null) return 'nothing left to explain';
+  const share = (v: number) => v.toFixed(3).replace(/^-(?=0\.000$)/, '');
+  return `${share(s.mean)} (${share(s.low)} to ${share(s.high)})`;
+}
+
+/** How many labels would do, a line each for single transitions and whole episodes; nothing where leakage is not known. */
+export function enoughOf({ metric, transitions, episodes }: LabelCurve, level: number): string[] {
+  if (metric === null) return [];
+  const told = (points: readonly LabelPoint[], what: string) => {
+    if (points.length === 0) return [];
+    const enough = enoughLabels(points, level);
+    return [
+      enough
+        ? `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} in 95 of 100 draws`
+        : `no number of labelled ${what} that was tried brings leakage below ${level} in 95 of 100 draws`,
+    ];
+  };
+  return [...told(transitions, 'transitions'), ...told(episodes, 'episodes')];
 }

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { render } from '../../lib/cli/analysis-table.js';
+import type { Transitions } from '../../lib/data/transitions.js';
+import { analysisPage } from '../../lib/report/analysis.js';
+import { analyze } from '../../lib/verdict/analyze.js';
+import { type LabelPoint, labelCurve } from '../../lib/verdict/label-curve.js';
+import { enoughLabels } from '../../lib/verdict/labels.js';
+import { spreadOf } from '../../lib/verdict/words.js';
+import type { WorldSpec } from '../../lib/world/world.js';
+import { native } from '../support/backends.js';
+import { transitionsOf } from '../support/transitions.js';
+
+const leaky: WorldSpec = {
+  observationDim: 6,
+  endogenousDim: 2,
+  exogenousDim: 2,
+  actionDim: 2,
+  mixing: 'gaussian',
+  exogenousScale: 2,
+  sensorNoise: 0.02,
+  seed: 1,
+};
+
+async function inEpisodes(count: number, episodes: number): Promise<Transitions> {
+  const t = await transitionsOf(leaky, count);
+  return { ...t, episode: Int32Array.from({ length: count }, (_, i) => Math.floor((i * episodes) / count)) };
+}
+
+describe('the labels of an analysis', () => {
+  it('are the curve of labelCurve on the same folds, at the latent dimension of the verdict', async () => {
+    const t = await inEpisodes(600, 12);
+    const a = await analyze(t, { latentDims: [1, 2, 3], backend: native });
+    const { labels } = a;
+    if (!labels) throw new Error('no labels');
+    const [weight] = a.latent.flatMap(({ objective: o }) =>
+      o.kind === 'action-supervised' ? [o.weight] : [],
+    );
+    expect(labels.latentDim).toBe(a.verdict.latentDim);
+    expect(labels).toEqual(
+      await labelCurve(t, { latentDim: 2, weight: weight as number, folds: a.folds, backend: native }),
+    );
+    // With every label it is the supervised objective: the same leakage, but for another ridge.
+    const supervised = a.latent.find((r) => r.objective.kind === 'action-supervised' && r.latentDim === 2);
+    expect(labels.transitions.at(-1)?.leakage?.mean).toBeCloseTo(
+      supervised?.metrics.innovationLeakage?.value as number,
+      2,
+    );
+    const [text, page] = [render(a), await analysisPage(a, 'here')];
+    for (const point of [...labels.transitions, ...labels.episodes])
+      for (const written of [text, page]) expect(written).toContain(spreadOf(point.leakage));
+    expect(page).toContain('href="#how-many-labels-would-do"');
+  });
+
+  it('are left out where remedies are, where there are no actions, and where z is as wide as the observation', async () => {
+    const t = await inEpisodes(200, 10);
+    const ask = async (data: Transitions, latentDim: number, remedies = true) =>
+      analyze(data, { latentDims: [latentDim], remedies, backend: native });
+    expect((await ask(t, 2, false)).labels).toBeNull();
+    const { action: _, ...silent } = t;
+    expect((await ask({ ...silent, actionDim: 0 }, 2)).labels).toBeNull();
+    const whole = await ask(t, 6);
+    expect(whole.labels).toBeNull();
+    expect(whole.notes.join()).toContain('labels change nothing at latentDim 6');
+    expect(render(whole)).not.toContain('labelled');
+  });
+
+  it('speak of the action alone where the exogenous state is not known', async () => {
+    const { exogenous: _, exogenousNext: __, ...t } = await inEpisodes(300, 10);
+    const a = await analyze({ ...t, exogenousDim: 0 }, { latentDims: [2], backend: native });
+    expect(a.labels?.metric).toBeNull();
+    expect(a.labels?.transitions.at(-1)?.actionError?.mean).toBeLessThan(0.1);
+    expect(render(a)).not.toContain('draws of labels, z leaks');
+  });
+});
+
+it('labels are enough from where every larger number is', () => {
+  const point = (transitions: number, high: number): LabelPoint => ({
+    transitions,
+    episodes: null,
+    leakage: { mean: high / 2, low: 0, high },
+    actionError: null,
+    converged: 1,
+  });
+  const points = [point(10, 0.05), point(20, 0.2), point(50, 0.09), point(100, 0.01)];
+  expect(enoughLabels(points, 0.1)?.transitions).toBe(50);
+  expect(enoughLabels(points, 0.001)).toBeNull();
+  expect(enoughLabels(points, 0.3)?.transitions).toBe(10);
+});
