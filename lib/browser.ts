@@ -82,5 +82,8 @@ export {
   type Spread,
 } from './verdict/label-curve.js';
 export type { Remedy } from './verdict/remedies.js';
+export type { AnyWorldSpec } from './world/any-world.js';
+export { type MlpWorldSpec, mlpWorldSchema } from './world/nonlinear.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
+export { type SpriteWorldSpec, spriteWorldSchema } from './world/sprites.js';
 export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';

@@ -35,6 +35,7 @@
       "native/core/stack-moments.cc",
       "native/core/ties.cc",
       "native/core/train-moments.cc",
+      "native/core/view.cc",
       "native/core/wishart.cc"
     ],
     "addon_sources": [

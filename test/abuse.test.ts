@@ -973,6 +973,21 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
     'sampleTransitions',
     ['nothing', () => sample(undefined, undefined), /^options: expected an object but received nothing$/],
     ['world null', () => sample(null, { samples: 2 }), /^world: expected an object but received null$/],
+    [
+      'a world of no kind',
+      () => sample({ kind: 'video' }, { samples: 2 }),
+      /^world\.kind: expected one of "linear", "mlp", "sprites" but received "video"$/,
+    ],
+    [
+      'a key of another kind of world',
+      () => sample({ kind: 'sprites', exogenousScale: 2 }, { samples: 2 }),
+      /^world: unknown key "exogenousScale"; did you mean/,
+    ],
+    [
+      'a view beyond memory',
+      () => sample({ kind: 'mlp', observationDim: 65_536, width: 1e9 }, { samples: 2 }),
+      /^world\.width: expected at most 4096 but received 1000000000$/,
+    ],
     ['no samples', () => sample({}, {}), /^samples: expected an integer from 1 but received nothing$/],
     [
       'samples Infinity',

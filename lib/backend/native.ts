@@ -16,6 +16,7 @@ import {
   trainMomentsArrays,
   VARIABLES,
 } from './requests.js';
+import { encodeView } from './views.js';
 
 /** The addon's exports: requests in the shape of lib/backend/requests.ts with the answer's arrays already allocated. */
 export interface Addon {
@@ -271,13 +272,13 @@ function draws(
   return {
     async sample(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
-      await run(addon.sample, { ...r, ...answer }, control);
+      await run(addon.sample, { ...r, ...answer, ...encodeView(r.view) }, control);
       return answer;
     },
 
     async sampleF32(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float32Array(length));
-      await run(addon.sampleF32, { ...r, ...answer }, control);
+      await run(addon.sampleF32, { ...r, ...answer, ...encodeView(r.view) }, control);
       return answer;
     },
 

@@ -14,6 +14,7 @@ import type {
   TrainStepsAnswer,
   TrainStepsRequest,
 } from './train-requests.js';
+import type { View } from './views.js';
 
 /** How a long call is watched and stopped. */
 export interface Control {
@@ -554,6 +555,8 @@ export interface SampleRequest {
   readonly actionDim: number;
   /** (PARAMETERS.length) as in a population request; complementDim is not read. */
   readonly parameters: Float64Array;
+  /** What stands in place of `mixing`, which is then empty, in a nonlinear world. */
+  readonly view?: View | undefined;
   /** (observationDim, endogenousDim + exogenousDim) and the others as in PopulationRequest, one each. */
   readonly mixing: Float64Array;
   readonly actionEffect: Float64Array;

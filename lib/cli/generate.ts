@@ -1,5 +1,5 @@
 import { writeSamples } from '../data/write/samples.js';
-import type { WorldSpec } from '../world/world.js';
+import type { AnyWorldSpec } from '../world/any-world.js';
 import { readJson } from './json.js';
 import { checkOutput } from './outputs.js';
 import { Progress } from './progress.js';
@@ -19,7 +19,7 @@ export async function generateCommand(file: string, flags: GenerateFlags, shell:
   const read = await readJson(file);
   // A case file holds its world under "world".
   const inner = (read as { world?: unknown } | null)?.world;
-  const spec = (inner && typeof inner === 'object' ? inner : read) as WorldSpec;
+  const spec = (inner && typeof inner === 'object' ? inner : read) as AnyWorldSpec;
   const progress = new Progress(shell);
   await writeSamples(spec, flags.out, {
     samples: flags.samples,

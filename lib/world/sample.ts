@@ -5,7 +5,7 @@ import { defaultBackend } from '../backend/select.js';
 import { asExolamError } from '../base/boundary.js';
 import { requireMemory } from '../base/memory.js';
 import { describes, integer, parseOptions } from '../base/validate.js';
-import { createWorld, fullMixing, parameterColumn, type WorldSpec } from './world.js';
+import { type AnyWorldSpec, createAnyWorld } from './any-world.js';
 
 /** Numbers of one batch, at most: bounds the memory of a stream of samples, whatever its length. */
 const BATCH_NUMBERS = 8_000_000;
@@ -21,7 +21,8 @@ export interface GenerateOptions extends Control {
   readonly reuse?: boolean | undefined;
   /**
    * f32: observations as Float32Array, half the memory and less than half the time where there is sensor noise. The states are
-   * those of f64, sensor noise has numbers of its own. Default f64.
+   * those of f64, sensor noise has numbers of its own. Nonlinear worlds are always seen in f32: there the numbers are the same.
+   * Default f64.
    */
   readonly precision?: 'f64' | 'f32' | undefined;
   /** What computes. Default: {@link defaultBackend}. */
@@ -57,19 +58,19 @@ export interface SampleBatch<Observation = Float64Array> extends SampleAnswer<Ob
  * drawn in (to rounding between backends).
  */
 export function sampleTransitions(
-  spec: WorldSpec,
+  spec: AnyWorldSpec,
   options: GenerateOptions & { readonly precision: 'f32' },
 ): AsyncGenerator<SampleBatch<Float32Array>, void, undefined>;
 export function sampleTransitions(
-  spec: WorldSpec,
+  spec: AnyWorldSpec,
   options: GenerateOptions & { readonly precision?: 'f64' | undefined },
 ): AsyncGenerator<SampleBatch, void, undefined>;
 export function sampleTransitions(
-  spec: WorldSpec,
+  spec: AnyWorldSpec,
   options: GenerateOptions,
 ): AsyncGenerator<SampleBatch | SampleBatch<Float32Array>, void, undefined>;
 export async function* sampleTransitions(
-  spec: WorldSpec,
+  spec: AnyWorldSpec,
   options: GenerateOptions,
 ): AsyncGenerator<SampleBatch | SampleBatch<Float32Array>, void, undefined> {
   try {
@@ -84,7 +85,7 @@ export async function* sampleTransitions(
 }
 
 async function* batches<Observation extends Float64Array | Float32Array>(
-  spec: WorldSpec,
+  spec: AnyWorldSpec,
   options: Checked,
   sample: (
     request: SampleRequest,
@@ -92,25 +93,13 @@ async function* batches<Observation extends Float64Array | Float32Array>(
     into?: SampleAnswer<Observation>,
   ) => Promise<SampleAnswer<Observation>>,
 ): AsyncGenerator<SampleBatch<Observation>, void, undefined> {
-  const world = createWorld(spec);
-  const { observationDim, endogenousDim, exogenousDim, actionDim, seed } = world.spec;
+  const world = createAnyWorld(spec);
+  const { observationDim, endogenousDim, exogenousDim, actionDim } = world;
   const { samples, pairs: pair } = options;
   const numbers = (pair ? 4 : 2) * observationDim + actionDim + 2 * (endogenousDim + exogenousDim);
   const batch = options.batch ?? Math.max(1, Math.floor(BATCH_NUMBERS / numbers));
   requireMemory(8 * Math.min(batch, samples) * numbers, `a batch of ${Math.min(batch, samples)} transitions`);
-  const request: Omit<SampleRequest, 'first' | 'count'> = {
-    seed,
-    observationDim,
-    endogenousDim,
-    exogenousDim,
-    actionDim,
-    parameters: parameterColumn(world, 0),
-    mixing: fullMixing(world).data,
-    actionEffect: world.actionEffect.data,
-    stateFeedback: world.stateFeedback.data,
-    exogenousFeedback: world.exogenousFeedback.data,
-    pair,
-  };
+  const request: Omit<SampleRequest, 'first' | 'count'> = { ...world.request(), pair };
   let answer: SampleAnswer<Observation> | undefined;
   for (let first = 0; first < samples; first += batch) {
     const count = Math.min(batch, samples - first);

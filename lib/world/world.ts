@@ -26,6 +26,8 @@ export interface WorldMatrices {
  * that it does not, and observations that mix both. Everything has a default: `{}` is a world.
  */
 export interface WorldSpec {
+  /** `linear`, where it is given: what tells this world from the nonlinear ones in a file. */
+  readonly kind?: 'linear' | undefined;
   /** Coordinates of an observation, 1 to 1000000. Default 24. With orthonormal mixing at least endogenousDim + exogenousDim. */
   readonly observationDim?: number | undefined;
   /** Coordinates of the endogenous state s, 1 to 4096. Default 5. */
@@ -84,6 +86,12 @@ const matricesSchema = describes<WorldMatrices>()(
 /** What {@link WorldSpec} says, checked: its parse fills in the defaults. */
 export const worldSchema = describes<WorldSpec>()(
   z.strictObject({
+    kind: z
+      .custom<'linear'>(
+        (value) => value === 'linear',
+        'expected "linear", the world that has exact solutions ("mlp" and "sprites" are for generate and train),',
+      )
+      .optional(),
     observationDim: z.int().min(1).max(1_000_000).default(24),
     endogenousDim: dimension.default(5),
     exogenousDim: dimension.default(4),
@@ -233,9 +241,7 @@ function drawMatrices({
   if (known) return known;
   let made: { basis: Matrix; coordinates: Matrix } | undefined;
   const drawn: Drawn = {
-    actionEffect: orthonormalise(gaussian(ds, da, seed, MATRIX_STREAM.actionEffect)).basis,
-    stateFeedback: gaussian(da, ds, seed, MATRIX_STREAM.stateFeedback, 1 / Math.sqrt(ds)),
-    exogenousFeedback: gaussian(da, dx, seed, MATRIX_STREAM.exogenousFeedback, 1 / Math.sqrt(dx)),
+    ...drawStateMatrices({ endogenousDim: ds, exogenousDim: dx, actionDim: da, seed }),
     mixed: () => {
       // The basis, what it is made from, and that in columns.
       if (!made)
@@ -248,6 +254,20 @@ function drawMatrices({
   if (recent.size === RECENT) recent.delete(recent.keys().next().value as string);
   recent.set(key, drawn);
   return drawn;
+}
+
+/** Ba, Ks and Kx, of any world: what moves the states. */
+export function drawStateMatrices({
+  endogenousDim: ds,
+  exogenousDim: dx,
+  actionDim: da,
+  seed,
+}: Pick<World['spec'], 'endogenousDim' | 'exogenousDim' | 'actionDim' | 'seed'>) {
+  return {
+    actionEffect: orthonormalise(gaussian(ds, da, seed, MATRIX_STREAM.actionEffect)).basis,
+    stateFeedback: gaussian(da, ds, seed, MATRIX_STREAM.stateFeedback, 1 / Math.sqrt(ds)),
+    exogenousFeedback: gaussian(da, dx, seed, MATRIX_STREAM.exogenousFeedback, 1 / Math.sqrt(dx)),
+  };
 }
 
 /** [Es Ex], (observationDim, endogenousDim + exogenousDim). */

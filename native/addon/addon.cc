@@ -408,7 +408,22 @@ Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
       r, [=](const Kernels& kernels, Job& job) { accumulate(kernels, rows, width, data, mean, out, job); });
 }
 
-// sample, sampleF32(request: SampleRequest & SampleAnswer): Promise<void>
+// What the states look like: view, viewSizes, viewNumbers.
+ViewSpec read_view(Request& r, std::size_t ds, std::size_t dx, std::size_t d) {
+  ViewSpec view{};
+  view.kind = static_cast<ViewKind>(std::min<std::size_t>(r.size("view"), 255));
+  const auto sizes = r.array<std::int32_t>("viewSizes");
+  const auto numbers = r.array<float>("viewNumbers");
+  view.sizes = sizes.first;
+  view.size_count = sizes.second;
+  view.numbers = numbers.first;
+  view.number_count = numbers.second;
+  const char* fault = view.fault(ds, dx, d);
+  check(r, !fault, fault);
+  return view;
+}
+
+// sample, sampleF32(request: SampleRequest & SampleAnswer & encoded view): Promise<void>
 template <class T>
 Napi::Value sample_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -424,7 +439,8 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   const std::size_t d = b.observation_dim, ds = b.endogenous_dim, dx = b.exogenous_dim, da = b.action_dim;
   check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
   b.parameters = r.array<double>("parameters", PARAMETER_COUNT);
-  b.mixing = r.array<double>("mixing", times({d, ds + dx}));
+  b.view = read_view(r, ds, dx, d);
+  b.mixing = r.array<double>("mixing", b.view.kind == ViewKind::LINEAR ? times({d, ds + dx}) : 0);
   b.action_effect = r.array<double>("actionEffect", times({ds, da}));
   b.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
   b.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));

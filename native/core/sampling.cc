@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "core/memory.h"
@@ -57,13 +58,16 @@ class Sampler {
   Sampler(const Kernels& kernels, const SampleBatch<T>& batch)
       : k_(kernels),
         b_(batch),
-        mixing_(packed<T>(kernels, batch.mixing, batch.observation_dim,
-                          batch.endogenous_dim + batch.exogenous_dim)) {}
+        view_(view_of(kernels, batch.view)),
+        mixing_(view_ ? std::vector<T>{}
+                      : packed<T>(kernels, batch.mixing, batch.observation_dim,
+                                  batch.endogenous_dim + batch.exogenous_dim)) {}
 
   // Memory of one worker.
   struct Scratch {
     Numbers u, w, x2, x2_next;
     std::vector<T> s, x;
+    std::vector<float> shown;
   };
 
   // States are drawn where the answer wants them, rows [begin, end) of the batch; then what follows from
@@ -74,6 +78,7 @@ class Sampler {
     double *x = b_.exogenous + begin * dx, *x_next = b_.exogenous_next + begin * dx;
     double* a = b_.action + begin * da;
     normals(SOURCE_S, begin, rows, ds, s);
+    if (view_) view_->start(s, rows * ds);
     normals(SOURCE_X, begin, rows, dx, x);
     start(x, rows * dx);
     const double* u = source(SOURCE_U, begin, rows, da, scratch.u);
@@ -126,6 +131,7 @@ class Sampler {
   void start(double* x, std::size_t count) const {
     const double scale = parameter(EXOGENOUS_INITIAL_SCALE);
     for (std::size_t i = 0; i < count && scale != 1; ++i) x[i] *= scale;
+    if (view_) view_->start(x, count);
   }
 
   void feed_back(double* a, std::size_t rows, const double* state, std::size_t width, const double* gain,
@@ -141,6 +147,7 @@ class Sampler {
 
   void observe(std::size_t begin, std::size_t rows, const double* s, const double* x, SourceStream noise,
                T* to, Scratch& scratch) const {
+    if (view_) return look(begin, rows, s, x, noise, to, scratch);
     const std::size_t d = b_.observation_dim, ds = b_.endogenous_dim, dx = b_.exogenous_dim;
     const T *inner = as(s, rows * ds, scratch.s), *outer = as(x, rows * dx, scratch.x);
     const T eta = static_cast<T>(parameter(SENSOR_NOISE));
@@ -153,8 +160,21 @@ class Sampler {
     }
   }
 
+  // The same through the view.
+  void look(std::size_t begin, std::size_t rows, const double* s, const double* x, SourceStream noise, T* to,
+            Scratch& scratch) const {
+    const std::size_t d = b_.observation_dim;
+    const auto eta = static_cast<float>(parameter(SENSOR_NOISE));
+    scratch.shown.resize(rows * d);
+    float* out = scratch.shown.data();
+    if (eta != 0) k_.normals_f32(out, b_.seed, noise, (b_.first + begin) * d, rows * d);
+    view_->show(rows, s, b_.endogenous_dim, x, b_.exogenous_dim, eta, out);
+    std::copy(out, out + rows * d, to + begin * d);
+  }
+
   const Kernels& k_;
   const SampleBatch<T>& b_;
+  const std::unique_ptr<View> view_;
   const std::vector<T> mixing_;
 };
 

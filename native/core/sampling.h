@@ -6,6 +6,7 @@
 
 #include "core/job.h"
 #include "core/population.h"
+#include "core/view.h"
 #include "kernels/kernels.h"
 
 namespace exo {
@@ -36,6 +37,7 @@ struct SampleBatch {
   const double* state_feedback;      // (da, ds)
   const double* exogenous_feedback;  // (da, dx)
   bool pair;
+  ViewSpec view;  // in place of `mixing`, where it is not linear
 
   T *observation, *observation_next;            // (count, observation_dim)
   T *pair_observation, *pair_observation_next;  // empty unless pair
@@ -44,7 +46,8 @@ struct SampleBatch {
   double *endogenous, *endogenous_next;         // (count, ds)
 };
 
-// The states do not depend on T; float observations are mixed in f32, with sensor noise of the f32 streams.
+// The states do not depend on T; float observations are mixed in f32, with sensor noise of the f32 streams. A
+// view that is not linear is made in f32, whatever T is.
 template <class T>
 void sample(const Kernels& kernels, const SampleBatch<T>& batch, Job& job);
 

@@ -1,6 +1,8 @@
 import { normals, normalsF32 } from '../../random/philox.js';
 import type { SampleAnswer, SampleRequest } from '../requests.js';
 import { PARAMETERS } from '../requests.js';
+import type { View } from '../views.js';
+import { shown, startOf } from './views.js';
 
 /** A stream for each source; element = transition * width + coordinate (docs/theory.md). */
 const STREAM = {
@@ -58,8 +60,12 @@ function transitions<Observation>(
   const combine = (a: Float64Array, fa: number, b: Float64Array, fb: number) =>
     a.map((v, i) => fa * v + fb * b[i]);
 
-  const s = draw(STREAM.s, ds);
-  const started = (draws: Float64Array) => draws.map((v) => p.exogenousInitialScale * v);
+  const s = startOf(r.view, draw(STREAM.s, ds));
+  const started = (draws: Float64Array) =>
+    startOf(
+      r.view,
+      draws.map((v) => p.exogenousInitialScale * v),
+    );
   const x = started(draw(STREAM.x, dx));
   const u = draw(STREAM.u, da);
   const action = u.map((v) => p.policyNoise * v);
@@ -74,6 +80,7 @@ function transitions<Observation>(
   });
   const exogenousNext = combine(x, p.exogenousDecay, w, p.exogenousScale);
   const observe = (endogenous: Float64Array, exogenous: Float64Array, noise: number) => {
+    if (r.view) return finish(looked(r, r.view, p.sensorNoise, noise, endogenous, exogenous));
     const out =
       p.sensorNoise === 0
         ? new Float64Array(count * d)
@@ -100,4 +107,19 @@ function transitions<Observation>(
     endogenous: s,
     endogenousNext,
   };
+}
+
+/** Observations through a view, sensor noise of an f32 stream added. */
+function looked(
+  r: SampleRequest,
+  view: View,
+  sensorNoise: number,
+  stream: number,
+  endogenous: Float64Array,
+  exogenous: Float64Array,
+): Float64Array {
+  const seen = shown(view, r.count, endogenous, r.endogenousDim, exogenous, r.exogenousDim);
+  if (sensorNoise === 0) return Float64Array.from(seen);
+  const noise = normalsF32(r.seed, stream, r.first * r.observationDim, seen.length);
+  return Float64Array.from(seen, (v, i) => Math.fround(v + sensorNoise * noise[i]));
 }

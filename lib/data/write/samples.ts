@@ -4,8 +4,8 @@ import { boundary } from '../../base/boundary.js';
 import { ExolamError } from '../../base/errors.js';
 import { gigabytes } from '../../base/memory.js';
 import { parse, pathField } from '../../base/validate.js';
+import { type AnyWorldSpec, createAnyWorld } from '../../world/any-world.js';
 import { type GenerateOptions, generateOptions, sampleTransitions } from '../../world/sample.js';
-import { createWorld, type WorldSpec } from '../../world/world.js';
 import { writerOf, writeTransitions } from './write.js';
 
 /** Refuses a file that the disk has no room for; `bytes` is about its size. A folder that is not there is for the writer to tell. */
@@ -20,11 +20,11 @@ async function requireRoom(path: string, bytes: number): Promise<void> {
 }
 
 /** Sampled transitions as a `.npz` or `.parquet` file that `analyze` reads; the file appears whole or not at all. */
-export function writeSamples(spec: WorldSpec, path: string, options: GenerateOptions): Promise<void> {
+export function writeSamples(spec: AnyWorldSpec, path: string, options: GenerateOptions): Promise<void> {
   return boundary('writeSamples', async () => {
     writerOf(parse(pathField, path, 'path'));
     const checked = generateOptions(options);
-    const { observationDim, actionDim, exogenousDim } = createWorld(spec).spec;
+    const { observationDim, actionDim, exogenousDim } = createAnyWorld(spec);
     const numbers = (checked.pairs ? 4 : 2) * observationDim + actionDim + exogenousDim;
     await requireRoom(path, checked.samples * numbers * (checked.precision === 'f32' ? 4 : 8));
     await writeTransitions(
