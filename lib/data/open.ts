@@ -10,11 +10,15 @@ import { checked } from './checks.js';
 import { withDistractor } from './distractor.js';
 import { withoutEpisodes, withoutRows } from './exclude.js';
 import { openTable, readColumns } from './formats/columns.js';
+import { conversion } from './formats/conversion.js';
 import { readFolder, tablesIn } from './formats/folder.js';
 import { readHdf5 } from './formats/hdf5.js';
 import { readNpz } from './formats/npz.js';
 import { readNpy } from './formats/single.js';
+import { readSafetensors } from './formats/tensors.js';
+import { isZarr, readZarr } from './formats/zarr.js';
 import { readLeRobot } from './lerobot/lerobot.js';
+import { isVideo, readRecordings, recordingOf, recordingsIn } from './pictures/folder.js';
 import { type Episodes, type Transitions, toTransitions } from './transitions.js';
 
 /** What a user says about their data; the names are those of the command line's options. */
@@ -67,11 +71,7 @@ export const dataOptionsSchema = describes<DataOptions>()(
 );
 
 const ACCEPTED =
-  'a LeRobot dataset folder (with meta/info.json), or a .npz, .npy, .hdf5, .parquet or .csv file';
-/** What to do with any other kind of data. */
-const CONVERT =
-  'Other data becomes an .npz in one line of Python: numpy.savez("data.npz", observations=o, actions=a, episode_ends=ends), ' +
-  'with o (T, d) and a (T, da) the rows of all episodes one below the other, and ends the row after each one';
+  'a LeRobot dataset folder (with meta/info.json), a zarr store, a folder of tables, videos or pictures, or a .npz, .npy, .safetensors, .hdf5, .parquet or .csv file or a video';
 
 /** Reads a user's data as transitions, checked: finite, not constant, enough of them. */
 export function openData(
@@ -92,36 +92,49 @@ async function read(path: string, options: DataOptions, control: Control): Promi
     const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
     throw new ExolamError('input', `${path} ${why}; expected ${ACCEPTED}`, { cause });
   });
-  if (found.isDirectory()) {
-    const info = await stat(join(path, 'meta', 'info.json')).catch(() => undefined);
-    if (!info) {
-      const tables = await tablesIn(path);
-      if (tables.length === 0)
-        throw new ExolamError(
-          'data',
-          `${path} has no meta/info.json; expected ${ACCEPTED}, or a folder of such tables. ${CONVERT}`,
-        );
-      refuse(path, options, ['resize', 'color']);
-      return readFolder(path, tables, options, control);
-    }
+  if (found.isDirectory()) return readDirectory(path, options, control);
+  if (!found.isFile())
+    throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
+  return readFile(path, options, control);
+}
+
+/** Options that name arrays, of which some data has one alone. */
+const ARRAYS = ['observation', 'action', 'exogenous', 'observationNext', 'exogenousNext', 'episode'] as const;
+
+async function readDirectory(path: string, options: DataOptions, control: Control) {
+  if (await stat(join(path, 'meta', 'info.json')).catch(() => undefined)) {
     refuse(path, options, ['observationNext', 'episode']);
     return readLeRobot(path, options, control);
   }
-  if (!found.isFile())
-    throw new ExolamError('input', `${path} is neither a file nor a folder; expected ${ACCEPTED}`);
+  if (await isZarr(path)) return readZarr(path, options, control);
+  const tables = await tablesIn(path);
+  if (tables.length > 0) {
+    refuse(path, options, ['resize', 'color']);
+    return readFolder(path, tables, options, control);
+  }
+  const recordings = await recordingsIn(path);
+  if (recordings.length === 0)
+    throw new ExolamError(
+      'data',
+      `${path} has no meta/info.json; expected ${ACCEPTED}. ${await conversion(path)}`,
+    );
+  refuse(path, options, ARRAYS);
+  return readRecordings(path, recordings, options, control);
+}
+
+function readFile(path: string, options: DataOptions, control: Control) {
+  if (isVideo(path)) {
+    refuse(path, options, ARRAYS);
+    return readRecordings(path, [recordingOf(path)], options, control);
+  }
   switch (extname(path.replace(/\.gz$/i, '')).toLowerCase()) {
     case '.npz':
       return readNpz(path, options, control);
     case '.npy':
-      refuse(path, options, [
-        'observation',
-        'action',
-        'exogenous',
-        'observationNext',
-        'exogenousNext',
-        'episode',
-      ]);
+      refuse(path, options, ARRAYS);
       return readNpy(path, options);
+    case '.safetensors':
+      return readSafetensors(path, options, control);
     case '.h5':
     case '.hdf5':
     case '.hdf':
@@ -130,13 +143,21 @@ async function read(path: string, options: DataOptions, control: Control): Promi
     case '.csv':
     case '.tsv':
       refuse(path, options, ['resize', 'color']);
-      return readColumns(path, await openTable(path, control), options);
+      return readTable(path, options, control);
     default:
-      throw new ExolamError(
-        'input',
-        `${path} is not a kind of file that can be read; expected ${ACCEPTED}. ${CONVERT}`,
-      );
+      return otherwise(path);
   }
+}
+
+async function readTable(path: string, options: DataOptions, control: Control) {
+  return readColumns(path, await openTable(path, control), options);
+}
+
+async function otherwise(path: string): Promise<never> {
+  throw new ExolamError(
+    'input',
+    `${path} is not a kind of file that can be read; expected ${ACCEPTED}. ${await conversion(path)}`,
+  );
 }
 
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {

@@ -19,7 +19,10 @@ export type Role =
  * `Next.Observations` is `next_observations`.
  */
 export const ROLE_NAMES: Readonly<Record<Role, readonly string[]>> = {
-  observation: ['observations', 'observation', 'obs', 'state', 'states', 'frames', 'images', 'img'],
+  observation: [
+    ...['observations', 'observation', 'obs', 'observation_state', 'state', 'states'],
+    ...['frames', 'images', 'img'],
+  ],
   observationNext: [
     ...['observation_next', 'next_observation', 'next_observations', 'observations_next'],
     ...['next_obs', 'obs_next', 'next_state', 'next_states', 'state_next', 'states_next', 'next'],

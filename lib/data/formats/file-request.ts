@@ -1,19 +1,23 @@
 import { answerHdf5, type Hdf5Request } from './hdf5-read.js';
 import { answerParquet, type ParquetRequest } from './parquet-read.js';
+import { answerZarr, type ZarrRequest } from './zarr-read.js';
 
 /** What the process that parses files can be asked. */
-export type FileRequest = ParquetRequest | Hdf5Request;
+export type FileRequest = ParquetRequest | Hdf5Request | ZarrRequest;
 
 const isHdf5 = (request: FileRequest): request is Hdf5Request =>
   request.kind === 'tree' || request.kind === 'datasets';
+const isZarr = (request: FileRequest): request is ZarrRequest => request.kind.startsWith('zarr-');
 
 export function answer(request: FileRequest): Promise<unknown> {
-  return isHdf5(request) ? answerHdf5(request) : answerParquet(request);
+  if (isHdf5(request)) return answerHdf5(request);
+  return isZarr(request) ? answerZarr(request) : answerParquet(request);
 }
 
 /** The format's name, for messages. */
 export function formatOf(request: FileRequest): string {
-  return isHdf5(request) ? 'HDF5' : 'Parquet';
+  if (isHdf5(request)) return 'HDF5';
+  return isZarr(request) ? 'zarr' : 'Parquet';
 }
 
 /** A request, and what it may take. */

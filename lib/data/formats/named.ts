@@ -26,6 +26,8 @@ export interface ArrayFile {
   /** The shape of an array and the bytes that reading it takes, before anything of that size is read. */
   header(name: string): Promise<{ readonly shape: readonly number[]; readonly bytes: number }>;
   read(name: string): Promise<NdArray>;
+  /** What reading has found, a sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /** Which arrays to read; the names are those of the command line's options. */
@@ -56,10 +58,11 @@ export async function readNamed(file: ArrayFile, options: ArrayOptions): Promise
   const names = namesOf(file, roles, options);
   await requireRoom(file, names);
   const read = async (name: string | undefined) =>
-    name === undefined ? undefined : { name, ...(await file.read(name)) };
+    name === undefined ? undefined : { name, ...asPictures(await file.read(name)) };
   const first = (await read(names.observation)) as Named;
   const layout = layoutOf(file.path, first, names);
   const notes = [...roles.notes, ...layout.notes];
+  const all = () => [...notes, ...(file.notes ?? [])];
   const matrix = async (name: string | undefined, pictures = false): Promise<Matrix | undefined> => {
     const array = await read(name);
     return array && toMatrix(file.path, array, layout, pictures ? options : undefined);
@@ -82,14 +85,23 @@ export async function readNamed(file: ArrayFile, options: ArrayOptions): Promise
     const episode = await episodesOfRows(file, names, observation.rows);
     if (names.over.length > 0 && episode?.every((number) => number === 0))
       notes.push(`${names.over.join(', ')}: no mark of an end, so all rows are taken as one episode`);
-    return fromRows(path, arrays, episode, notes);
+    return fromRows(path, arrays, episode, all());
   }
   const bounds = await boundsOfFrames(file, names, observation, layout);
   checkArrays(path, arrays, bounds.ends.length);
-  return toEpisodes(path, arrays, bounds, notes);
+  return toEpisodes(path, arrays, bounds, all());
 }
 
 type Named = NdArray & { readonly name: string };
+
+/** Pictures are often kept as numbers of other types: (..., H, W, C) of whole numbers from 0 to 255 are bytes. */
+function asPictures(array: NdArray): NdArray {
+  const { shape, values } = array;
+  if (values instanceof Uint8Array || shape.length < 4) return array;
+  const channels = [shape.at(-1), shape.at(-3)].some((n) => n === 1 || n === 3 || n === 4);
+  const whole = (v: number) => v >= 0 && v <= 255 && Number.isInteger(v);
+  return channels && values.every(whole) ? { shape, values: Uint8Array.from(values) } : array;
+}
 
 function namesOf(file: ArrayFile, roles: Roles, options: ArrayOptions): Names {
   const observationNext = roles.find('observationNext', '--observation-next', options.observationNext);

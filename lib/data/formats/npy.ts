@@ -60,6 +60,8 @@ const SIZES: Readonly<Record<string, readonly number[]>> = {
   u: [1, 2, 4, 8],
   b: [1],
 };
+/** What numpy writes of ml_dtypes' bfloat16, for which it has no letter: two bytes of it knows not what. */
+const BFLOAT16 = /^[<|=]?V2$/;
 const REFUSED: Readonly<Record<string, string>> = {
   O: 'Python objects',
   S: 'byte strings',
@@ -71,13 +73,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 function parseDtype(descr: string, what: string): Dtype {
+  if (BFLOAT16.test(descr)) return { name: 'bfloat16', size: 2, bigEndian: false, kind: 'bf' };
   const [, order, kind, digits] = /^([<>|=]?)([a-zA-Z])(\d*)/.exec(descr) ?? [];
   const size = Number(digits);
   if (kind === undefined || !SIZES[kind]?.includes(size)) {
     const holds = kind && REFUSED[kind] ? `${REFUSED[kind]} (dtype ${descr})` : `dtype ${descr}`;
     throw new ExolamError(
       'data',
-      `${what} holds ${holds}; expected numbers: float16 to float64, int8 to int64, bool`,
+      `${what} holds ${holds}; expected numbers: float16 to float64, bfloat16, int8 to int64, bool`,
     );
   }
   return { name: descr, size, bigEndian: order === '>', kind };
@@ -85,7 +88,7 @@ function parseDtype(descr: string, what: string): Dtype {
 
 /** Bytes of a number as it is held: what is exact in fewer is not widened. */
 export function bytesInMemory({ kind, size }: Dtype): number {
-  if (kind === 'f' && size === 4) return 4;
+  if ((kind === 'f' && size <= 4) || kind === 'bf') return 4;
   return (kind === 'u' || kind === 'b') && size === 1 ? 1 : 8;
 }
 
@@ -102,13 +105,20 @@ export function countOf(shape: readonly number[], dtype: Dtype, what: string, by
 }
 
 /** The array that a header announces, and what takes its bytes as they come. `size` is that of header and numbers. */
-export function npyTarget(
-  header: Buffer,
-  what: string,
-  size: number,
-): { array: NdArray; sink: (chunk: Buffer) => void } {
+export function npyTarget(header: Buffer, what: string, size: number): NumbersTarget {
   const { shape, fortran, dtype, begin } = parseNpyHeader(header, what);
-  const count = countOf(shape, dtype, what, size - begin);
+  countOf(shape, dtype, what, size - begin);
+  return numbersTarget(shape, dtype, fortran);
+}
+
+export interface NumbersTarget {
+  readonly array: NdArray;
+  readonly sink: (chunk: Buffer) => void;
+}
+
+/** An array to be filled by the bytes of its numbers, column by column where `fortran`. */
+export function numbersTarget(shape: readonly number[], dtype: Dtype, fortran = false): NumbersTarget {
+  const count = shape.reduce((product, n) => product * n, 1);
   const held = bytesInMemory(dtype);
   const stored =
     held === 4 ? new Float32Array(count) : held === 1 ? new Uint8Array(count) : new Float64Array(count);
@@ -171,6 +181,8 @@ function reader(view: DataView, kind: string, size: number, little: boolean): (a
       return (at) => view.getFloat32(at, little);
     case 'f2':
       return (at) => half(view.getUint16(at, little));
+    case 'bf2':
+      return (at) => brain(view.getUint16(at, little));
     case 'i8':
       return (at) => Number(view.getBigInt64(at, little));
     case 'i4':
@@ -191,13 +203,21 @@ function reader(view: DataView, kind: string, size: number, little: boolean): (a
 }
 
 /** IEEE half precision: 1 sign bit, 5 exponent bits, 10 fraction bits. */
-function half(bits: number): number {
+export function half(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The first two bytes of a number of single precision. */
+export function brain(bits: number): number {
+  word.setUint32(0, bits << 16);
+  return word.getFloat32(0);
 }
 
 /** Header of a little-endian (rows, dim) array of doubles or, of 4 bytes, floats, padded so that the numbers begin at a multiple of 64 bytes. */

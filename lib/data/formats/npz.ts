@@ -36,9 +36,11 @@ function arrayFile(zip: ZipReader, control: Control): ArrayFile {
     .map((name) => name.slice(0, -4));
   // Together they may be a bomb where none is on its own.
   const asked = new Map<string, { compressed: number; bytes: number }>();
+  const notes: string[] = [];
   return {
     path: zip.path,
     names,
+    notes,
     async header(name) {
       const entry = entryOf(zip, name);
       const what = `${zip.path}: ${name}`;
@@ -48,6 +50,7 @@ function arrayFile(zip: ZipReader, control: Control): ArrayFile {
         await zip.head(entry, npyHeaderLength(head, what)),
         what,
       );
+      if (dtype.kind === 'bf') notes.push(`${name} holds numbers of two bytes and no name: read as bfloat16`);
       const count = countOf(shape, dtype, what, entry.size - begin);
       const bytes = count * bytesInMemory(dtype);
       asked.set(name, { compressed: entry.compressed, bytes: 8 * count });

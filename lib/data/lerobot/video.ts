@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Control } from '../../backend/requests.js';
 import { killGroup, spawnGroup } from '../../base/children.js';
 import { ExolamError } from '../../base/errors.js';
+import { requireMemory } from '../../base/memory.js';
 import { cancelled } from '../progress.js';
 
 /** Frames as numbers, (count, height, width, channels). */
@@ -53,9 +54,80 @@ export async function decodeFrames(
 ): Promise<Decoded> {
   const frameBytes = size.width * size.height * size.channels * size.bytes;
   const place = placer(segments, frameBytes);
+  let bytes = 0;
+  let done = 0;
+  const complaint = await run(source, scaled(source, size, control.threads), control, (chunk) => {
+    place(chunk, bytes);
+    bytes += chunk.length;
+    const now = Math.floor(bytes / frameBytes);
+    if (now > done) onFrames(now - done);
+    done = Math.max(done, now);
+  });
+  return { frames: Math.floor(bytes / frameBytes), complaint };
+}
+
+/** All frames of a source, however many there are; `what` is what a message about their size calls them. */
+export async function decodeAll(
+  source: Source,
+  size: FrameSize,
+  control: Control,
+  what: string,
+): Promise<Decoded & { readonly bytes: Uint8Array }> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  const complaint = await run(source, scaled(source, size, control.threads), control, (chunk) => {
+    total += chunk.length;
+    requireMemory(2 * total, what);
+    chunks.push(chunk);
+  });
+  const frameBytes = size.width * size.height * size.channels * size.bytes;
+  const frames = Math.floor(total / frameBytes);
+  const bytes = new Uint8Array(frames * frameBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    const part = chunk.subarray(0, bytes.length - at);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return { frames, bytes, complaint };
+}
+
+/** The size of a source's first frame, or ffmpeg's complaint where it has none. */
+export async function sizeOfFrame(
+  source: Source,
+  control: Control,
+): Promise<{ readonly width: number; readonly height: number } | { readonly complaint: string }> {
+  const first: Buffer[] = [];
+  const format = [
+    '-map',
+    '0:v:0',
+    '-an',
+    '-frames:v',
+    '1',
+    '-f',
+    'image2pipe',
+    '-c:v',
+    'pgm',
+    '-pix_fmt',
+    'gray',
+  ];
+  const args = [...opened(source, control.threads), ...format, 'pipe:1'];
+  const complaint = await run(source, args, control, (chunk) => first.length < 1 && first.push(chunk));
+  // A picture of the format begins with its kind, its width and its height.
+  const [, width, height] = /^P5\s(\d+)\s(\d+)\s/.exec(first[0]?.toString('latin1', 0, 40) ?? '') ?? [];
+  return width && height ? { width: Number(width), height: Number(height) } : { complaint };
+}
+
+/** Runs ffmpeg on a source and hands on what it writes; returns its complaint, if it ended in one. */
+async function run(
+  source: Source,
+  args: readonly string[],
+  control: Control,
+  onChunk: (chunk: Buffer) => void,
+): Promise<string> {
   const pictures = 'list' in source ? source : undefined;
   if (control.signal?.aborted) throw cancelled();
-  const ffmpeg = spawnGroup(ffmpegPath(), ffmpegArguments(source, size, control.threads), {
+  const ffmpeg = spawnGroup(ffmpegPath(), args, {
     stdio: [pictures ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     windowsHide: true,
   });
@@ -75,25 +147,20 @@ export async function decodeFrames(
     // ffmpeg closes its end at the first picture it cannot read: the frames that arrive tell, not the broken pipe.
     pipeline(Readable.from(padded(pictures)), ffmpeg.stdin).catch(() => {});
   }
-  let bytes = 0;
-  let done = 0;
   try {
-    for await (const chunk of ffmpeg.stdout as AsyncIterable<Buffer>) {
-      place(chunk, bytes);
-      bytes += chunk.length;
-      const now = Math.floor(bytes / frameBytes);
-      if (now > done) onFrames(now - done);
-      done = Math.max(done, now);
-    }
+    for await (const chunk of ffmpeg.stdout as AsyncIterable<Buffer>) onChunk(chunk);
   } catch (error) {
-    // An abort ends the stream early: the exit below says so.
-    if (!control.signal?.aborted) throw error;
+    // An abort ends the stream early: the exit below says so. What else ends it ends ffmpeg.
+    if (!control.signal?.aborted) {
+      stop();
+      throw error;
+    }
   }
   const { code, error } = await exit;
   control.signal?.removeEventListener('abort', stop);
   if (control.signal?.aborted) throw cancelled();
   if (error) throw cannotStart(error);
-  return { frames: Math.floor(bytes / frameBytes), complaint: code === 0 ? '' : reasonOf(complaint) };
+  return code === 0 ? '' : reasonOf(complaint);
 }
 
 /** Copies the bytes of a stream, `position` being the first one's place in it, to the segments they belong to. */
@@ -157,16 +224,8 @@ function ffmpegPath(): string {
 const CONTAINERS =
   'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,av1,obu,ivf,flv,ogg,nut,gif,apng,yuv4mpegpipe,m4v,rawvideo,dv';
 
-function ffmpegArguments(source: Source, size: FrameSize, threads: number | undefined): string[] {
-  const deep = size.bytes === 2;
-  const pixels = size.channels === 3 ? (deep ? 'rgb48le' : 'rgb24') : deep ? 'gray16le' : 'gray';
-  const filter = [
-    // Area averaging keeps small frames free of aliasing; the exact flags make them the same on every machine.
-    `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
-    `format=${pixels}`,
-    // Every decoded frame is one output frame: its number is its time, in the output's own unit, so none is dropped or doubled.
-    'settb=1/25,setpts=N',
-  ].join(',');
+/** ffmpeg's arguments up to its source. */
+function opened(source: Source, threads: number | undefined): string[] {
   const input =
     'list' in source
       ? [
@@ -183,6 +242,21 @@ function ffmpegArguments(source: Source, size: FrameSize, threads: number | unde
     ...['-nostdin', '-hide_banner', '-loglevel', 'error'],
     ...(threads ? ['-threads', String(threads)] : []),
     ...input,
+  ];
+}
+
+function scaled(source: Source, size: FrameSize, threads: number | undefined): string[] {
+  const deep = size.bytes === 2;
+  const pixels = size.channels === 3 ? (deep ? 'rgb48le' : 'rgb24') : deep ? 'gray16le' : 'gray';
+  const filter = [
+    // Area averaging keeps small frames free of aliasing; the exact flags make them the same on every machine.
+    `scale=${size.width}:${size.height}:flags=area+accurate_rnd+full_chroma_int+bitexact`,
+    `format=${pixels}`,
+    // Every decoded frame is one output frame: its number is its time, in the output's own unit, so none is dropped or doubled.
+    'settb=1/25,setpts=N',
+  ].join(',');
+  return [
+    ...opened(source, threads),
     ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filter, '-r', '25'],
     ...['-f', 'rawvideo', '-pix_fmt', pixels, 'pipe:1'],
   ];
