@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { DESCENT_METHODS } from './descent-requests.js';
 import { gradientSteps } from './native-training.js';
 import {
   type Backend,
@@ -8,9 +9,11 @@ import {
   conditionArrays,
   estimatesArrays,
   momentsArrays,
+  momentsDescentArrays,
   type ObjectiveRows,
   PARAMETERS,
   populationArrays,
+  populationDescentArrays,
   type SampleAnswer,
   type SampleRequest,
   trainMomentsArrays,
@@ -31,6 +34,8 @@ export interface Addon {
   probe(request: object): Promise<void>;
   estimate(request: object): Promise<void>;
   trainMoments(request: object): Promise<void>;
+  descendPopulation(request: object): Promise<void>;
+  descendMoments(request: object): Promise<void>;
   accumulate(request: object): Promise<void>;
   multiply(request: object): Promise<void>;
   sample(request: object): Promise<void>;
@@ -253,9 +258,27 @@ function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
   };
 }
 
-/** Objectives without a closed form. */
-function training(addon: Addon, run: Run): Pick<Backend, 'trainMoments'> {
+/** Objectives without a closed form, and any by gradients. */
+function training(
+  addon: Addon,
+  run: Run,
+): Pick<Backend, 'trainMoments' | 'descendPopulation' | 'descendMoments'> {
   return {
+    async descendPopulation(r, control) {
+      const answer = populationDescentArrays(r);
+      const objective = encodeObjective(r.objective);
+      const method = DESCENT_METHODS.indexOf(r.method);
+      await run(addon.descendPopulation, { ...r, ...answer, objective, method }, control);
+      return answer;
+    },
+
+    async descendMoments(r, control) {
+      const answer = momentsDescentArrays(r);
+      const method = DESCENT_METHODS.indexOf(r.method);
+      await run(addon.descendMoments, { ...onMoments(r), ...answer, method }, control);
+      return answer;
+    },
+
     async trainMoments(r, control) {
       const answer = trainMomentsArrays(r);
       await run(addon.trainMoments, { ...r, ...answer }, control);

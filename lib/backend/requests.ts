@@ -6,6 +6,7 @@
  */
 
 import type { DrawRequest, Rows } from './batch-sources.js';
+import { type DescentAnswer, type DescentSettings, descentArrays } from './descent-requests.js';
 import type {
   ApplyAnswer,
   ApplyRequest,
@@ -522,6 +523,40 @@ export function trainMomentsArrays(r: TrainMomentsRequest): TrainMomentsAnswer {
   };
 }
 
+/** Worlds trained by gradients: those of a population request, whose objective may lack a closed form. */
+export interface PopulationDescentRequest
+  extends Omit<PopulationRequest, 'latentDims' | 'encoder'>,
+    DescentSettings {}
+
+/** The arrays of its answer. */
+export function populationDescentArrays(r: PopulationDescentRequest): DescentAnswer {
+  const { basis: observationDim, actionDim, projectionDim } = r;
+  const width = (stack: readonly Block[]) =>
+    dataWidth(stack, { layout: { observationDim, actionDim } as MomentLayout, projectionDim });
+  return descentArrays(r, {
+    observation: observationDim,
+    y: width(r.objective.y),
+    f: width(r.objective.f),
+    metrics: POPULATION_METRICS.length,
+  });
+}
+
+/** The same of data. */
+export interface MomentsDescentRequest extends ConditionRequest, DescentSettings {
+  /** (count, width, width): moments of the rows that the head sees; of all rows the same as `moments`. */
+  readonly labelled: Float64Array;
+}
+
+/** The arrays of its answer. */
+export function momentsDescentArrays(r: MomentsDescentRequest): DescentAnswer {
+  return descentArrays(r, {
+    observation: r.layout.observationDim,
+    y: dataWidth(r.objective.y, r),
+    f: dataWidth(r.objective.f, r),
+    metrics: 0,
+  });
+}
+
 /** c = x^T x summed over rows, after subtracting `mean` from each row. */
 export interface AccumulateRequest {
   readonly rows: number;
@@ -626,6 +661,8 @@ export interface Backend {
   trainLoss(request: TrainLossRequest, control?: Control): Promise<TrainLossAnswer>;
   applyNetwork(request: ApplyRequest, control?: Control): Promise<ApplyAnswer>;
   drawRows(request: DrawRequest, control?: Control): Promise<Rows>;
+  descendPopulation(request: PopulationDescentRequest, control?: Control): Promise<DescentAnswer>;
+  descendMoments(request: MomentsDescentRequest, control?: Control): Promise<DescentAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */

@@ -282,6 +282,56 @@ export function hasKind(spec: ObjectiveSpec, kind: Part['kind']): boolean {
 
 /** An objective, checked and as rows: a kind alone is the composition of one part. Throws {@link ExolamError}. */
 export function resolveObjective(input: ObjectiveSpec, what = 'objective'): ResolvedObjective {
+  const { supervision, base, ...parts } = resolvedParts(input, what);
+  if (supervision !== undefined && base.f.length > 0 && !base.gaugeIsFree) {
+    throw new ExolamError(
+      'unsupported',
+      `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost; ${BY_TRAINING}`,
+    );
+  }
+  return resolved({ supervision, base, ...parts }, compose(base, supervision, parts.penalty));
+}
+
+/** What to do where there is no closed form. */
+export const BY_TRAINING =
+  'exolam train CONFIG --out DIR with "optimizer": {"kind": "lbfgs"} minimises it by exact gradients';
+
+/** An objective as gradient training takes it. */
+export interface TrainableObjective extends ResolvedObjective {
+  /** Column of the coefficient of an action that z alone must give, beside what is reconstructed; -1 where y holds the action. */
+  readonly head: number;
+}
+
+/**
+ * The same for training, which needs no closed form. `joint`: supervision of a free decoder as one problem with the reconstruction,
+ * which is exact from latentDim = actionDim on and for a policy that does not react to o; otherwise z is all that the head sees.
+ */
+export function resolveForTraining(
+  input: ObjectiveSpec,
+  joint: boolean,
+  what = 'objective',
+): TrainableObjective {
+  const parts = resolvedParts(input, what);
+  const { base, supervision, penalty } = parts;
+  const split = supervision !== undefined && base.f.length > 0 && !(base.gaugeIsFree && joint);
+  if (!split) return { ...resolved(parts, compose(base, supervision, penalty)), head: -1 };
+  const whole: Base = {
+    ...base,
+    e: base.gaugeIsFree ? [o, next] : base.e,
+    gauge: 'encoder',
+    gaugeIsFree: false,
+  };
+  const head = base.strengths;
+  const plain = compose(whole, undefined, penalty);
+  // The penalty's coefficient comes after that of the head.
+  const penalties = plain.penalties.map((p) => ({ ...p, weight: p.weight + 1 }));
+  return { ...resolved(parts, { ...plain, penalties }), supervised: false, head };
+}
+
+type Parts = ReturnType<typeof resolvedParts>;
+
+/** An objective, checked, and what its parts contribute. */
+function resolvedParts(input: ObjectiveSpec, what: string) {
   const spec = parse(objectiveSchema, input, what);
   const parts = partsOf(spec);
   requireDistinct(parts, what);
@@ -296,17 +346,19 @@ export function resolveObjective(input: ObjectiveSpec, what = 'objective'): Reso
     });
   }
   const contributions = parts.map(contributionOf);
-  const base = contributions.find((c) => c.base)?.base ?? free;
-  const projection = contributions.find((c) => c.projection)?.projection ?? null;
-  const supervision = contributions.find((c) => c.supervision !== undefined)?.supervision;
-  const penalty = contributions.find((c) => c.penalty !== undefined)?.penalty;
-  if (supervision !== undefined && base.f.length > 0 && !base.gaugeIsFree) {
-    throw new ExolamError(
-      'unsupported',
-      `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost: it takes training`,
-    );
-  }
-  const plain = compose(base, supervision, penalty);
+  return {
+    spec,
+    base: contributions.find((c) => c.base)?.base ?? free,
+    projection: contributions.find((c) => c.projection)?.projection ?? null,
+    supervision: contributions.find((c) => c.supervision !== undefined)?.supervision,
+    penalty: contributions.find((c) => c.penalty !== undefined)?.penalty,
+  };
+}
+
+function resolved(
+  { spec, base, projection, supervision, penalty }: Parts,
+  plain: ObjectiveRows,
+): ResolvedObjective {
   return {
     spec,
     rows: projection ? throughProjection(plain) : plain,

@@ -28,11 +28,14 @@ import {
   worldSchema,
 } from '../world/world.js';
 import {
+  BY_TRAINING,
   type ObjectiveSpec,
   objectiveSchema,
   type ResolvedObjective,
   requireProjection,
+  resolveForTraining,
   resolveObjective,
+  type TrainableObjective,
 } from './objectives.js';
 
 /** One population-level question: a world, an objective, a latent dimension. */
@@ -179,10 +182,29 @@ function askedDims(
 
 /** The case, checked, with its world made; `what` is what messages call it. Throws where it has no closed form. */
 export function prepare(question: Case | MultiCase, what: string): Prepared {
+  return preparedWith(question, what, (spec, _, __, name) => resolveObjective(spec, name));
+}
+
+/** A case of one latentDim for gradients, which need no closed form. */
+export function prepareForTraining(
+  question: Case,
+  what: string,
+): Prepared & { readonly objective: TrainableObjective } {
+  return preparedWith(question, what, (spec, world, k, name) =>
+    resolveForTraining(spec, k >= world.spec.actionDim || !policyReacts(world), name),
+  );
+}
+
+function preparedWith<Objective extends ResolvedObjective>(
+  question: Case | MultiCase,
+  what: string,
+  resolve: (spec: ObjectiveSpec, world: World, latentDim: number, what: string) => Objective,
+): Prepared & { readonly objective: Objective } {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what, what || 'case');
   const world = createWorld(checked.world as WorldSpec, named('world'));
-  const objective = resolveObjective(checked.objective as ObjectiveSpec, named('objective'));
+  const least = checked.latentDim ?? 1;
+  const objective = resolve(checked.objective as ObjectiveSpec, world, least, named('objective'));
   const { observationDim, actionDim } = world.spec;
   requireProjection(objective, observationDim, named('objective'));
   const asked = askedDims(checked, named);
@@ -196,7 +218,7 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
     if (objective.supervised && latentDim < actionDim && policyReacts(world))
       throw new ExolamError(
         'unsupported',
-        `${field}: expected at least actionDim (${actionDim}) but received ${latentDim}: with action supervision and a policy that reacts to the observation there is no closed form below actionDim: it takes training`,
+        `${field}: expected at least actionDim (${actionDim}) but received ${latentDim}: with action supervision and a policy that reacts to the observation there is no closed form below actionDim; ${BY_TRAINING}`,
       );
   }
   const latentDims = [...new Set(asked)].sort((a, b) => a - b);
@@ -216,7 +238,7 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
 }
 
 /** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
-function groupKey({ world, mixing, projection, latentDims, objective }: Prepared): string {
+export function groupKey({ world, mixing, projection, latentDims, objective }: Prepared): string {
   const { endogenousDim, exogenousDim, actionDim } = world.spec;
   const shape = [mixing.rows, endogenousDim, exogenousDim, actionDim, projection?.rows ?? 0];
   return JSON.stringify([shape, latentDims, objective.rows]);

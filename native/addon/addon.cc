@@ -8,6 +8,7 @@
 #include "addon/objective.h"
 #include "addon/signals.h"
 #include "addon/task.h"
+#include "core/descent-batch.h"
 #include "core/dispatch.h"
 #include "core/estimates.h"
 #include "core/sampling.h"
@@ -62,9 +63,8 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return result;
 }
 
-// solvePopulation(request: PopulationRequest & PopulationAnswer): Promise<void>
-Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
-  Request r = request_of(call);
+// What solvePopulation and descendPopulation are asked alike.
+PopulationBatch read_worlds(Request& r) {
   PopulationBatch b{};
   b.count = r.size("count");
   b.basis = r.size("basis");
@@ -72,13 +72,7 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   b.exogenous = r.size("exogenousDim");
   b.action = r.size("actionDim");
   b.projected = r.size("projectionDim");
-  const auto latents = r.array<std::int32_t>("latentDims");
-  b.latents = latents.first;
-  b.latent_count = latents.second;
-  check(r, b.count > 0 && b.latent_count > 0 && b.latents[0] > 0,
-        "count and latentDims: expected at least one");
-  for (std::size_t i = 1; i < b.latent_count; ++i)
-    check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
+  check(r, b.count > 0, "count: expected at least one");
   b.objective = ObjectiveReader(r, columns_of(r, "coefficients", b.count)).read();
   require_projection(r, b.objective, b.projected);
   b.parameters = r.array<double>("parameters", times({PARAMETER_COUNT, b.count}));
@@ -98,8 +92,21 @@ Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
   b.exogenous_feedback = r.array<double>("exogenousFeedback", times({m, da, dx}));
   b.projection = r.array<double>("projection", times({m, b.projected, q}));
   b.tolerance = r.number("relativeTolerance");
+  return b;
+}
+
+// solvePopulation(request: PopulationRequest & PopulationAnswer): Promise<void>
+Napi::Value solve_population_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  PopulationBatch b = read_worlds(r);
+  const auto latents = r.array<std::int32_t>("latentDims");
+  b.latents = latents.first;
+  b.latent_count = latents.second;
+  check(r, b.latent_count > 0 && b.latents[0] > 0, "latentDims: expected at least one");
+  for (std::size_t i = 1; i < b.latent_count; ++i)
+    check(r, b.latents[i] >= b.latents[i - 1], "latentDims: expected ascending order");
   b.encoder = r.flag("encoder");
-  const std::size_t k = b.max_latent(), encoder = b.encoder ? times({b.count, k, q}) : 0;
+  const std::size_t k = b.max_latent(), encoder = b.encoder ? times({b.count, k, b.basis}) : 0;
   b.loss = r.array<double>("loss", times({b.count, b.latent_count}));
   b.spectrum = r.array<double>("spectrum", times({b.count, k}));
   b.rank = r.array<std::int32_t>("rank", b.count);
@@ -396,6 +403,79 @@ Napi::Value train_moments_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { train_moments(kernels, b, job); });
 }
 
+// Widths of an objective's stacks on observations of one width.
+struct StackWidths {
+  std::size_t observation, action, projected;
+  std::size_t of(const Stack& s) const {
+    std::size_t width = 0;
+    for (std::int32_t i = 0; i < s.count; ++i)
+      width += s.blocks[i].terms[0].variable == ACTION ? action
+               : s.blocks[i].projected                 ? projected
+                                                       : observation;
+    return width;
+  }
+};
+
+// What descendPopulation and descendMoments are asked alike (lib/backend/descent-requests.ts).
+DescentBatch read_descent(Request& r, std::size_t count, const Objective& o, const StackWidths& widths,
+                          std::size_t coefficients, std::size_t metrics) {
+  DescentBatch b{};
+  b.latent = r.size("latentDim");
+  check(r, b.latent > 0, "latentDim: expected at least one");
+  const double head = r.number("head");
+  check(r, head >= -1 && head < static_cast<double>(coefficients), "head: out of range");
+  b.head = static_cast<std::int32_t>(head);
+  b.method = static_cast<std::int32_t>(r.size("method"));
+  check(r, b.method <= GRADIENT_FLOW, "method: out of range");
+  b.steps = r.size("steps");
+  b.starts = r.size("starts");
+  b.rate = r.array<double>("rate", count);
+  b.seed = r.array<double>("seed", count);
+  const std::size_t ny = widths.of(o.y), nf = widths.of(o.f), k = b.latent,
+                    n = ny + (b.head >= 0 ? widths.action : 0);
+  b.encoder_state = r.array<double>("encoderState", times({count, k, widths.of(o.e)}));
+  b.decoder_state = r.array<double>("decoderState", times({count, n, k}));
+  b.loss = r.array<double>("loss", count);
+  b.reconstruction = r.array<double>("reconstruction", count);
+  b.supervision = r.array<double>("supervision", count);
+  b.gradient = r.array<double>("gradient", count);
+  b.step = r.array<std::int32_t>("step", count);
+  b.encoder_c = r.array<double>("encoderC", times({count, k, widths.observation}));
+  b.encoder_d = r.array<double>("encoderD", times({count, k, widths.observation}));
+  b.decoder_f = r.array<double>("decoderF", times({count, ny, nf}));
+  b.outside = r.array<double>("outside", count);
+  b.metrics = r.array<double>("metrics", times({metrics, count}));
+  b.status = r.array<std::uint8_t>("status", count);
+  return b;
+}
+
+// descendPopulation(request: PopulationDescentRequest & DescentAnswer): Promise<void>
+Napi::Value descend_population_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const PopulationBatch worlds = read_worlds(r);
+  const DescentBatch b =
+      read_descent(r, worlds.count, worlds.objective, {worlds.basis, worlds.action, worlds.projected},
+                   worlds.coefficient_count, POPULATION_METRIC_COUNT);
+  return Task::start(r,
+                     [=](const Kernels& kernels, Job& job) { descend_population(kernels, worlds, b, job); });
+}
+
+// descendMoments(request: MomentsDescentRequest & DescentAnswer & { columns }): Promise<void>
+Napi::Value descend_moments_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const MomentsBatch data = read_moments(r);
+  const DescentBatch b =
+      read_descent(r, data.count, data.objective, {data.observation_dim, data.action_dim, data.projected},
+                   data.coefficient_columns, 0);
+  check(r,
+        b.head < 0 || (data.column[ACTION] >= 0 &&
+                       static_cast<std::size_t>(data.column[ACTION]) + data.action_dim <= data.width),
+        "columns: a head needs the action");
+  const double* labelled = r.array<double>("labelled", times({data.count, data.width, data.width}));
+  return Task::start(
+      r, [=](const Kernels& kernels, Job& job) { descend_moments(kernels, data, labelled, b, job); });
+}
+
 // accumulate(request: AccumulateRequest & { moments }): Promise<void>
 Napi::Value accumulate_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -581,6 +661,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("estimate", Napi::Function::New(env, estimate_call));
   exports.Set("trainMoments", Napi::Function::New(env, train_moments_call));
+  exports.Set("descendPopulation", Napi::Function::New(env, descend_population_call));
+  exports.Set("descendMoments", Napi::Function::New(env, descend_moments_call));
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call<double>));
   exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));

@@ -121,37 +121,14 @@ void fix_signs(Rows& weights) {
   }
 }
 
-// What weights on a stack take from o goes to C, from o' to D; noise and views that no encoder sees are left
-// out.
-void add_to_encoder(Rows& c, Rows& d, double sign, const Rows& weights, const Stack& stack,
-                    const Variables& v, const double* coefficients) {
-  std::size_t begin = 0;
-  for (std::int32_t b = 0; b < stack.count; ++b) {
-    const Block& block = stack.blocks[b];
-    const std::size_t width = v.width(block);
-    if (!is_action(block)) {
-      Rows part(weights.rows, width);
-      for (std::size_t i = 0; i < weights.rows; ++i) std::copy_n(weights[i] + begin, width, part[i]);
-      if (block.projected) part = multiply(part, v.projection);
-      for (std::int32_t t = 0; t < block.count; ++t) {
-        const Term& term = block.terms[t];
-        if (term.variable != OBSERVATION && term.variable != OBSERVATION_NEXT) continue;
-        const double factor = sign * term.sign * (term.coefficient < 0 ? 1 : coefficients[term.coefficient]);
-        add_scaled(term.variable == OBSERVATION ? c : d, factor, part);
-      }
-    }
-    begin += width;
-  }
-}
-
 // z = G (e - E[e | f]) or z = G e.
 void encoder_of(const Side& side, Rows weights, const double* coefficients, Rows& c, Rows& d) {
   fix_signs(weights);
   c = d = Rows(weights.rows, side.variables->observation);
-  add_to_encoder(c, d, 1, weights, side.objective->e, *side.variables, coefficients);
+  side.variables->add_maps(side.objective->e, weights, 1, coefficients, c, d);
   if (!side.objective->innovation || side.objective->f.count == 0) return;
   const Rows on_f = multiply(multiply(weights, side.along), side.f->whiten);
-  add_to_encoder(c, d, -1, on_f, side.objective->f, *side.variables, coefficients);
+  side.variables->add_maps(side.objective->f, on_f, -1, coefficients, c, d);
 }
 
 // The loss of k latents: the eigenvalues after them and what none could explain, summed from the least.

@@ -5,12 +5,12 @@
 #include "core/conventions.h"
 #include "core/decoder.h"
 #include "core/innovation.h"
+#include "core/moments-layout.h"
 #include "core/pool.h"
 #include "core/regression.h"
 #include "core/stages.h"
 
 namespace exo {
-namespace {
 
 UnitLayout layout_of(const MomentsBatch& p) {
   UnitLayout layout{};
@@ -34,6 +34,8 @@ Fitted fitted_of(const MomentsBatch& p, std::size_t index) {
     fitted.coefficients.push_back(p.coefficients[c * p.count + index]);
   return fitted;
 }
+
+namespace {
 
 // The rows of `from` at the head of problem `index` of `to` (problems, count, from.cols), zero below.
 void store_rows(const Matrix& from, std::size_t count, double* to, std::size_t index) {

@@ -97,6 +97,27 @@ Rows Variables::compose(const Stack& stack, const double* coefficients) const {
   return out;
 }
 
+void Variables::add_maps(const Stack& stack, const Rows& weights, double sign, const double* coefficients,
+                         Rows& c, Rows& d) const {
+  std::size_t begin = 0;
+  for (std::int32_t b = 0; b < stack.count; ++b) {
+    const Block& block = stack.blocks[b];
+    const std::size_t own = width(block);
+    if (!is_action(block)) {
+      Rows part(weights.rows, own);
+      for (std::size_t i = 0; i < weights.rows; ++i) std::copy_n(weights[i] + begin, own, part[i]);
+      if (block.projected) part = multiply(part, projection);
+      for (std::int32_t t = 0; t < block.count; ++t) {
+        const Term& term = block.terms[t];
+        if (term.variable != OBSERVATION && term.variable != OBSERVATION_NEXT) continue;
+        const double factor = sign * term.sign * (term.coefficient < 0 ? 1 : coefficients[term.coefficient]);
+        add_scaled(term.variable == OBSERVATION ? c : d, factor, part);
+      }
+    }
+    begin += own;
+  }
+}
+
 SourceWorld source_world(const PopulationBatch& batch, std::size_t problem, const double* parameter) {
   const std::size_t q = batch.basis, ds = batch.endogenous, dx = batch.exogenous, da = batch.action;
   const std::int32_t m = batch.matrix_index[problem];

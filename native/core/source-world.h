@@ -22,6 +22,10 @@ struct Variables {
 
   std::size_t width(const Block& block) const;
   Rows compose(const Stack& stack, const double* coefficients) const;
+  // Weights (rows, width of the stack) as maps of o and o': added, times sign, to c and d. Noise and views
+  // that no encoder sees are left out.
+  void add_maps(const Stack& stack, const Rows& weights, double sign, const double* coefficients, Rows& c,
+                Rows& d) const;
 };
 
 struct SourceWorld {

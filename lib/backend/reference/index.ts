@@ -7,6 +7,8 @@ import { normals, normalsF32 } from '../../random/philox.js';
 import type { Backend } from '../requests.js';
 import { solveMoments } from './decoder.js';
 import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
+import { descendMoments } from './descend-moments.js';
+import { descendPopulation } from './descend-population.js';
 import { estimate } from './estimates.js';
 import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
@@ -29,6 +31,8 @@ export const referenceBackend: Backend = {
   trainLoss,
   applyNetwork,
   drawRows,
+  descendPopulation,
+  descendMoments,
   accumulate,
   multiply,
   sample: async (request) => sample(request),
