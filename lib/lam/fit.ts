@@ -18,6 +18,7 @@ import type { Sizes } from '../metrics/second-moments.js';
 import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
 import {
+  BY_TRAINING,
   hasKind,
   type ObjectiveSpec,
   objectiveSchema,
@@ -198,7 +199,7 @@ function checkLatentDim(
   if (supervised && latentDim < t.actionDim)
     throw new ExolamError(
       'unsupported',
-      `latentDim: expected at least actionDim (${t.actionDim}) but received ${latentDim}: below it action supervision has no closed form for a policy that reacts to the observation`,
+      `latentDim: expected at least actionDim (${t.actionDim}) but received ${latentDim}: below it action supervision has no closed form for a policy that reacts to the observation; ${BY_TRAINING}`,
     );
 }
 
