@@ -1,7 +1,8 @@
 import type { Backend } from '../backend/requests.js';
 import { multiply, orthonormalise } from '../linalg/dense.js';
-import { columns, sum, transpose } from '../linalg/matrix.js';
-import { type Equations, equations, residual, variance } from '../world/equations.js';
+import { eigen } from '../linalg/eigen.js';
+import { columns, sum, symmetric, transpose } from '../linalg/matrix.js';
+import { covariance, type Equations, equations, residual, variance } from '../world/equations.js';
 import { createWorld, fullMixing } from '../world/world.js';
 import { type CheckContext, type Comparison, defineTheorem, type Trials } from './check.js';
 import { anyWorld, type DrawnSpec, thresholdWorld } from './draw.js';
@@ -12,10 +13,16 @@ import { criticalDistance, distance, symmetricBeta } from './statistics.js';
 const FITS = 400;
 /** Chance that a right answer is taken for a wrong one, for each comparison of distributions. */
 const FALSE_ALARM = 1e-9;
-/** Fits whose leaks are counted, and how many standard deviations their share may stray. */
-const COUNTED = 8000;
+/** Fits whose mean loss is compared: enough to tell one degree of freedom more or less. */
+const AVERAGED = 12_000;
+/** Transitions, and fits on so many whose leaks are counted; the fewest transitions tell a degree of freedom best. */
+const COUNTED = [
+  [4, 20_000],
+  [16, 8000],
+  [64, 8000],
+] as const;
+/** How many standard deviations a mean or a share may stray. */
 const DEVIATIONS = 6;
-const SAMPLES = [4, 16, 64] as const;
 /** Transitions that stand for infinitely many, and fits on so many. */
 const MANY = 1e9;
 const FEW_FITS = 4;
@@ -53,6 +60,8 @@ function smallWorld(alpha: number, beta: number, seed: number): DrawnSpec {
 
 const theory = {
   draw: wishart,
+  /** E tr of the innovation's variance in a fit on so many transitions, over that of the population: o takes up `given` of them. */
+  left: (samples: number, given: number): number => (samples - given) / samples,
   leakProbability: (alpha: number, beta: number, samples: number): number =>
     1 - symmetricBeta(alpha / (alpha + beta), (samples - 2) / 2),
   /** futureLeakage of a fit on infinitely many transitions. */
@@ -104,24 +113,65 @@ const sameDistribution: Part = async (predict, trials, context) => {
   return rows;
 };
 
+/**
+ * The mean innovation of fits, on both routes, against what n - p degrees of freedom leave of it: the innovation's moments are
+ * Wishart with so many, whose trace has a variance of 2 tr Sigma^2 (n - p) / n^2.
+ */
+const degreesOfFreedom: Part = async (predict, trials, context) => {
+  const { backend } = context;
+  const rows: Comparison[] = [];
+  const compared = Math.min(6, Math.ceil(trials.count / 25));
+  for (let i = 0; i < compared; i++) {
+    const random = trials.random(i, 'degrees');
+    const spec = anyWorld(random);
+    const given = spec.endogenousDim + spec.exogenousDim;
+    // As many coordinates as the state has, so that o takes up exactly so many degrees.
+    const world = createWorld({ ...spec, observationDim: given, sensorNoise: 0 });
+    const source = equations(world);
+    const samples = source.sources + random.integer(0, 2);
+    const r = residual(source.observationNext, source.observation);
+    const variances = eigen(symmetric(covariance(r, r))).values;
+    const total = variances.reduce((sum, v) => sum + v, 0);
+    const squares = variances.reduce((sum, v) => sum + v * v, 0);
+    const deviation = Math.sqrt((2 * squares * (samples - given)) / AVERAGED) / samples / total;
+    const seed = () => random.integer(0, 2 ** 31);
+    const drawn = await drawnMoments(source, samples, AVERAGED, seed(), backend, context, predict.draw);
+    const sampled = await sampledMoments(world, samples, AVERAGED, seed(), backend, context);
+    for (const [route, moments] of [
+      ['drawn', drawn],
+      ['sampled', sampled],
+    ] as const) {
+      const { trace } = await fitted(moments, AVERAGED, given, 1, backend, context);
+      rows.push({
+        what: `mean innovation of fits on ${route} moments, of the population's`,
+        predicted: predict.left(samples, given),
+        measured: trace.reduce((sum, v) => sum + v, 0) / AVERAGED / total,
+        tolerance: DEVIATIONS,
+        scale: deviation,
+      });
+    }
+  }
+  return rows;
+};
+
 /** The share of fits that prefer the exogenous direction, by the number of transitions. */
 const leakProbability: Part = async (predict, trials, context) => {
   const { backend } = context;
   const rows: Comparison[] = [];
-  const counted = Math.min(4, Math.ceil(trials.count / 50));
-  for (let i = 0; i < counted; i++) {
+  const worlds = Math.min(4, Math.ceil(trials.count / 50));
+  for (let i = 0; i < worlds; i++) {
     const random = trials.random(i, 'probability');
     const alpha = random.logUniform(0.3, 3);
-    const beta = alpha * Math.exp((i % 2 ? -1 : 1) * random.uniform(0.3, 0.6));
+    const beta = alpha * Math.exp((i % 2 ? -1 : 1) * random.uniform(0.5, 0.8));
     const world = createWorld(smallWorld(alpha, beta, random.integer(0, 2 ** 31)));
     const mixing = fullMixing(world);
     const [inner, outer] = [columns(mixing, 0, 1), columns(mixing, 1, 2)];
-    for (const samples of SAMPLES) {
+    for (const [samples, counted] of COUNTED) {
       const seed = random.integer(0, 2 ** 31);
-      const moments = await sampledMoments(world, samples, COUNTED, seed, backend, context);
-      const fits = await fitted(moments, COUNTED, 2, 1, backend, context);
+      const moments = await sampledMoments(world, samples, counted, seed, backend, context);
+      const fits = await fitted(moments, counted, 2, 1, backend, context);
       let leaks = 0;
-      for (let n = 0; n < COUNTED; n++) {
+      for (let n = 0; n < counted; n++) {
         const { D } = encoderOf(fits, n, 1, 2);
         leaks += Number(variance(multiply(D, outer)) > variance(multiply(D, inner)));
       }
@@ -129,9 +179,9 @@ const leakProbability: Part = async (predict, trials, context) => {
       rows.push({
         what: `probability of a leak on ${samples} sampled transitions`,
         predicted,
-        measured: leaks / COUNTED,
+        measured: leaks / counted,
         tolerance: DEVIATIONS,
-        scale: Math.sqrt(Math.max(predicted * (1 - predicted), 1 / COUNTED) / COUNTED),
+        scale: Math.sqrt(Math.max(predicted * (1 - predicted), 1 / counted) / counted),
       });
     }
   }
@@ -169,7 +219,7 @@ export const t10 = defineTheorem({
   claim: 'C1',
   title: 'finite samples: the Wishart route, and a leak probability that goes to 0 or 1',
   statement:
-    'The second moments of N transitions are a Wishart matrix seen through the source loadings: fits on drawn and on sampled moments have the same distribution. With one action and one exogenous direction a fit on N transitions prefers the exogenous one with probability 1 - I_q((N - 2) / 2, (N - 2) / 2), q = alpha / (alpha + beta); in every world of the premise the probability of a leak falls to 0 for beta < alpha and rises to 1 for beta > alpha.',
+    'The second moments of N transitions are a Wishart matrix seen through the source loadings: fits on drawn and on sampled moments have the same distribution, and the remainder of the next observation given o has N less as many degrees of freedom as o has directions. With one action and one exogenous direction a fit on N transitions prefers the exogenous one with probability 1 - I_q((N - 2) / 2, (N - 2) / 2), q = alpha / (alpha + beta); in every world of the premise the probability of a leak falls to 0 for beta < alpha and rises to 1 for beta > alpha.',
   hypotheses: [
     'independent transitions, uncentred moments',
     'leak probability: orthonormal mixing, no sensor noise, no process noise, uncorrelated, k <= actionDim, alpha != beta',
@@ -177,7 +227,7 @@ export const t10 = defineTheorem({
   predict: theory,
   async compare(predict, trials, context) {
     const rows: Comparison[] = [];
-    for (const part of [sameDistribution, leakProbability, limits])
+    for (const part of [sameDistribution, degreesOfFreedom, leakProbability, limits])
       rows.push(...(await part(predict, trials, context)));
     return rows;
   },

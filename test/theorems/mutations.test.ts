@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Backend } from '../../lib/backend/requests.js';
+import { multiply, multiplyTransposed, solveSemidefinite } from '../../lib/linalg/dense.js';
+import { eigen } from '../../lib/linalg/eigen.js';
+import { identity, plus, sumOfSquares, symmetric, transpose } from '../../lib/linalg/matrix.js';
 import type { Falsifiable, Theorem } from '../../lib/theorems/check.js';
 import { type Draw, wishart } from '../../lib/theorems/fit.js';
 import { theorems } from '../../lib/theorems/index.js';
@@ -14,6 +18,8 @@ import { t8 } from '../../lib/theorems/t8-over-capacity.js';
 import { t9 } from '../../lib/theorems/t9-noise-augmentation.js';
 import { t10 } from '../../lib/theorems/t10-finite-samples.js';
 import { t11 } from '../../lib/theorems/t11-learning-order.js';
+import type { Minimise } from '../../lib/theorems/unconstrained.js';
+import { verify } from '../../lib/theorems/verify.js';
 import { native } from '../support/backends.js';
 
 /** A theorem with one formula broken. */
@@ -42,6 +48,13 @@ const diagonalWishart: Draw = async (request, backend, control) => {
   return moments;
 };
 
+/** The least of T6's objective where B^T B = I. */
+const constrainedMinimum: Minimise = (target, moved, weight, k) => {
+  const s = plus(identity(target.cols), multiplyTransposed(moved, moved), weight);
+  const m = multiply(target, solveSemidefinite(s, transpose(target), 1e-13));
+  return sumOfSquares(target) - sum(eigen(symmetric(m)).values.subarray(0, k));
+};
+
 const mutants: [string, Theorem][] = [
   broken(t1, 'one eigenvalue too many left out', {
     loss: (spectrum, k) => sum(Array.from(spectrum).slice(k - 1)),
@@ -60,7 +73,9 @@ const mutants: [string, Theorem][] = [
   broken(t6, 'twice the critical weight', { criticalWeight: (a, b) => Math.max(0, b / a - 1) }),
   broken(t6, 'half of the damping', { exogenousEigenvalue: (b, weight) => b / (1 + weight) }),
   broken(t6, 'leakage fading as 1 / mu', { fading: () => 1 }),
-  broken(t6, 'a penalty that shrinking cannot void', { shrunk: (loss, penalty) => loss + penalty }),
+  broken(t6, 'a penalty that binds without the constraint', { infimum: (_, constrained) => constrained }),
+  broken(t6, 'half of the penalty left without the constraint', { infimum: (a, b) => (a + b) / 2 }),
+  broken(t6, 'an optimiser that holds B^T B = I', { minimise: constrainedMinimum }),
   broken(t7, 'the unconditional variance of the action', {
     actionEigenvalue: (w) => w.actionScale ** 2 * (w.policyNoise ** 2 + w.stateFeedback ** 2),
   }),
@@ -75,13 +90,86 @@ const mutants: [string, Theorem][] = [
       wishart({ ...request, degrees: Math.ceil(1.5 * request.degrees) }, backend, control),
   }),
   broken(t10, 'independent sources', { draw: diagonalWishart }),
-  broken(t10, 'two degrees of freedom too many', {
-    leakProbability: (a, b, samples) => 1 - symmetricBeta(a / (a + b), samples / 2),
-  }),
+  ...[-1, 1].map((more) =>
+    broken(t10, `${more} degree of freedom in the draws`, {
+      draw: (request, backend, control) =>
+        wishart({ ...request, degrees: request.degrees + more }, backend, control),
+    }),
+  ),
+  ...[-1, 1].map((more) =>
+    broken(t10, `${more} degree of freedom in the probability of a leak`, {
+      leakProbability: (a, b, samples) => 1 - symmetricBeta(a / (a + b), (samples - 2 + more) / 2),
+    }),
+  ),
+  broken(t10, 'one degree of freedom more for o', { left: (n, given) => (n - given - 1) / n }),
   broken(t10, 'the sides exchanged', { limit: (a, b, k, dx) => (b < a ? Math.min(1, k / dx) : 0) }),
   broken(t11, 'half the rate', { halfTime: (start, value) => Math.log((1 - start) / start) / (2 * value) }),
   broken(t11, 'exponential growth', { halfTime: (start, value) => Math.log(1 / (2 * start)) / (4 * value) }),
 ];
+
+/** A backend that answers one call wrongly. */
+function wrong<Call extends 'solvePopulation' | 'solveMoments' | 'wishart' | 'sample'>(
+  name: Call,
+  change: (call: Backend[Call], ...args: Parameters<Backend[Call]>) => ReturnType<Backend[Call]>,
+): Backend {
+  return new Proxy(native, {
+    get: (backend, key) => {
+      const own = Reflect.get(backend, key);
+      if (typeof own !== 'function') return own;
+      const bound = own.bind(backend);
+      return key === name
+        ? (...args: Parameters<Backend[Call]>) => change(bound as Backend[Call], ...args)
+        : bound;
+    },
+  });
+}
+
+/** What is measured, broken, and the checks that must see it. */
+const instruments: [string, string, Backend][] = [
+  [
+    'T1',
+    'losses 1e-8 too great',
+    wrong('solvePopulation', async (solve, ...args) => {
+      const answer = await solve(...args);
+      return { ...answer, loss: answer.loss.map((v) => v * (1 + 1e-8)) };
+    }),
+  ],
+  [
+    'T6',
+    'penalties of half the weight',
+    wrong('solvePopulation', (solve, request, ...rest) =>
+      solve({ ...request, coefficients: request.coefficients.map((v) => v / 2) }, ...rest),
+    ),
+  ],
+  [
+    'T10',
+    'a degree of freedom too few',
+    wrong('wishart', (draw, request, control) => draw({ ...request, degrees: request.degrees - 1 }, control)),
+  ],
+  [
+    'T10',
+    'samples whose every second row is the one before',
+    wrong('sample', async (sample, ...args) => {
+      const answer = await sample(...args);
+      const d = args[0].observationDim;
+      const twice = (rows: Float64Array) =>
+        rows.map((_, i) => rows[(Math.floor(i / d) - (Math.floor(i / d) % 2)) * d + (i % d)]);
+      return {
+        ...answer,
+        observation: twice(answer.observation),
+        observationNext: twice(answer.observationNext),
+      };
+    }),
+  ],
+];
+
+describe('a broken instrument is seen by verify', () => {
+  it.each(instruments)('%s: %s', async (id, _, backend) => {
+    const { passed, checks } = await verify({ only: [id], trials: 25, backend });
+    expect(passed).toBe(false);
+    expect(checks.map((c) => c.passed)).toEqual([false]);
+  });
+});
 
 describe('a broken formula fails its check', () => {
   it.each(mutants)('%s', async (_, theorem) => {
