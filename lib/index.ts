@@ -10,6 +10,10 @@ export {
   reproduce,
   writeReproduction,
 } from './reproduce/index.js';
+export { type RunSweepOptions, runSweep, type SweepRun } from './sweep/run.js';
+export type { Shard } from './sweep/shard.js';
+export type { SweepSpec } from './sweep/spec.js';
+export { type SweepBatch, type SweepOptions, sweep } from './sweep/sweep.js';
 export type { CheckContext, CheckResult, CheckRow, Claim, Theorem } from './theorems/check.js';
 export { theorems } from './theorems/index.js';
 export { type Verification, type VerifyOptions, verify } from './theorems/verify.js';

@@ -23,7 +23,7 @@ import { encodeView } from './views.js';
 
 /** The addon's exports: requests in the shape of lib/backend/requests.ts with the answer's arrays already allocated. */
 export interface Addon {
-  /** Ctrl-C ends the process where JavaScript does not do so within that many milliseconds (native/addon/signals.h). */
+  /** Ctrl-C ends the process where JavaScript does not do so within that many milliseconds, -1: at the second one (native/addon/signals.h). */
   guardSignals(milliseconds: number): void;
   /** A process group that ends with the process then. */
   trackGroup(pid: number, running: boolean): void;

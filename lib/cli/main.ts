@@ -11,6 +11,7 @@ import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
 import { onInterrupt } from './signals.js';
 import { type SolveFlags, solveCommand } from './solve.js';
+import { addSweepCommand } from './sweep.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
 /** The text of an option that is a number, as one; other text stays as it is, for the schema of the call to refuse. */
@@ -31,6 +32,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .showSuggestionAfterError()
     .helpCommand(true);
   addSolveCommand(root, shell, outcome);
+  addSweepCommand(root, shell, outcome, threads);
   addDataCommands(root, shell);
   addClaimCommands(root, shell, outcome);
   addToolCommands(root, shell, outcome);

@@ -28,3 +28,12 @@ export function onInterrupt(interrupt: AbortController): () => void {
     for (const signal of SIGNALS) process.off(signal, answer);
   };
 }
+
+/** From now on work that was begun is finished after the first ctrl-C, however long it takes; a second one ends the process. */
+export function waitForWork(): void {
+  try {
+    loadAddon().guardSignals(-1);
+  } catch {
+    // Without the addon nothing ends the process but JavaScript.
+  }
+}

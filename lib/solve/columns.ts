@@ -29,8 +29,8 @@ import { type PopulationMetric, type Prepared, prepare, requestOf } from './popu
 /** What may differ from configuration to configuration: every scalar of a world but its dimensions, mixing and seed. */
 const SCALARS = PARAMETERS.filter((name) => name !== 'complementDim');
 export type WorldParameter = Exclude<(typeof PARAMETERS)[number], 'complementDim'>;
-/** The names of columns: parameters of the world, and numbers of the objective as `kind.key`. */
-export type ColumnName = WorldParameter | Strength;
+/** The names of columns: parameters of the world and its seed, and numbers of the objective as `kind.key`. */
+export type ColumnName = WorldParameter | Strength | 'seed';
 
 /** Configurations of one call to the backend: enough to keep every core busy, few enough to stay out of the way. */
 const CHUNK = 1 << 15;
@@ -129,7 +129,8 @@ async function solveChecked(
   const question = representative(questions);
   const prepared = latentDims.map((latentDim) => prepare({ ...question, latentDim }, ''));
   const last = prepared[prepared.length - 1];
-  const shared = requestOf([last], false);
+  const worlds = worldsOf(question, columns.seed, last, widest);
+  const shared = requestOf(worlds.prepared, false);
   const wanted = options.metrics ?? POPULATION_METRICS;
   const width = latentDims.length;
   requireMemory(
@@ -152,7 +153,12 @@ async function solveChecked(
   const ask = (first: number, into?: PopulationAnswer): Promise<PopulationAnswer> => {
     const size = Math.min(CHUNK, count - first);
     const asked = backend.solvePopulation(
-      { ...shared, ...chunkOf(last, shared, columns, first, size), latentDims: Int32Array.from(latentDims) },
+      {
+        ...shared,
+        ...chunkOf(last, shared, columns, first, size),
+        matrixIndex: worlds.index ? worlds.index.slice(first, first + size) : new Int32Array(size),
+        latentDims: Int32Array.from(latentDims),
+      },
       { ...options, onProgress: report(size) },
       into?.loss.length === size * width ? into : undefined,
     );
@@ -220,6 +226,36 @@ function place(
   if (answer.spectrum.length > 0) answer.spectrum.set(part.spectrum, first * widest);
 }
 
+/** The matrices of every seed, and which of them each configuration has; without a column of seeds those of the one world. */
+interface Worlds {
+  readonly prepared: readonly Prepared[];
+  readonly index?: Int32Array;
+}
+
+function worldsOf(
+  question: { readonly world: WorldSpec; readonly objective: ObjectiveSpec },
+  seeds: Float64Array | undefined,
+  last: Prepared,
+  latentDim: number,
+): Worlds {
+  if (!seeds) return { prepared: [last] };
+  const places = new Map<number, number>();
+  const prepared: Prepared[] = [];
+  const index = Int32Array.from(seeds, (seed) => {
+    const known = places.get(seed);
+    if (known !== undefined) return known;
+    const made = prepare({ ...question, world: { ...question.world, seed }, latentDim }, '');
+    if (made.mixing.rows !== last.mixing.rows || made.projection?.rows !== last.projection?.rows)
+      throw new ExolamError(
+        'unsupported',
+        `columns.seed: expected worlds of one shape, but seed ${seed} spans ${made.mixing.rows} dimensions and seed ${last.world.spec.seed} ${last.mixing.rows}; ask for them in calls of their own`,
+      );
+    places.set(seed, prepared.push(made) - 1);
+    return prepared.length - 1;
+  });
+  return { prepared, index };
+}
+
 interface MetricColumns {
   readonly metrics: Partial<Record<PopulationMetric, Float64Array>>;
   favourable: Partial<Record<PopulationMetric, Float64Array>>;
@@ -257,28 +293,29 @@ function chunkOf(
   columns: Configurations['columns'],
   first: number,
   size: number,
-): Pick<PopulationRequest, 'count' | 'parameters' | 'coefficients' | 'matrixIndex'> {
+): Pick<PopulationRequest, 'count' | 'parameters' | 'coefficients'> {
   const parameters = new Float64Array(PARAMETERS.length * size);
   PARAMETERS.forEach((name, p) => {
     const column = name === 'complementDim' ? undefined : columns[name];
     if (column) parameters.set(column.subarray(first, first + size), p * size);
-    else parameters.fill(shared.parameters[p], p * size, (p + 1) * size);
+    else parameters.fill(shared.parameters[p * shared.count], p * size, (p + 1) * size);
   });
   const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
-  const coefficients = new Float64Array(shared.coefficients.length * size);
+  const constant = coefficientsOf(objective.spec);
+  const coefficients = new Float64Array(constant.length * size);
   for (let i = 0; i < size; i++) {
     let spec = objective.spec;
     for (const name of strengths)
       spec = withStrength(spec, name, columns[name]?.[first + i] as number) ?? spec;
-    const values = strengths.length > 0 ? coefficientsOf(spec) : shared.coefficients;
+    const values = strengths.length > 0 ? coefficientsOf(spec) : constant;
     for (let c = 0; c < values.length; c++) coefficients[c * size + i] = values[c];
   }
-  return { count: size, parameters, coefficients, matrixIndex: new Int32Array(size) };
+  return { count: size, parameters, coefficients };
 }
 
 /** The number of configurations; throws where a column is unknown, of another type, length or range. */
 function checkColumns(columns: Configurations['columns']): number {
-  const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS)];
+  const known: readonly string[] = [...SCALARS, ...Object.keys(STRENGTHS), 'seed'];
   const names = Object.keys(columns);
   if (names.length === 0) {
     throw new ExolamError('input', `columns: expected at least one of ${known.join(', ')}`);
@@ -315,7 +352,13 @@ function checkRange(column: Float64Array, name: ColumnName, field: string): void
     if (value > column[greatest]) greatest = i;
   }
   const accepted =
-    name in STRENGTHS ? STRENGTHS[name as Strength] : worldSchema.shape[name as WorldParameter];
+    name in STRENGTHS ? STRENGTHS[name as Strength] : worldSchema.shape[name as WorldParameter | 'seed'];
+  const odd = name === 'seed' ? column.findIndex((value) => !Number.isInteger(value)) : -1;
+  if (odd >= 0)
+    throw new ExolamError(
+      'input',
+      `${field}[${odd}]: expected an integer from 0 but received ${column[odd]}`,
+    );
   for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
 }
 
@@ -337,10 +380,10 @@ function representative({ world, objective, columns }: Configurations): {
 } {
   const typical = (column: Float64Array) => column.find((v) => v !== 0) ?? 0;
   let { spec } = resolveObjective(objective);
-  const scalars: Partial<Record<WorldParameter, number>> = {};
+  const scalars: Partial<Record<WorldParameter | 'seed', number>> = {};
   for (const [name, column] of Object.entries(columns) as [ColumnName, Float64Array][]) {
     if (!(name in STRENGTHS)) {
-      scalars[name as WorldParameter] = typical(column);
+      scalars[name as WorldParameter | 'seed'] = name === 'seed' ? column[0] : typical(column);
       continue;
     }
     const changed = withStrength(spec, name as Strength, typical(column));

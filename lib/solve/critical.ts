@@ -158,7 +158,7 @@ function isIdentity(a: Matrix): boolean {
 }
 
 /** P = [Es gain Ex] [Es Ex]^+ as a function of the gain; throws where [Es Ex] lacks full column rank and the parts cannot be told apart. */
-function representations(world: World): (gain: number) => number[][] {
+export function representations(world: World): (gain: number) => number[][] {
   const mixing = fullMixing(world);
   const { endogenousDim } = world.spec;
   const { basis, coordinates } = orthonormalise(mixing);

@@ -224,7 +224,7 @@ interface Drawn {
 
 /** The last few worlds' matrices: the cases of a batch mostly differ in scalars alone. Nobody writes to them. */
 const recent = new Map<string, Drawn>();
-const RECENT = 16;
+const RECENT = 32;
 /** Numbers of a basis beyond which it is not kept: half a megabyte. */
 const KEPT = 1 << 16;
 

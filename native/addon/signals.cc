@@ -28,6 +28,9 @@ int pipe_ends[2] = {-1, -1};
 struct sigaction previous[2];
 constexpr int SIGNALS[2] = {SIGINT, SIGTERM};
 
+// What JavaScript has to end by itself; below 0 as long as it needs, or until a second signal.
+std::atomic<int> grace{0};
+
 // Groups are few: each decoder is one.
 std::atomic<pid_t> groups[64];
 
@@ -57,10 +60,10 @@ bool next_byte() {
   return got == 1;
 }
 
-void watch(int milliseconds) {
+void watch() {
   if (!next_byte()) return;
   pollfd second{pipe_ends[0], POLLIN, 0};
-  while (poll(&second, 1, milliseconds) < 0 && errno == EINTR) {
+  while (poll(&second, 1, grace.load()) < 0 && errno == EINTR) {
   }
   end();
 }
@@ -71,12 +74,13 @@ Napi::Value guard_signals(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   if (call.Length() != 1 || !call[0].IsNumber())
     throw Napi::TypeError::New(env, "guardSignals: expected milliseconds");
+  grace.store(call[0].As<Napi::Number>().Int32Value());
   if (pipe_ends[0] >= 0) return env.Undefined();
   if (pipe(pipe_ends) != 0) throw Napi::Error::New(env, "guardSignals: no pipe");
   for (const int fd : pipe_ends) fcntl(fd, F_SETFD, FD_CLOEXEC);
   // A handler must not wait for a thread that has stopped reading.
   fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
-  std::thread(watch, call[0].As<Napi::Number>().Int32Value()).detach();
+  std::thread(watch).detach();
   for (int s = 0; s < 2; ++s) {
     struct sigaction action{};
     action.sa_handler = on_signal;

@@ -64,6 +64,54 @@ describe.each(backendsByName)('solveColumns, %s', (_, backend) => {
   });
 });
 
+describe.each(backendsByName)('solveColumns over seeds, %s', (_, backend) => {
+  const scales = Float64Array.of(0.5, 1.5, 0.5, 2.5, 1.5, 0.7);
+  const seed = Float64Array.of(3, 3, 8, 8, 1, 3);
+  it.each([
+    ['gaussian mixing', { ...WORLD }, { kind: 'exogenous-robust', weight: 0.5 }],
+    [
+      'a policy that reacts',
+      { ...WORLD, stateFeedback: 0.4, mixing: 'orthonormal' },
+      { kind: 'action-supervised', weight: 2 },
+    ],
+    [
+      'a projection',
+      WORLD,
+      {
+        kind: 'representation',
+        projection: [0, 7].map((k) => Array.from({ length: 20 }, (_, j) => Math.cos(k * j + 1))),
+      },
+    ],
+  ] as const)('has the very bits of a call for each world: %s', async (_name, world, objective) => {
+    const latentDims = [2, 3];
+    const together = await solveColumns(
+      { world, objective, latentDims, columns: { seed, exogenousScale: scales } },
+      { backend },
+    );
+    for (const [i, own] of seed.entries()) {
+      const alone = await solveColumns(
+        {
+          world: { ...world, seed: own },
+          objective,
+          latentDims,
+          columns: { exogenousScale: scales.slice(i, i + 1) },
+        },
+        { backend },
+      );
+      expect(together.loss.slice(2 * i, 2 * i + 2)).toEqual(alone.loss);
+      for (const [name, values] of Object.entries(together.metrics))
+        expect(values.slice(2 * i, 2 * i + 2)).toEqual(alone.metrics[name as 'actionError']);
+    }
+  });
+
+  it('refuses what is no seed', async () => {
+    const columns = { seed: Float64Array.of(1, 1.5) };
+    await expect(
+      solveColumns({ objective: { kind: 'reconstruction' }, latentDims: [2], columns }, { backend }),
+    ).rejects.toThrow(/^columns\.seed\[1\]: expected an integer from 0 but received 1.5$/);
+  });
+});
+
 describe.each(backendsByName)('solveColumns over strengths, %s', (_, backend) => {
   it.each([
     ['action-supervised.weight', { kind: 'action-supervised', weight: 1, labelFraction: 0.5 }, 'weight'],
@@ -172,7 +220,7 @@ describe('solveColumns', () => {
 
   it.each([
     [{}, /^columns: expected at least one of endogenousDecay/],
-    [{ seed: Float64Array.of(1) }, /^columns: unknown key "seed"/],
+    [{ actionDim: Float64Array.of(1) }, /^columns: unknown key "actionDim"/],
     [{ 'exogenous-robust.weight': Float64Array.of(-1) }, /^columns.exogenous-robust.weight\[0\]: .*0.*-1/],
     [{ policyNoise: [1] }, /^columns.policyNoise: expected a Float64Array/],
     [{ policyNoise: new Float64Array(0) }, /^columns.policyNoise: expected at least one value/],

@@ -1,0 +1,167 @@
+import { POPULATION_METRICS } from '../backend/requests.js';
+import { version } from '../base/version.js';
+import type { Coded, Column, Table } from './columns.js';
+import type { ObjectiveTemplate, SweptStrength } from './objectives.js';
+import type { Branch, Key } from './points.js';
+import type { Checked } from './spec.js';
+
+/** Why a point has no figures, by what the rows say of it. */
+export const STATUS = ['ok', 'nonFinite', 'notConverged', 'emptyProblem', 'unsupported'] as const;
+export const EMPTY = STATUS.indexOf('emptyProblem');
+export const UNSUPPORTED = STATUS.indexOf('unsupported');
+
+/** Figures of rows as they are found, NaN until then. */
+export interface Figures {
+  readonly loss: Float64Array;
+  /** In the order of POPULATION_METRICS. */
+  readonly metrics: readonly Float64Array[];
+  readonly unique: Uint8Array;
+  readonly rank: Int32Array;
+  /** Places of STATUS. */
+  readonly status: Int32Array;
+}
+
+export function figuresFor(rows: number): Figures {
+  const none = () => new Float64Array(rows).fill(Number.NaN);
+  return {
+    loss: none(),
+    metrics: POPULATION_METRICS.map(none),
+    unique: new Uint8Array(rows).fill(2),
+    rank: new Int32Array(rows).fill(-1),
+    status: new Int32Array(rows).fill(UNSUPPORTED),
+  };
+}
+
+/** A parameter's column: its name, its type, and what of an axis it shows. */
+export interface Parameter {
+  readonly name: string;
+  readonly type: Coded['type'];
+  readonly shows: (key: Key) => boolean;
+}
+
+const TEXT = new Set(['mixing']);
+const isWhole = (key: string) => key === 'seed' || key.endsWith('Dim');
+
+/** The columns of what varies, but for the objective's name, latentDim and what is found. */
+export function parametersOf(spec: Checked): Parameter[] {
+  const strengths = strengthNames(spec.objectives);
+  return [
+    ...[...strengths].map(
+      ([strength, name]): Parameter => ({
+        name,
+        type: 'double',
+        shows: (key) => key.of === 'objective' && strength.includes(key.key),
+      }),
+    ),
+    ...[...spec.grid.map(({ key }) => key), 'seed' as const].map(
+      (own): Parameter => ({
+        name: own,
+        type: TEXT.has(own) ? 'text' : isWhole(own) ? 'integer' : 'double',
+        shows: (key) => key.of === 'world' && key.key === own,
+      }),
+    ),
+    // The population is an infinite sample.
+    { name: 'samples', type: 'double', shows: (key) => key.of === 'samples' },
+  ];
+}
+
+/**
+ * The columns of the objectives' numbers: `weight` for that of any kind, as long as no objective has two of that name, else with the
+ * kind before it.
+ */
+function strengthNames(objectives: readonly ObjectiveTemplate[]): Map<readonly SweptStrength[], string> {
+  const short = (strength: SweptStrength) => strength.slice(strength.indexOf('.') + 1);
+  const all = objectives.map(({ strengths }) => strengths.map(({ strength }) => strength));
+  const distinct = [...new Set(all.flat())];
+  const clash = new Set(
+    all.flatMap((own) => own.map(short).filter((name, i, names) => names.indexOf(name) !== i)),
+  );
+  const found = new Map<readonly SweptStrength[], string>();
+  for (const name of new Set(distinct.map(short))) {
+    const same = distinct.filter((strength) => short(strength) === name);
+    if (clash.has(name)) for (const strength of same) found.set([strength], strength);
+    else found.set(same, name);
+  }
+  return found;
+}
+
+/** Places of configurations on the axes of a branch, as one part has them. */
+export interface Segment {
+  readonly branch: Branch;
+  readonly places: readonly Int32Array[];
+  readonly count: number;
+}
+
+/** Rows of a part: the parameters of its segments, each configuration once a latent dimension, and the figures found. */
+export function tableOf(spec: Checked, segments: readonly Segment[], figures: Figures): Table {
+  const { latentDims } = spec;
+  const width = latentDims.length;
+  const count = figures.loss.length;
+  const columns = new Map<string, Column>();
+  const labels = [...new Set(spec.objectives.map(({ label }) => label))];
+  const objective = new Int32Array(count);
+  let begin = 0;
+  for (const { branch, count: own } of segments) {
+    objective.fill(labels.indexOf(branch.objective.label), begin, begin + own * width);
+    begin += own * width;
+  }
+  columns.set('objective', { kind: 'coded', type: 'text', values: labels, codes: objective });
+  for (const parameter of parametersOf(spec))
+    columns.set(parameter.name, parameterColumn(parameter, segments, width, count));
+  const latent = new Int32Array(count);
+  for (let i = 0; i < count; i += width) for (let k = 0; k < width; k++) latent[i + k] = k;
+  columns.set('latentDim', { kind: 'coded', type: 'integer', values: latentDims, codes: latent });
+  addFigures(columns, figures);
+  return { count, columns };
+}
+
+/** The figures, and what says how far they can be relied on. */
+export function addFigures(columns: Map<string, Column>, figures: Figures): void {
+  columns.set('loss', { kind: 'double', values: figures.loss });
+  POPULATION_METRICS.forEach((name, m) => {
+    columns.set(name, { kind: 'double', values: figures.metrics[m] });
+  });
+  columns.set('unique', { kind: 'flag', values: figures.unique });
+  columns.set('rank', { kind: 'integer', values: figures.rank });
+  columns.set('status', { kind: 'coded', type: 'text', values: STATUS, codes: figures.status });
+  columns.set('version', {
+    kind: 'coded',
+    type: 'text',
+    values: [version],
+    codes: new Int32Array(figures.loss.length),
+  });
+}
+
+/** A parameter over all segments: their axes' values one after the other, where they differ. */
+function parameterColumn(
+  { type, shows }: Parameter,
+  segments: readonly Segment[],
+  width: number,
+  count: number,
+): Coded {
+  const codes = new Int32Array(count);
+  let values: (number | string)[] = [];
+  const starts = new Map<readonly (number | string)[], number>();
+  let at = 0;
+  for (const { branch, places, count: own } of segments) {
+    const axis = branch.axes.findIndex(({ keys }) => keys.some(({ key }) => shows(key)));
+    const end = at + own * width;
+    if (axis < 0) codes.fill(-1, at, end);
+    else {
+      const list = branch.axes[axis].keys.find(({ key }) => shows(key))?.values as readonly (
+        | number
+        | string
+      )[];
+      let start = starts.get(list);
+      if (start === undefined) {
+        start = values.length;
+        starts.set(list, start);
+        values = start === 0 ? [...list] : values.concat(list);
+      }
+      const own = places[axis];
+      for (let i = 0; i < own.length; i++) codes.fill(start + own[i], at + i * width, at + (i + 1) * width);
+    }
+    at = end;
+  }
+  return { kind: 'coded', type, values, codes };
+}

@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { POPULATION_METRICS } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
+import { describes, integer, parse, quote, unknownName } from '../base/validate.js';
+import { ridgeField } from '../solve/of-moments.js';
+import type { PopulationMetric } from '../solve/population.js';
+import { type WorldSpec, worldSchema } from '../world/world.js';
+import { type Axis, readAxis, type Values, valuesOf } from './axis.js';
+import { type ObjectiveTemplate, readObjectives, type SweepObjective } from './objectives.js';
+
+/** Keys of a world that a grid may vary: all but its matrices, and its seed, which is an axis of its own. */
+export type GridKey = Exclude<keyof WorldSpec, 'matrices' | 'seed'>;
+export const GRID_KEYS = Object.keys(worldSchema.shape).filter(
+  (key) => key !== 'matrices' && key !== 'seed',
+) as GridKey[];
+
+/** The values of each key of the world that varies, outermost first. */
+export type SweepGrid = { readonly [K in GridKey]?: Axis<NonNullable<WorldSpec[K]>> | undefined };
+
+/** Where a sweep spends further points: along a boundary of a metric. */
+export interface SweepRefine {
+  /** The metric whose level is looked for. */
+  readonly metric: PopulationMetric;
+  /** The level that the boundary is at, any number. */
+  readonly level: number;
+  /** How often a cell that the level crosses is halved, 1 to 12. Default 4: a sixteenth of the grid's steps. */
+  readonly depth?: number | undefined;
+}
+
+/** A parameter sweep: what varies, and what every point of it shares. Points are all combinations, in a fixed order. */
+export interface SweepSpec {
+  /** The world that every point starts from. Default `{}`. */
+  readonly base?: WorldSpec | undefined;
+  /** Keys of the world that vary, each a list, `{"range": [from, to, count]}` or `{"logRange": [from, to, count]}`. Default `{}`. */
+  readonly grid?: SweepGrid | undefined;
+  /** Objectives; each number of one may be a list or a range as well. Default: reconstruction. */
+  readonly objectives?: readonly SweepObjective[] | undefined;
+  /** Widths of z: one, a list or a range. */
+  readonly latentDim: Axis;
+  /** How many seeds, counted from that of `base`, or a list of them. Default 1. */
+  readonly seeds?: number | readonly number[] | undefined;
+  /**
+   * Transitions that each model is fitted to, before it is judged on the population: one number, a list or a range; null among them,
+   * or alone, is the population itself. Default null.
+   */
+  readonly samples?: Axis<number | null> | null | undefined;
+  /** Ridge of the fits to samples, relative to the regressors' mean variance, at least 0. Default 1e-3. */
+  readonly ridge?: number | undefined;
+  /** Draw this many points from the ranges in place of crossing them; lists are crossed all the same. Default: cross them. */
+  readonly random?: number | undefined;
+  /** Spend further points where a metric crosses a level; needs one or two ranges. Default: none. */
+  readonly refine?: SweepRefine | undefined;
+}
+
+const refineSchema = describes<SweepRefine>()(
+  z.strictObject({
+    metric: z.enum(POPULATION_METRICS),
+    level: z.number(),
+    depth: integer(1, 12).default(4),
+  }),
+);
+
+const isNumberOrObject = (value: unknown) => typeof value === 'number' || typeof value === 'object';
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const sweepSchema = describes<SweepSpec>()(
+  z.strictObject({
+    base: worldSchema.prefault({}),
+    grid: z.custom<SweepGrid>(isObject, 'expected an object of keys of the world').prefault({}),
+    objectives: z
+      .custom<readonly SweepObjective[]>(
+        (value) => Array.isArray(value) && value.length > 0,
+        'expected a list of at least one objective',
+      )
+      .prefault([{ kind: 'reconstruction' }]),
+    latentDim: z.custom<Axis>(
+      (value) => isNumberOrObject(value) && value !== null,
+      'expected an integer from 1, a list of them or {"range": [from, to, count]}',
+    ),
+    seeds: z
+      .custom<number | readonly number[]>(
+        (value) => typeof value === 'number' || Array.isArray(value),
+        'expected how many seeds, or a list of them',
+      )
+      .prefault(1),
+    samples: z
+      .custom<Axis<number | null> | null>(
+        (value) => value === undefined || isNumberOrObject(value),
+        'expected an integer from 2, null, a list of them or {"logRange": [from, to, count]}',
+      )
+      .nullish(),
+    ridge: ridgeField,
+    random: integer(1, 1e9).optional(),
+    refine: refineSchema.optional(),
+  }),
+);
+
+/** A spec, checked, its axes read. */
+export interface Checked {
+  readonly base: WorldSpec;
+  readonly grid: readonly { readonly key: GridKey; readonly values: Values<number | string> }[];
+  readonly objectives: readonly ObjectiveTemplate[];
+  readonly latentDims: readonly number[];
+  readonly seeds: readonly number[];
+  /** Infinity is the population. */
+  readonly samples: readonly number[];
+  readonly ridge: number;
+  readonly random: number | undefined;
+  readonly refine: z.output<typeof refineSchema> | undefined;
+  /** The spec with every default, as spec.json keeps it and two are compared. */
+  readonly whole: Readonly<Record<string, unknown>>;
+}
+
+/** Checks a spec; throws one sentence: field, value, what is accepted. */
+export function readSpec(value: unknown, what = ''): Checked {
+  const spec = parse(sweepSchema, value, what, what || 'spec');
+  const named = (field: string) => (what ? `${what}: ${field}` : field);
+  const refine = spec.refine;
+  if (refine && spec.random !== undefined)
+    throw new ExolamError(
+      'input',
+      `${named('refine')}: expected a grid to refine, but "random" draws its points`,
+    );
+  const grid = readGrid(spec.grid as object, spec.base as WorldSpec, named('grid'));
+  const samples = spec.samples ?? null;
+  return {
+    base: spec.base as WorldSpec,
+    grid,
+    objectives: readObjectives(spec.objectives, named('objectives')),
+    latentDims: listOf(readAxis(spec.latentDim, integer(1), named('latentDim'), true), named('latentDim')),
+    seeds: readSeeds(spec.seeds, (spec.base as WorldSpec).seed ?? 0, named('seeds')),
+    samples: listOf(readAxis(samples, integer(2).nullable(), named('samples'), true), named('samples')).map(
+      (n) => n ?? Number.POSITIVE_INFINITY,
+    ),
+    ridge: spec.ridge,
+    random: spec.random,
+    refine,
+    whole: wholeOf(spec),
+  };
+}
+
+function wholeOf(spec: z.output<typeof sweepSchema>): Checked['whole'] {
+  // What the world has by default belongs to what was swept, and would change with a later version.
+  return JSON.parse(JSON.stringify({ ...spec, samples: spec.samples ?? null })) as Checked['whole'];
+}
+
+function readGrid(grid: object, base: WorldSpec, what: string): Checked['grid'] {
+  return Object.entries(grid).map(([name, values]) => {
+    const field = `${what}.${name}`;
+    if (name === 'seed')
+      throw new ExolamError(
+        'input',
+        `${field}: expected "seeds" beside the grid, a count or a list of seeds`,
+      );
+    const key = GRID_KEYS.find((known) => known === name);
+    if (!key) throw unknownName(what, name, GRID_KEYS);
+    if (base.matrices && (key === 'mixing' || key.endsWith('Dim')))
+      throw new ExolamError(
+        'input',
+        `${field}: expected a key that base.matrices leaves free; they decide ${key}`,
+      );
+    // Its default would stand for a value that is not there.
+    const each = worldSchema.shape[key].unwrap() as z.ZodType<number | string>;
+    return { key, values: readAxis(values, each, field, key.endsWith('Dim')) };
+  });
+}
+
+function readSeeds(seeds: number | readonly number[], first: number, what: string): readonly number[] {
+  if (typeof seeds === 'number') {
+    const count = parse(integer(1, 1e7), seeds, what);
+    return Array.from({ length: count }, (_, i) => first + i);
+  }
+  const { list } = readAxis(seeds, integer(0), what, true) as { list: readonly number[] };
+  return list;
+}
+
+function listOf<T>(values: Values<T>, what: string): readonly T[] {
+  if ('list' in values) return values.list;
+  // Intervals are of numbers alone.
+  return valuesOf(values.interval, what) as readonly unknown[] as readonly T[];
+}
+
+/** The difference of two specs in words, a line each: what the first has, and what the second. */
+export function differences(before: unknown, now: unknown, path = ''): string[] {
+  if (JSON.stringify(before) === JSON.stringify(now)) return [];
+  if (!isObject(before) || !isObject(now))
+    return [`${path || 'spec'}: ${quote(before)} there, ${quote(now)} here`];
+  const [a, b] = [before as Record<string, unknown>, now as Record<string, unknown>];
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  const found = keys.flatMap((key) => differences(a[key], b[key], path ? `${path}.${key}` : key));
+  return found.length > 0 ? found : [`${path || 'spec'}: the same keys in another order`];
+}

@@ -1,0 +1,210 @@
+import { describe, expect, it } from 'vitest';
+import {
+  drawMoments,
+  fitLinearLam,
+  type ObjectiveSpec,
+  type SweepBatch,
+  type SweepSpec,
+  score,
+  solveBatch,
+  sweep,
+  type WorldSpec,
+} from '../../lib/index.js';
+import { representations } from '../../lib/solve/critical.js';
+import { createWorld } from '../../lib/world/world.js';
+
+type Row = Record<string, number | string | null>;
+
+/** Rows as objects: what a batch says, one by one. */
+function rowsOf({ count, columns }: SweepBatch): Row[] {
+  return Array.from({ length: count }, (_, i) =>
+    Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])),
+  );
+}
+
+async function all(spec: SweepSpec, options = {}): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const batch of sweep(spec, options)) rows.push(...rowsOf(batch));
+  return rows;
+}
+
+const WORLD = ['observationDim', 'exogenousDim', 'mixing', 'exogenousScale', 'stateFeedback', 'seed'];
+
+/** The world of a row, by the names of its columns. */
+const worldOf = (base: WorldSpec, row: Row): WorldSpec => ({
+  ...base,
+  ...Object.fromEntries(WORLD.filter((key) => key in row).map((key) => [key, row[key]])),
+});
+
+const FIGURES = [
+  'actionError',
+  'futureLeakage',
+  'actionInformation',
+  'consistencyError',
+  'rawObservationError',
+  'innovationLeakage',
+  'latentShare.action',
+] as const;
+
+/** One latent dimension alone or with others in one call: the same but for rounding. */
+function near(found: number | string | null, expected: number | undefined): void {
+  if (expected === undefined) expect(found).toBeNaN();
+  else if (!Number.isFinite(expected)) expect(found).toBe(expected);
+  else expect(found).toBeCloseTo(expected, 9);
+}
+
+describe('sweep, population', () => {
+  const base = { sensorNoise: 0.1, actionDim: 2 } as const;
+  const spec: SweepSpec = {
+    base,
+    grid: {
+      exogenousScale: { range: [0, 2, 3] },
+      mixing: ['orthonormal', 'gaussian'],
+      exogenousDim: [3, 4],
+      stateFeedback: [0, 0.3],
+    },
+    objectives: [
+      { kind: 'reconstruction' },
+      { kind: 'reconstruction', decoder: 'identity' },
+      { kind: 'action-supervised', weight: [0, 2], labelFraction: 0.5 },
+      {
+        kind: 'composition',
+        parts: [
+          { kind: 'representation', gain: [0.3, 1] },
+          { kind: 'exogenous-robust', weight: { logRange: [0.1, 1, 2] } },
+        ],
+      },
+      { kind: 'cross-exogenous' },
+    ],
+    latentDim: [4, 1, 2],
+    seeds: [3, 11],
+  };
+
+  function objectiveOf(row: Row, world: WorldSpec): ObjectiveSpec {
+    switch (row['objective']) {
+      case 'reconstruction (identity)':
+        return { kind: 'reconstruction', decoder: 'identity' };
+      case 'action-supervised':
+        return {
+          kind: 'action-supervised',
+          weight: row['weight'] as number,
+          labelFraction: row['labelFraction'] as number,
+        };
+      case 'representation + exogenous-robust':
+        return {
+          kind: 'composition',
+          parts: [
+            {
+              kind: 'representation',
+              projection: representations(createWorld(world))(row['gain'] as number),
+            },
+            { kind: 'exogenous-robust', weight: row['weight'] as number },
+          ],
+        };
+      default:
+        return { kind: row['objective'] as 'reconstruction' };
+    }
+  }
+
+  it('has a row for every point, with the figures of solve', async () => {
+    const rows = await all(spec);
+    const worlds = 3 * 2 * 2 * 2 * 2 * 3;
+    expect(rows).toHaveLength(worlds * (1 + 1 + 2 + 4 + 1));
+    expect(
+      new Set(
+        rows.map((row) =>
+          JSON.stringify([...WORLD, 'objective', 'weight', 'gain', 'latentDim'].map((key) => row[key])),
+        ),
+      ).size,
+    ).toBe(rows.length);
+    const refused = rows.filter((row) => row['status'] === 'unsupported');
+    // Below actionDim, a policy that reacts, a supervision that counts: no closed form.
+    expect(refused.length).toBe(3 * 2 * 2 * 2);
+    for (const row of refused) {
+      expect(row['latentDim']).toBe(1);
+      expect(row['weight']).toBe(2);
+      expect(row['stateFeedback']).toBe(0.3);
+      expect([row['loss'], row['actionError']]).toEqual([Number.NaN, Number.NaN]);
+    }
+    const answered = rows.filter((row) => row['status'] === 'ok');
+    expect(answered.length + refused.length).toBe(rows.length);
+    const cases = answered.map((row) => {
+      const world = worldOf(base, row);
+      return { world, objective: objectiveOf(row, world), latentDim: row['latentDim'] as number };
+    });
+    const solutions = await solveBatch(cases);
+    for (const [i, { loss, metrics, unique, rank }] of solutions.entries()) {
+      expect([answered[i]['unique'], answered[i]['rank']]).toEqual([unique ? 1 : 0, rank]);
+      near(answered[i]['loss'], loss);
+      for (const name of FIGURES) near(answered[i][name], metrics[name]);
+    }
+  });
+
+  it('has the same rows in the shards, and with other threads', async () => {
+    const wide = { ...spec, objectives: spec.objectives?.slice(0, 3), seeds: 40 };
+    const parts = await Promise.all(
+      [0, 1, 2].map(async (index) => {
+        const batches: SweepBatch[] = [];
+        for await (const batch of sweep(wide, { shard: { index, count: 3 }, threads: 1 }))
+          batches.push(batch);
+        return batches;
+      }),
+    );
+    const sharded = parts
+      .flat()
+      .sort((a, b) => a.part - b.part)
+      .flatMap(rowsOf);
+    expect(parts.flat().length).toBeGreaterThan(2);
+    expect(sharded).toEqual(await all(wide, { threads: 2 }));
+  });
+
+  it('tells how far it is, and stops where it is told to', async () => {
+    const heard: (readonly [number, number])[] = [];
+    await all(spec, { onProgress: (done: number, total: number) => heard.push([done, total]) });
+    expect(heard.at(-1)).toEqual([1296, 1296]);
+    const large = { ...spec, objectives: spec.objectives?.slice(0, 1), seeds: 2000 };
+    for await (const _ of sweep(large)) break;
+    await expect(all(large, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+      kind: 'cancelled',
+    });
+  });
+});
+
+describe('sweep, samples', () => {
+  it('fits each model to moments of its own draw and judges it on the population', async () => {
+    const base = { sensorNoise: 0.05, observationDim: 12, endogenousDim: 4, exogenousDim: 3, actionDim: 2 };
+    const rows = await all({
+      base,
+      grid: { exogenousScale: [0.5, 2] },
+      objectives: [{ kind: 'reconstruction' }, { kind: 'exogenous-robust', weight: [1] }],
+      latentDim: [2, 3],
+      samples: [500, null],
+      seeds: [4],
+      ridge: 1e-4,
+    });
+    expect(rows).toHaveLength(16);
+    for (const row of rows) {
+      const world = { ...base, exogenousScale: row['exogenousScale'] as number, seed: 4 };
+      const objective = (
+        row['objective'] === 'reconstruction'
+          ? { kind: 'reconstruction' }
+          : { kind: 'exogenous-robust', weight: 1 }
+      ) as ObjectiveSpec;
+      const latentDim = row['latentDim'] as number;
+      if (row['samples'] === Number.POSITIVE_INFINITY) {
+        const [{ metrics, loss }] = await solveBatch([{ world, objective, latentDim }]);
+        near(row['loss'], loss);
+        near(row['futureLeakage'], metrics.futureLeakage);
+        continue;
+      }
+      const moments = await drawMoments(world, {
+        transitions: 500,
+        pairs: objective.kind === 'exogenous-robust',
+      });
+      const lam = await fitLinearLam({ moments, objective, latentDim, ridge: 1e-4 });
+      const { metrics, loss } = await score(lam, { world });
+      expect(row['loss']).toBe(loss);
+      for (const name of FIGURES) expect(row[name]).toBe(metrics[name]);
+    }
+  });
+});
