@@ -9,7 +9,7 @@ import type { ObjectiveSpec } from '../solve/objectives.js';
 import { analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
 import { render } from './analysis-table.js';
 import { readJson, toJson } from './json.js';
-import { checkOutput } from './outputs.js';
+import { withOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
 
@@ -37,6 +37,7 @@ export interface AnalyzeFlags {
   readonly remedies?: boolean;
   readonly objective?: string[];
   readonly save?: string;
+  readonly force?: boolean;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -108,12 +109,23 @@ async function readFolds(path: string): Promise<number[]> {
 }
 
 /** `exolam analyze DATA`: the verdict on a user's own transitions. */
-export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
+export function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
+  return withOutput({ out: flags.save, inputs: [path], force: flags.force }, shell, (save) =>
+    analysed(path, flags, save, shell),
+  );
+}
+
+/** The analysis, and the model in the file `save`. */
+async function analysed(
+  path: string,
+  flags: AnalyzeFlags,
+  save: string | undefined,
+  shell: Shell,
+): Promise<void> {
   const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
   const objectives = flags.objective?.map(objective);
   const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
-  checkOutput(flags.save, [path], shell);
   const progress = new Progress(shell);
   const { observation, action, color, stride, distractor } = flags;
   const { scale, seed, ridge, level, remedies, whiten, threads } = flags;
@@ -146,7 +158,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
   const watched = { signal: shell.signal, onProgress: progress.of('solving') };
   const analysis = await analyze(data, { ...options, ...watched });
   progress.end();
-  if (model && flags.save !== undefined) {
+  if (model && save !== undefined) {
     const lam = await fitLinearLam(
       { data, ...model, ridge, whiten },
       {
@@ -157,7 +169,7 @@ export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: S
       },
     );
     progress.end();
-    await lam.save(flags.save);
+    await lam.save(save);
     // Nothing is held out of a model that is to be used.
     shell.note(
       `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to all ${analysis.transitions} transitions in the units given`,

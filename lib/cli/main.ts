@@ -41,6 +41,8 @@ function program(shell: Shell, outcome: { code: number }): Command {
   return root;
 }
 
+const FORCE = 'write onto an input, through a link, into a device, or over an earlier result without a word';
+
 function threads(): Option {
   return new Option('--threads <n>', 'worker threads (default: all cores)').argParser(numeric);
 }
@@ -62,6 +64,7 @@ function addSolveCommand(root: Command, shell: Shell, outcome: { code: number })
     )
     .option('--out <file>', 'write there instead of to standard output')
     .option('--save <file>', 'write the model of the one case as .safetensors')
+    .option('--force', FORCE)
     .option('--json', 'print JSON (what --format jsonl does)')
     .addOption(threads())
     .action(async (files: string[], flags: SolveFlags) => {
@@ -129,6 +132,7 @@ function addDataCommands(root: Command, shell: Shell): void {
       '--save <file>',
       'write the model of one latent dimension as .safetensors (of reconstruction, unless --objective is given)',
     )
+    .option('--force', FORCE)
     .option('--json', 'print one JSON document')
     .addOption(threads())
     .action((path: string, flags: AnalyzeFlags) => analyzeCommand(path, flags, shell));
@@ -146,6 +150,7 @@ function addDataCommands(root: Command, shell: Shell): void {
       ),
     )
     .option('--pairs', 'add the paired view: the same s and a, the exogenous state drawn again')
+    .option('--force', FORCE)
     .addOption(threads())
     .action((file: string, flags: GenerateFlags) => generateCommand(file, flags, shell));
 }
@@ -170,6 +175,7 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
     .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
     .option('--quick', 'coarse grids and few worlds: seconds instead of a minute')
     .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(numeric))
+    .option('--force', 'over earlier results without a word')
     .option('--json', 'print results.json')
     .addOption(threads())
     .action(async (flags: ReproduceFlags) => {
@@ -181,6 +187,7 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
     .description('a self-contained HTML page from a reproduction or an analysis')
     .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
+    .option('--force', FORCE)
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
 }
 

@@ -1,17 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ExolamError } from '../base/errors.js';
-import { requireOutput, writeWhole } from '../base/files.js';
+import { writeWhole } from '../base/files.js';
 import { analysisPage } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
 import { isAnalysis, readAnalysis } from '../report/read.js';
 import { isReproduction, readReproduction, reproductionPage } from '../reproduce/index.js';
 import { readJson } from './json.js';
-import { checkOutput } from './outputs.js';
+import { withOutput } from './outputs.js';
 import type { Shell } from './run.js';
 
 export interface ReportFlags {
   readonly out?: string;
+  readonly force?: boolean;
 }
 
 const ACCEPTED =
@@ -24,10 +25,10 @@ export async function reportCommand(path: string, flags: ReportFlags, shell: She
   const source = isFolder ? await resultsIn(path) : path;
   const own = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
   const out = flags.out ?? join(isFolder ? path : dirname(path), own);
-  if (flags.out === undefined) requireOutput(out, [source]);
-  else checkOutput(out, [source], shell);
-  const html = await pageOf(await readJson(source), source);
-  await writeWhole(dirname(out), { [basename(out)]: html });
+  await withOutput({ out, inputs: [source], force: flags.force }, shell, async (place = out) => {
+    const html = await pageOf(await readJson(source), source);
+    await writeWhole(dirname(place), { [basename(place)]: html });
+  });
   shell.out(`${out}\n`);
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireFolder } from '../base/files.js';
 import { parseOptions } from '../base/validate.js';
@@ -18,14 +19,17 @@ export interface ReproduceFlags {
   readonly seed?: number;
   readonly threads?: number;
   readonly json?: boolean;
+  readonly force?: boolean;
 }
 
 /** `exolam reproduce --out DIR`: the claims C1 to C3 as numbers, figures and one page; returns the exit code. */
 export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Promise<number> {
-  const { out, json, ...options } = flags;
+  const { out, json, force, ...options } = flags;
   parseOptions(reproduceOptionsSchema, options);
   await requireEngines();
   await requireFolder(out);
+  if (!force && existsSync(join(out, 'results.json')))
+    shell.note(`${join(out, 'results.json')} and what is beside it are there already and are replaced`);
   const progress = new Progress(shell);
   const reproduction = await reproduce({
     ...options,

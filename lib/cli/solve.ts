@@ -8,7 +8,7 @@ import { type Case, type Failure, type MultiCase, type Solution, solveBatch } fr
 import { type NamedCase, readCases } from './cases.js';
 import { flatten, toCsv, toParquet } from './flat.js';
 import { toJson } from './json.js';
-import { checkOutput } from './outputs.js';
+import { withOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import { EXIT, type Shell } from './run.js';
 
@@ -17,8 +17,9 @@ export type SolveFormat = 'jsonl' | 'csv' | 'parquet';
 export interface SolveFlags {
   readonly encoder?: boolean;
   readonly format?: SolveFormat;
-  readonly out?: string;
-  readonly save?: string;
+  readonly out?: string | undefined;
+  readonly save?: string | undefined;
+  readonly force?: boolean;
   readonly threads?: number;
 }
 
@@ -75,8 +76,16 @@ export async function solveCommand(
 ): Promise<number> {
   const cases = await readCases(files);
   checkFlags(cases, flags);
-  checkOutput(flags.save, files, shell);
-  checkOutput(flags.out, files, shell);
+  const place = { inputs: files, force: flags.force };
+  return withOutput({ out: flags.save, ...place }, shell, (model) =>
+    withOutput({ out: flags.out, ...place }, shell, (out) =>
+      answered(cases, { ...flags, save: model, out }, shell),
+    ),
+  );
+}
+
+/** Solves the cases and writes what the flags ask for. */
+async function answered(cases: readonly NamedCase[], flags: SolveFlags, shell: Shell): Promise<number> {
   const progress = new Progress(shell);
   const options = {
     encoder: flags.encoder,

@@ -1,5 +1,13 @@
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -58,6 +66,55 @@ describe('inputs and earlier results', () => {
     const out = file('answer.jsonl');
     expect((await exolam('solve', one, '--out', out)).stderr).toBe('');
     expect((await exolam('solve', one, '--out', out)).stderr).toMatch(/is there already and is replaced/);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('what is no file of its own', () => {
+  const LINE = /^\{"case":/;
+
+  test('a link and a pipe are refused, and left as they are', async () => {
+    const one = file('c.json', CASE);
+    const target = file('target.jsonl', 'mine');
+    symlinkSync(target, file('link.jsonl'));
+    execFileSync('mkfifo', [file('pipe.jsonl')]);
+    const link = await exolam('solve', one, '--out', file('link.jsonl'));
+    expect([link.code, link.stderr]).toEqual([2, expect.stringMatching(/it is a symbolic link/)]);
+    expect(readFileSync(target, 'utf8')).toBe('mine');
+    const pipe = await exolam('solve', one, '--out', file('pipe.jsonl'));
+    expect([pipe.code, pipe.stderr]).toEqual([2, expect.stringMatching(/a device, a pipe or a socket/)]);
+  });
+
+  test('--force writes through a link, there or not, and into a pipe', async () => {
+    const one = file('c.json', CASE);
+    symlinkSync('elsewhere.jsonl', file('dangling.jsonl'));
+    for (const [link, target] of [
+      ['link.jsonl', 'target.jsonl'],
+      ['dangling.jsonl', 'elsewhere.jsonl'],
+    ] as const) {
+      expect(await exolam('solve', one, '--force', '--out', file(link))).toMatchObject({
+        code: 0,
+        stderr: '',
+      });
+      expect(lstatSync(file(link)).isSymbolicLink()).toBe(true);
+      expect(readFileSync(file(target), 'utf8')).toMatch(LINE);
+    }
+    const reader = new Promise<string>((done) =>
+      execFile('cat', [file('pipe.jsonl')], (_, stdout) => done(stdout)),
+    );
+    expect((await exolam('solve', one, '--force', '--out', file('pipe.jsonl'))).code).toBe(0);
+    expect(await reader).toMatch(LINE);
+    expect(lstatSync(file('pipe.jsonl')).isFIFO()).toBe(true);
+  });
+
+  test('--force writes over an input, and over an earlier result without a word', async () => {
+    const one = file('c.json', CASE);
+    const model = file('m.safetensors', 'old');
+    expect(await exolam('solve', one, '--force', '--save', model)).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(model).length).toBeGreaterThan(100);
+    expect((await exolam('solve', one, '--force', '--out', one)).code).toBe(0);
+    expect(readFileSync(one, 'utf8')).toMatch(LINE);
+    const folder = await exolam('solve', file('c.json', CASE), '--force', '--out', file('.'));
+    expect([folder.code, folder.stderr]).toEqual([2, expect.stringMatching(/it is a folder/)]);
   });
 });
 
