@@ -109,22 +109,30 @@ async function readFolds(path: string): Promise<number[]> {
 }
 
 /** `exolam analyze DATA`: the verdict on a user's own transitions. */
-export function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
+export async function analyzeCommand(path: string, flags: AnalyzeFlags, shell: Shell): Promise<void> {
+  const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
+  const objectives = flags.objective?.map(objective);
+  const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
   return withOutput({ out: flags.save, inputs: [path], force: flags.force }, shell, (save) =>
-    analysed(path, flags, save, shell),
+    analysed(path, flags, { wanted, objectives, model, save }, shell),
   );
+}
+
+/** What the flags ask for, checked. */
+interface Asked {
+  readonly wanted: number[] | undefined;
+  readonly objectives: ObjectiveSpec[] | undefined;
+  readonly model: ReturnType<typeof modelToSave> | undefined;
+  readonly save: string | undefined;
 }
 
 /** The analysis, and the model in the file `save`. */
 async function analysed(
   path: string,
   flags: AnalyzeFlags,
-  save: string | undefined,
+  { wanted, objectives, model, save }: Asked,
   shell: Shell,
 ): Promise<void> {
-  const wanted = flags.latentDim === undefined ? undefined : latentDims(flags.latentDim);
-  const objectives = flags.objective?.map(objective);
-  const model = flags.save === undefined ? undefined : modelToSave(wanted, objectives);
   const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
   const progress = new Progress(shell);
   const { observation, action, color, stride, distractor } = flags;

@@ -33,7 +33,8 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .helpCommand(true);
   addSolveCommand(root, shell, outcome);
   addSweepCommand(root, shell, outcome, threads);
-  addDataCommands(root, shell);
+  addAnalyzeCommand(root, shell);
+  addGenerateCommand(root, shell);
   addClaimCommands(root, shell, outcome);
   addToolCommands(root, shell, outcome);
   for (const command of root.commands)
@@ -72,8 +73,8 @@ function addSolveCommand(root: Command, shell: Shell, outcome: { code: number })
     });
 }
 
-/** What analyses data, and makes some. */
-function addDataCommands(root: Command, shell: Shell): void {
+/** What analyses data. */
+function addAnalyzeCommand(root: Command, shell: Shell): void {
   root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
@@ -136,7 +137,10 @@ function addDataCommands(root: Command, shell: Shell): void {
     .option('--json', 'print one JSON document')
     .addOption(threads())
     .action((path: string, flags: AnalyzeFlags) => analyzeCommand(path, flags, shell));
+}
 
+/** What makes data. */
+function addGenerateCommand(root: Command, shell: Shell): void {
   root
     .command('generate')
     .description('sampled transitions of a world')
