@@ -1,6 +1,6 @@
 /**
  * exolam where there is no Node: worlds, objectives and their exact solutions, the analysis of arrays and linear LAMs, on the
- * backend in plain JavaScript. What reads or writes files is in index.ts alone.
+ * core as WebAssembly. What reads or writes files is in index.ts alone.
  */
 
 export { referenceBackend } from './backend/reference/index.js';

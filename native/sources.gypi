@@ -5,6 +5,7 @@
       "native/kernels/isa/avx512.cc",
       "native/kernels/isa/baseline.cc",
       "native/kernels/isa/neon.cc",
+      "native/kernels/isa/wasm.cc",
       "native/kernels/scratch.cc"
     ],
     "core_sources": [
@@ -44,6 +45,9 @@
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/signals.cc"
+    ],
+    "wasm_sources": [
+      "native/wasm/exports.cc"
     ],
     "test_sources": [
       "test/native/core_test.cc",

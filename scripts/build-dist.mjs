@@ -10,6 +10,7 @@ export function ensureDist({ force = false } = {}) {
   const made = existsSync(join(ROOT, 'dist', 'index.mjs')) && existsSync(join(ROOT, 'dist', 'cli.mjs'));
   const now = fingerprint([
     ...filesBelow('lib', /\.ts$/),
+    'build/wasm/bytes.mjs',
     'package.json',
     'tsconfig.json',
     'tsdown.config.ts',

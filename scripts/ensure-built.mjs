@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// Builds what is missing or out of date, and nothing else: the addon and dist/.
+// Builds what is missing or out of date, and nothing else: the addon, the WebAssembly module (where emcc is here) and dist/.
 //   node scripts/ensure-built.mjs [--addon | --dist] [--force] [--optional]
 // --optional: where the addon cannot be built (no compiler, say), goes on without it, as the library does.
 import { pathToFileURL } from 'node:url';
 
 import { ensureAddon } from './build-addon.mjs';
 import { ensureDist } from './build-dist.mjs';
+import { ensureWasm } from './build-wasm.mjs';
 import { locked } from './lock.mjs';
 
 export function ensureBuilt({ addon = true, dist = true, force = false, optional = false } = {}) {
@@ -20,6 +21,7 @@ export function ensureBuilt({ addon = true, dist = true, force = false, optional
         );
       }
     }
+    ensureWasm({ optional: true });
     if (dist) ensureDist({ force });
   });
 }

@@ -25,7 +25,7 @@ export function unusedMaterial(result) {
       else if (status !== 'failed' && !OTHER_REASON.test(name)) faults.push(`was not run: ${name}`);
     }
   }
-  for (const backend of ['native', 'reference']) {
+  for (const backend of ['native', 'wasm', 'reference']) {
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
       if (!passed.has(`golden: shared cases on ${backend} > ${file}`))
         faults.push(`no passed test for ${file} on ${backend}`);

@@ -1201,7 +1201,7 @@ describe('abuse of the public calls is refused in one sentence', () => {
       expect(error).toBeInstanceOf(fresh.ExolamError);
       expect(error).toMatchObject({
         kind: 'input',
-        message: 'EXOLAM_BACKEND: expected native or reference but received "gpu"',
+        message: 'EXOLAM_BACKEND: expected native, wasm or reference but received "gpu"',
       });
     } finally {
       if (before === undefined) delete process.env['EXOLAM_BACKEND'];

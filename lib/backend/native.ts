@@ -3,6 +3,7 @@ import { DESCENT_METHODS } from './descent-requests.js';
 import { gradientSteps } from './native-training.js';
 import {
   type Backend,
+  type BackendInfo,
   type Block,
   type ConditionRequest,
   type Control,
@@ -21,7 +22,11 @@ import {
 } from './requests.js';
 import { encodeView } from './views.js';
 
-/** The addon's exports: requests in the shape of lib/backend/requests.ts with the answer's arrays already allocated. */
+/**
+ * The addon's exports: requests in the shape of lib/backend/requests.ts with the answer's arrays already allocated, and what a
+ * WebAssembly instance needs besides: those arrays once more under `answer`, and `watch`, which it calls where nobody else can
+ * while it computes.
+ */
 export interface Addon {
   /** Ctrl-C ends the process where JavaScript does not do so within that many milliseconds, -1: at the second one (native/addon/signals.h). */
   guardSignals(milliseconds: number): void;
@@ -110,19 +115,28 @@ function sampleArrays<Observation>(
   };
 }
 
+/** `answer`: the arrays that the call writes. */
 type Run = (
   call: (request: object) => Promise<void>,
   request: object,
+  answer: object,
   control: Control | undefined,
 ) => Promise<void>;
 
+/** Three numbers that a call shares: cancelled, done, total. A page that is not cross-origin isolated has no such memory. */
+function sharedState(): Int32Array {
+  return new Int32Array(
+    typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(12) : new SharedArrayBuffer(12),
+  );
+}
+
 /** Runs one call off the main thread; memory shared with it carries cancellation one way and progress the other. */
 function runOn(threads: number): Run {
-  return async (call, request, control) => {
+  return async (call, request, answer, control) => {
     const cancelled = () =>
       new ExolamError('cancelled', 'cancelled by the caller', { cause: control?.signal?.reason as unknown });
     if (control?.signal?.aborted) throw cancelled();
-    const state = new Int32Array(new SharedArrayBuffer(12));
+    const state = sharedState();
     const abort = () => void Atomics.store(state, 0, 1);
     control?.signal?.addEventListener('abort', abort, { once: true });
     const report = () => {
@@ -141,18 +155,21 @@ function runOn(threads: number): Run {
     };
     const timer = control?.onProgress ? setInterval(poll, POLL) : undefined;
     try {
-      await call({ ...request, control: state, threads: control?.threads ?? threads });
+      const watched = { control: state, threads: control?.threads ?? threads, watch: poll };
+      await call({ ...request, ...answer, answer, ...watched });
       if (thrown) throw thrown.error;
       if (control?.signal?.aborted) throw cancelled();
       report();
     } catch (error) {
       if (error instanceof ExolamError) throw error;
+      if (thrown) throw thrown.error;
+      if (control?.signal?.aborted) throw cancelled();
       const { message } = error as Error;
       if (message === 'out of memory')
         throw new ExolamError('data', 'memory ran out: expected sizes that this machine can hold', {
           cause: error,
         });
-      throw new ExolamError('internal', `the addon failed: ${message}`, { cause: error });
+      throw new ExolamError('internal', `the core failed: ${message}`, { cause: error });
     } finally {
       clearInterval(timer);
       control?.signal?.removeEventListener('abort', abort);
@@ -160,12 +177,12 @@ function runOn(threads: number): Run {
   };
 }
 
-/** The backend that runs in the addon. */
-export function nativeBackend(addon: Addon): Backend {
+/** The backend that runs in the addon, or in what has its interface. */
+export function nativeBackend(addon: Addon, name: BackendInfo['name'] = 'native'): Backend {
   const machine = addon.info();
   const run = runOn(machine.threads);
   return {
-    info: () => ({ name: 'native', ...machine }),
+    info: () => ({ name, ...machine }),
     ...fits(addon, run),
     ...estimates(addon, run),
     ...training(addon, run),
@@ -185,19 +202,19 @@ function fits(
       const answer = populationArrays(r, into);
       if (r.parameters.length !== PARAMETERS.length * r.count)
         throw new ExolamError('internal', 'ragged parameters');
-      await run(addon.solvePopulation, { ...r, ...answer, objective: encodeObjective(r.objective) }, control);
+      await run(addon.solvePopulation, { ...r, objective: encodeObjective(r.objective) }, answer, control);
       return answer;
     },
 
     async solveMoments(r, control) {
       const answer = momentsArrays(r);
-      await run(addon.solveMoments, { ...onMoments(r), ...answer }, control);
+      await run(addon.solveMoments, onMoments(r), answer, control);
       return answer;
     },
 
     async conditionMoments(r, control) {
       const answer = conditionArrays(r);
-      await run(addon.conditionMoments, { ...onMoments(r), ...answer }, control);
+      await run(addon.conditionMoments, onMoments(r), answer, control);
       return answer;
     },
 
@@ -210,13 +227,13 @@ function fits(
         information: new Float64Array(r.latentDims.length * targets),
         consistency: new Float64Array(r.latentDims.length),
       };
-      await run(addon.probe, { ...r, ...answer }, control);
+      await run(addon.probe, r, answer, control);
       return answer;
     },
 
     async accumulate(r, control) {
       const moments = new Float64Array(r.width * r.width);
-      await run(addon.accumulate, { ...r, moments }, control);
+      await run(addon.accumulate, r, { moments }, control);
       return moments;
     },
   };
@@ -244,13 +261,13 @@ function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
         addon.estimate,
         {
           ...r,
-          ...answer,
           objective: Int32Array.from(r.objectives.flatMap((o) => Array.from(encodeObjective(o.rows)))),
           coefficients,
           projections,
           projectionDims: Int32Array.from(r.objectives, (o) => o.projectionDim),
           chosen: r.chosen ?? new Int32Array(0),
         },
+        answer,
         control,
       );
       return answer;
@@ -281,7 +298,7 @@ function training(
 
     async trainMoments(r, control) {
       const answer = trainMomentsArrays(r);
-      await run(addon.trainMoments, { ...r, ...answer }, control);
+      await run(addon.trainMoments, r, answer, control);
       return answer;
     },
   };
@@ -295,31 +312,31 @@ function draws(
   return {
     async sample(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float64Array(length));
-      await run(addon.sample, { ...r, ...answer, ...encodeView(r.view) }, control);
+      await run(addon.sample, { ...r, ...encodeView(r.view) }, answer, control);
       return answer;
     },
 
     async sampleF32(r, control, into) {
       const answer = into ?? sampleArrays(r, (length) => new Float32Array(length));
-      await run(addon.sampleF32, { ...r, ...answer, ...encodeView(r.view) }, control);
+      await run(addon.sampleF32, { ...r, ...encodeView(r.view) }, answer, control);
       return answer;
     },
 
     async wishart(r, control) {
       const moments = new Float64Array(r.count * r.width * r.width);
-      await run(addon.wishart, { ...r, moments }, control);
+      await run(addon.wishart, r, { moments }, control);
       return moments;
     },
 
     normals(seed, stream, first, count, into) {
       const out = into ?? new Float64Array(count);
-      addon.normals({ seed, stream, first, out });
+      addon.normals({ seed, stream, first, out, answer: { out } });
       return out;
     },
 
     normalsF32(seed, stream, first, count, into) {
       const out = into ?? new Float32Array(count);
-      addon.normalsF32({ seed, stream, first, out });
+      addon.normalsF32({ seed, stream, first, out, answer: { out } });
       return out;
     },
   };
@@ -331,7 +348,7 @@ function algebra(addon: Addon, run: Run): Pick<Backend, 'multiply' | 'symmetricE
     async multiply(r, control) {
       const product = new Float64Array(r.rows * r.cols);
       const flags = { transposeA: Number(r.transposeA), transposeB: Number(r.transposeB) };
-      await run(addon.multiply, { ...r, ...flags, product }, control);
+      await run(addon.multiply, { ...r, ...flags }, { product }, control);
       return product;
     },
 
@@ -340,13 +357,13 @@ function algebra(addon: Addon, run: Run): Pick<Backend, 'multiply' | 'symmetricE
         values: new Float64Array(count * n),
         vectors: new Float64Array(count * n * n),
       };
-      await run(addon.symmetricEigen, { matrices, n, count, ...answer }, control);
+      await run(addon.symmetricEigen, { matrices, n, count }, answer, control);
       return answer;
     },
 
     async choleskySolve(matrices, rightSides, n, m, count, control, into) {
       const solutions = into ?? new Float64Array(count * n * m);
-      await run(addon.choleskySolve, { matrices, rightSides, n, m, count, solutions }, control);
+      await run(addon.choleskySolve, { matrices, rightSides, n, m, count }, { solutions }, control);
       return solutions;
     },
   };

@@ -635,7 +635,7 @@ export interface WishartRequest {
 }
 
 export interface BackendInfo {
-  readonly name: 'native' | 'reference';
+  readonly name: 'native' | 'wasm' | 'reference';
   /** Instruction set in use, and those compiled in that this CPU has. */
   readonly isa: string;
   readonly isas: readonly string[];

@@ -5,8 +5,9 @@ import type { Backend } from './requests.js';
 let chosen: Backend | undefined;
 
 /**
- * The backend that everything uses unless told otherwise: the addon, or, where it cannot load, the plain-TypeScript reference,
- * said aloud once. EXOLAM_BACKEND=native or reference forces one. In a browser: the reference.
+ * The backend that everything uses unless told otherwise: the addon; where it cannot load, the same core as WebAssembly, said aloud
+ * once; where that cannot run either, the plain-TypeScript reference. EXOLAM_BACKEND=native, wasm or reference forces one. In a
+ * browser: WebAssembly.
  */
 export function defaultBackend(): Backend {
   chosen ??= chooseBackend();

@@ -3,7 +3,13 @@ import { version } from '../base/version.js';
 import { toJson } from './json.js';
 import type { Shell } from './run.js';
 
-/** `exolam info`: version, instruction set in use, threads, native or fallback. */
+const NAMES = {
+  native: 'native addon',
+  wasm: 'WebAssembly (where the addon cannot load)',
+  reference: 'plain JavaScript (the slow fallback)',
+} as const;
+
+/** `exolam info`: version, instruction set in use, threads, and what computes: the addon, WebAssembly or plain JavaScript. */
 export function infoCommand(flags: { readonly json?: boolean }, shell: Shell): void {
   const machine = defaultBackend().info();
   const info = {
@@ -21,7 +27,7 @@ export function infoCommand(flags: { readonly json?: boolean }, shell: Shell): v
   shell.out(
     [
       `exolam ${version}`,
-      `backend  ${machine.name === 'native' ? 'native addon' : 'plain JavaScript (fallback)'}`,
+      `backend  ${NAMES[machine.name]}`,
       `kernels  ${machine.isa}; this CPU and build have ${machine.isas.join(', ')}`,
       `threads  ${machine.threads}`,
       `runtime  node ${process.version} on ${process.platform}-${process.arch}`,

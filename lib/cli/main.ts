@@ -210,7 +210,9 @@ function addToolCommands(root: Command, shell: Shell, outcome: { code: number })
 
   root
     .command('info')
-    .description('version, instruction set in use, threads, native or fallback')
+    .description(
+      'version, instruction set in use, threads, and what computes: native addon, WebAssembly or plain JavaScript',
+    )
     .option('--json', 'print one JSON document')
     .action((flags: { json?: boolean }) => infoCommand(flags, shell));
 }

@@ -173,7 +173,7 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
           !b.decoder ||
               (b.column[v] >= 0 && static_cast<std::size_t>(b.column[v]) + b.observation_dim <= b.width),
           "columns: a decoder needs o and o'");
-  const std::size_t decoded = b.decoder ? b.count * moments_decoded_width(b) : 0;
+  const std::size_t decoded = b.decoder ? times({b.count, moments_decoded_width(b)}) : 0;
   b.decoder_a = r.array<double>("decoderA", times({decoded, b.observation_dim}));
   b.decoder_b = r.array<double>("decoderB", times({decoded, b.latent}));
   b.innovation_c =
@@ -193,9 +193,9 @@ Napi::Value condition_moments_call(const Napi::CallbackInfo& call) {
   MomentsBatch b = read_moments(r);
   const std::size_t ny = moments_width(b, b.objective.y), nf = moments_width(b, b.objective.f),
                     ne = moments_width(b, b.objective.e);
-  b.y_on_f = r.array<double>("yOnF", b.count * nf * ny);
-  b.e_on_f = r.array<double>("eOnF", b.count * nf * ne);
-  b.ye = r.array<double>("cross", b.count * ny * ne);
+  b.y_on_f = r.array<double>("yOnF", times({b.count, nf, ny}));
+  b.e_on_f = r.array<double>("eOnF", times({b.count, nf, ne}));
+  b.ye = r.array<double>("cross", times({b.count, ny, ne}));
   b.status = r.array<std::uint8_t>("status", b.count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { condition_moments(kernels, b, job); });
 }
@@ -306,7 +306,7 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   check(r, d > 0 && b.layout.observation_next.size == d, "layout: expected o and o' of one width");
   for (const Columns* c : {&b.layout.pair_observation, &b.layout.pair_observation_next})
     check(r, c->size == 0 || c->size == d, "layout: expected a pair as wide as o");
-  b.moments = r.array<double>("moments", b.units * w * w);
+  b.moments = r.array<double>("moments", times({b.units, w, w}));
   b.fold = r.array<std::int32_t>("fold", b.units);
   b.group = r.array<std::int32_t>("group", b.units);
   std::vector<std::int32_t> fold_of(b.groups, -1);
@@ -330,8 +330,8 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
     check(r, projected.first[i] >= 0, "projectionDims: out of range");
     f.projected = static_cast<std::size_t>(projected.first[i]);
     f.projection = projections.first + taken;
+    check(r, f.projected <= (projections.second - taken) / d, "projections: too few numbers");
     taken += f.projected * d;
-    check(r, taken <= projections.second, "projections: too few numbers");
     for (std::size_t c = 0; c < coefficients; ++c) f.coefficients.push_back(numbers[c * count + i]);
     b.objectives.push_back(std::move(f));
   }
@@ -351,11 +351,11 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   b.grid = grid.first;
   b.grid_size = grid.second;
   check(r, b.grid_size > 0, "grid: expected at least one ridge");
-  const std::size_t size = b.answers() * b.latent_count * ESTIMATED_COUNT * 2;
+  const std::size_t size = times({b.answers(), b.latent_count, ESTIMATED_COUNT, 2});
   b.ridges = r.array<double>("ridges", b.folds);
-  b.held = r.array<double>("held", size * b.units);
+  b.held = r.array<double>("held", times({size, b.units}));
   b.training = r.array<double>("training", size);
-  b.replicates = r.array<double>("replicates", size * b.groups);
+  b.replicates = r.array<double>("replicates", times({size, b.groups}));
   b.status = r.array<std::uint8_t>("status", 1);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { estimate(kernels, b, job); });
 }
@@ -373,8 +373,8 @@ Napi::Value train_moments_call(const Napi::CallbackInfo& call) {
   const std::size_t d = b.observation_dim;
   check(r, b.count > 0 && b.sets > 0 && d > 0 && b.action_dim > 0 && b.latent > 0,
         "dimensions: expected at least one");
-  b.moments = r.array<double>("moments", b.sets * b.width * b.width);
-  b.labelled = r.array<double>("labelled", b.count * b.width * b.width);
+  b.moments = r.array<double>("moments", times({b.sets, b.width, b.width}));
+  b.labelled = r.array<double>("labelled", times({b.count, b.width, b.width}));
   b.set = r.array<std::int32_t>("set", b.count);
   for (std::size_t i = 0; i < b.count; ++i)
     check(r, b.set[i] >= 0 && static_cast<std::size_t>(b.set[i]) < b.sets, "set: out of range");
@@ -390,15 +390,15 @@ Napi::Value train_moments_call(const Napi::CallbackInfo& call) {
   b.ridge = r.number("ridge");
   b.tolerance = r.number("relativeTolerance");
   b.starts = r.size("starts");
-  b.seed = r.size("seed");
+  b.seed = r.whole("seed");
   b.iterations = r.size("iterations");
   b.loss = r.array<double>("loss", b.count);
   b.reconstruction = r.array<double>("reconstruction", b.count);
   b.head = r.array<double>("head", b.count);
   b.gradient = r.array<double>("gradient", b.count);
   b.steps = r.array<std::int32_t>("steps", b.count);
-  b.encoder_c = r.array<double>("encoderC", b.count * b.latent * d);
-  b.encoder_d = r.array<double>("encoderD", b.count * b.latent * d);
+  b.encoder_c = r.array<double>("encoderC", times({b.count, b.latent, d}));
+  b.encoder_d = r.array<double>("encoderD", times({b.count, b.latent, d}));
   b.status = r.array<std::uint8_t>("status", b.count);
   return Task::start(r, [b](const Kernels& kernels, Job& job) { train_moments(kernels, b, job); });
 }
@@ -508,8 +508,8 @@ template <class T>
 Napi::Value sample_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   SampleBatch<T> b{};
-  b.first = r.size("first");
-  b.seed = r.size("seed");
+  b.first = r.whole("first");
+  b.seed = r.whole("seed");
   b.count = r.size("count");
   b.observation_dim = r.size("observationDim");
   b.endogenous_dim = r.size("endogenousDim");
@@ -540,9 +540,9 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
 Napi::Value wishart_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   WishartBatch b{};
-  b.first = r.size("first");
-  b.seed = r.size("seed");
-  b.degrees = r.size("degrees");
+  b.first = r.whole("first");
+  b.seed = r.whole("seed");
+  b.degrees = r.whole("degrees");
   b.count = r.size("count");
   b.width = r.size("width");
   b.sources = r.size("sources");
@@ -560,7 +560,7 @@ Napi::Value normals_call(const Napi::CallbackInfo& call) {
   if (!choice.table) throw Napi::Error::New(call.Env(), choice.error);
   const auto out = r.array<T>("out");
   const auto fill = [&](auto kernel) {
-    kernel(out.first, r.size("seed"), r.size("stream"), r.size("first"), out.second);
+    kernel(out.first, r.whole("seed"), r.whole("stream"), r.whole("first"), out.second);
   };
   if constexpr (std::is_same_v<T, float>)
     fill(choice.table->normals_f32);

@@ -48,12 +48,20 @@ class Request {
  public:
   explicit Request(Napi::Object object) : object_(object) {}
 
-  std::size_t size(const char* name) const {
+  // A number of 53 bits, such as a seed; where a size has 32 bits it does not fit one.
+  std::uint64_t whole(const char* name) const {
     const Napi::Value value = object_.Get(name);
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
     if (!(number >= 0 && number <= 9007199254740991.0 &&
           number == static_cast<double>(static_cast<std::int64_t>(number))))
       throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a non-negative integer");
+    return static_cast<std::uint64_t>(number);
+  }
+
+  std::size_t size(const char* name) const {
+    const std::uint64_t number = whole(name);
+    if (number > SIZE_MAX)
+      throw Napi::RangeError::New(object_.Env(), std::string(name) + ": more than memory can hold");
     return static_cast<std::size_t>(number);
   }
 

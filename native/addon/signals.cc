@@ -1,6 +1,6 @@
 #include "addon/signals.h"
 
-#ifdef _WIN32
+#if defined(_WIN32) || defined(__wasm__)
 
 namespace exo {
 Napi::Value guard_signals(const Napi::CallbackInfo& call) { return call.Env().Undefined(); }

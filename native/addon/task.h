@@ -18,6 +18,10 @@
 #include "core/dispatch.h"
 #include "core/job.h"
 
+#ifdef __wasm__
+#include "wasm/task.h"
+#else
+
 namespace exo {
 
 // What one JavaScript environment (the main thread, or a worker thread) has running. Its end cancels all of
@@ -104,3 +108,5 @@ class Task {
 };
 
 }  // namespace exo
+
+#endif

@@ -1,22 +1,18 @@
 // 64-byte aligned doubles for kernels.
 #pragma once
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <new>
 
 namespace exo {
 
 struct AlignedFree {
-  void operator()(double* p) const { std::free(p); }
+  void operator()(double* p) const { ::operator delete[](p, std::align_val_t{64}); }
 };
 using AlignedDoubles = std::unique_ptr<double[], AlignedFree>;
 
 inline AlignedDoubles aligned_doubles(std::size_t count) {
-  const std::size_t bytes = (count * sizeof(double) + 63) / 64 * 64;
-  void* p = std::aligned_alloc(64, bytes ? bytes : 64);
-  if (!p) throw std::bad_alloc();
-  return AlignedDoubles(static_cast<double*>(p));
+  return AlignedDoubles(static_cast<double*>(::operator new[](count * sizeof(double), std::align_val_t{64})));
 }
 
 }  // namespace exo

@@ -15,8 +15,12 @@ const std::vector<const Kernels*>& available_kernels() {
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && avx2_kernels())
       list.push_back(avx2_kernels());
 #endif
+#if defined(__wasm__)
+    list.push_back(wasm_kernels());
+#else
     if (neon_kernels()) list.push_back(neon_kernels());
     list.push_back(baseline_kernels());
+#endif
     return list;
   }();
   return tables;

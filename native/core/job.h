@@ -5,6 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#ifdef __wasm__
+// The one thread is busy: whoever watches is told here, and may cancel.
+extern "C" __attribute__((import_module("exolam"), import_name("tick"))) void exolam_tick(
+    std::int32_t* control);
+#endif
+
 namespace exo {
 
 class Job {
@@ -15,7 +21,12 @@ class Job {
   // What kernels poll in the middle of a long piece of work.
   const std::int32_t* stop() const { return control_; }
   void cancel() { __atomic_store_n(control_, 1, __ATOMIC_RELAXED); }
-  void advance() { __atomic_fetch_add(control_ + 1, 1, __ATOMIC_RELAXED); }
+  void advance() {
+    __atomic_fetch_add(control_ + 1, 1, __ATOMIC_RELAXED);
+#ifdef __wasm__
+    exolam_tick(control_);
+#endif
+  }
   void expect(std::size_t total) {
     __atomic_store_n(control_ + 2, static_cast<std::int32_t>(total), __ATOMIC_RELAXED);
   }

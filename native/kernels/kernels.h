@@ -20,7 +20,7 @@ namespace exo {
 struct PopulationBatch;  // core/population.h
 
 struct Kernels {
-  const char* name;   // "baseline", "avx2", "avx512", "neon"
+  const char* name;   // "baseline", "avx2", "avx512", "neon", "wasm"
   std::size_t lanes;  // L, doubles per vector
 
   // The lanes family (lanes/), every array 64-byte aligned.
@@ -112,5 +112,6 @@ const Kernels* baseline_kernels();
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 const Kernels* neon_kernels();
+const Kernels* wasm_kernels();
 
 }  // namespace exo
