@@ -11,7 +11,7 @@
       # Node's own defaults, which would come after ours or contradict them.
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
       "cflags_cc": ["<@(cxx_flags)", "<@(release_flags)"],
-      # Its threads sleep between calls, and must not wake where the library was: see native/core/pool.cc.
+      # Its threads sleep between calls, and must not wake where the library was: see the core's pool.cc.
       "conditions": [["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete"] }]],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",

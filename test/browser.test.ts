@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import vm from 'node:vm';
 import { build, transform } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { hasWasm } from '../lib/backend/wasm/index.js';
 import { packageRoot } from '../lib/base/package-root.js';
 import * as browser from '../lib/browser.js';
 import * as node from '../lib/index.js';
+import { wasm } from './support/backends.js';
 
 const root = packageRoot();
 
@@ -26,7 +26,16 @@ async function bundle(entry: string): Promise<{ code: string; inputs: string[] }
 }
 
 /** What a page has and the engine alone has not. */
-const PAGE = { performance, setTimeout, TextEncoder, TextDecoder, AbortController, atob };
+const PAGE = {
+  performance,
+  setTimeout,
+  setInterval,
+  clearInterval,
+  TextEncoder,
+  TextDecoder,
+  AbortController,
+  atob,
+};
 
 /** Runs a program that is given the bundle as `exolam`, where there is nothing but the engine and a page's globals. */
 async function run(code: string, program: string, input: unknown): Promise<unknown> {
@@ -54,9 +63,9 @@ describe('the entry for browsers', () => {
     expect(code).not.toMatch(/\brequire\(/);
     expect(inputs).toContain('lib/solve/population.ts');
     expect(inputs).toContain('lib/backend/choose.browser.ts');
-    expect(inputs.filter((file) => /native\.ts|load-addon|lib\/(cli|report|reproduce)\//.test(file))).toEqual(
-      [],
-    );
+    expect(
+      inputs.filter((file) => /load-addon|start-thread\.ts|lib\/(cli|report|reproduce)\//.test(file)),
+    ).toEqual([]);
   });
 
   it('would be seen to need it: the entry for Node does not bundle', async () => {
@@ -76,7 +85,7 @@ describe('the entry for browsers', () => {
       }`,
       question,
     )) as typeof expected & { backend: string };
-    expect(solution.backend).toBe(hasWasm() ? 'wasm' : 'reference');
+    expect(solution.backend).toBe(wasm ? 'wasm' : 'reference');
     const near = (actual: number | undefined, wanted: number) =>
       expect(Math.abs((actual ?? Number.NaN) - wanted)).toBeLessThan(Math.max(1e-7 * Math.abs(wanted), 1e-9));
     near(solution.loss, expected.loss);
@@ -101,7 +110,9 @@ describe('the entry for browsers', () => {
       }`,
       question,
     )) as number[];
-    const here = await node.fitLinearLam(question, { backend: node.referenceBackend });
+    const here = await node.fitLinearLam(question, {
+      backend: wasm ?? node.referenceBackend,
+    });
     expect(node.LinearLam.fromBytes(Uint8Array.from(bytes)).encoder.D.data).toEqual(here.encoder.D.data);
     expect(Array.from(here.toBytes())).toEqual(bytes);
   });

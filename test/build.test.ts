@@ -27,6 +27,7 @@ describe('the list of native sources', () => {
     ['kernel_sources', 'native/kernels'],
     ['core_sources', 'native/core'],
     ['addon_sources', 'native/addon'],
+    ['wasm_sources', 'native/wasm'],
     ['test_sources', 'test/native'],
   ])('%s names every .cc of %s, in order', (list, folder) => {
     expect(onDisk(folder).length).toBeGreaterThan(0);
@@ -34,7 +35,9 @@ describe('the list of native sources', () => {
   });
 
   it('leaves no .cc of native/ out', () => {
-    const listed = ['kernel_sources', 'core_sources', 'addon_sources'].flatMap((list) => lists[list] ?? []);
+    const listed = ['kernel_sources', 'core_sources', 'addon_sources', 'wasm_sources'].flatMap(
+      (list) => lists[list] ?? [],
+    );
     expect(listed.sort()).toEqual(onDisk('native'));
   });
 
@@ -42,11 +45,13 @@ describe('the list of native sources', () => {
     for (const recipe of ['binding.gyp', 'CMakeLists.txt']) {
       const text = read(recipe);
       for (const name of Object.keys(lists)) {
+        if (name === 'wasm_sources') continue;
         // node-gyp builds the product alone.
         if (recipe === 'CMakeLists.txt' || name !== 'test_sources') expect(text, recipe).toContain(name);
       }
       expect(text, recipe).not.toMatch(/-ffp-contract|-fno-math-errno|native\/core\//);
     }
+    expect(read('scripts/build-wasm.mjs')).toContain('wasm_sources');
   });
 
   it('never asks for fast-math, which would break finiteness checks and reproducible bits', () => {
@@ -108,7 +113,16 @@ describe('native layers', () => {
 
   it('the kernels include no standard library templates', () => {
     // cstdio and cstdlib are C: what a build that checks its scratch memory says before it aborts.
-    const allowed = ['cstddef', 'cstdint', 'cstdio', 'cstdlib', 'cstring', 'immintrin.h', 'arm_neon.h'];
+    const allowed = [
+      'cstddef',
+      'cstdint',
+      'cstdio',
+      'cstdlib',
+      'cstring',
+      'immintrin.h',
+      'arm_neon.h',
+      'wasm_simd128.h',
+    ];
     for (const file of headers('native/kernels')) {
       for (const [, name] of read(file).matchAll(/#include\s*<([^>]+)>/g))
         expect(allowed, file).toContain(name);

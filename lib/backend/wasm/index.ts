@@ -2,7 +2,7 @@ import { WASM } from '#wasm-bytes';
 import { ExolamError } from '../../base/errors.js';
 import { type Addon, nativeBackend } from '../native.js';
 import type { Backend } from '../requests.js';
-import { type Instance, openInstance, type Request, type Wasm } from './instance.js';
+import { type Instance, openInstance, PARTS, type Request, type Wasm } from './instance.js';
 import { callInThread } from './threads.js';
 
 const GIB = 2 ** 30;
@@ -51,10 +51,10 @@ export function wasmBackend(): Backend {
 
 /** The addon's interface on instances of the module. */
 export function wasmAddon(wasm: Wasm, module: object): Addon {
-  let instance: Instance | undefined = openInstance(wasm, module);
+  let instance: Instance | undefined = openInstance(PARTS, wasm, module);
   const { calls } = instance;
   const here = (name: string, request: Request): number => {
-    instance ??= openInstance(wasm, module);
+    instance ??= openInstance(PARTS, wasm, module);
     const running = instance;
     instance = undefined; // gone, unless the call ends as it should
     const result = running.call(name, request, request['watch'] as (() => void) | undefined);

@@ -1,5 +1,4 @@
-import type { Thread } from './start-thread.js';
-import type { Reply } from './threads.js';
+import type { Reply, Thread } from './messages.js';
 
 /** What a page has for threads. */
 interface PageWorker {
@@ -18,7 +17,7 @@ interface Page {
 export function startThread(program: string): Thread {
   const { Worker, Blob, URL } = globalThis as unknown as Page;
   if (Worker === undefined) throw new Error('there are no workers here');
-  const wire = `serve(openInstance, WebAssembly, (m, t) => postMessage(m, t), (f) => { onmessage = (e) => f(e.data); });`;
+  const wire = `serve(openInstance, PARTS, WebAssembly, (m, t) => postMessage(m, t), (f) => { onmessage = (e) => f(e.data); });`;
   const url = URL.createObjectURL(new Blob([program + wire], { type: 'text/javascript' }));
   const worker = new Worker(url);
   return {

@@ -1,23 +1,19 @@
-import { startThread, type Thread } from '#start-thread';
-import { type Instance, openInstance, type Request, type Wasm } from './instance.js';
-
-/** What the main thread sends: the module once, then requests. */
-interface Question {
-  readonly module?: object;
-  readonly name: string;
-  readonly request: Request;
-}
-
-/** What comes back: that the thread is ready, how far it is, the arrays, or what went wrong. */
-export type Reply =
-  | { readonly ready: true }
-  | { readonly progress: readonly [done: number, total: number] }
-  | { readonly answer: Readonly<Record<string, Uint8Array>> }
-  | { readonly error: { readonly name: string; readonly message: string } };
+import { startThread } from '#start-thread';
+import {
+  hostFunctions,
+  type Instance,
+  layOut,
+  openInstance,
+  type PARTS,
+  type Request,
+  type Wasm,
+} from './instance.js';
+import type { Question, Reply, Thread } from './messages.js';
 
 /** A thread's program, as text: see {@link openInstance}. `wire` is how messages come and go. */
 function serve(
   open: typeof openInstance,
+  parts: typeof PARTS,
   wasm: Wasm,
   post: (reply: Reply, transfer: ArrayBuffer[]) => void,
   listen: (take: (question: Question) => void) => void,
@@ -34,7 +30,7 @@ function serve(
     }
     const { name, request } = question;
     try {
-      instance ??= open(wasm, module);
+      instance ??= open(parts, wasm, module);
       const control = request['control'] as Int32Array;
       const tell = () => post({ progress: [control[1] as number, control[2] as number] }, []);
       instance.call(name, request, isShared(control) ? undefined : tell);
@@ -57,6 +53,7 @@ function serve(
 /** Some tools that bundle name functions by a helper of theirs, which a text has to bring along. */
 const PROGRAM = `const __name = (f) => f;
 const openInstance = ${openInstance};
+const PARTS = { layOut: ${layOut}, hostFunctions: ${hostFunctions} };
 const serve = ${serve};
 `;
 
