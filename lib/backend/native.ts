@@ -285,14 +285,14 @@ function training(
       const answer = populationDescentArrays(r);
       const objective = encodeObjective(r.objective);
       const method = DESCENT_METHODS.indexOf(r.method);
-      await run(addon.descendPopulation, { ...r, ...answer, objective, method }, control);
+      await run(addon.descendPopulation, { ...r, objective, method }, answer, control);
       return answer;
     },
 
     async descendMoments(r, control) {
       const answer = momentsDescentArrays(r);
       const method = DESCENT_METHODS.indexOf(r.method);
-      await run(addon.descendMoments, { ...onMoments(r), ...answer, method }, control);
+      await run(addon.descendMoments, { ...onMoments(r), method }, answer, control);
       return answer;
     },
 
