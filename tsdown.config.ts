@@ -20,6 +20,13 @@ export default defineConfig([
     clean: false,
   },
   {
+    ...shared,
+    entry: { 'frame-decoder': 'lib/data/video/frame-decoder.ts' },
+    format: 'esm',
+    dts: false,
+    clean: false,
+  },
+  {
     entry: { browser: 'lib/browser.ts' },
     platform: 'browser',
     target: 'es2022',

@@ -1,10 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { killGroup, spawnGroup } from '../../base/children.js';
 import { type ErrorKind, ExolamError } from '../../base/errors.js';
 import { gigabytes } from '../../base/memory.js';
+import { ownEnvironment, ownProgram } from '../../base/own-program.js';
 import { cancelled } from '../progress.js';
 import { answersFrom } from './file-answer.js';
 import {
@@ -123,25 +122,12 @@ function hold({ child }: Running, wait: boolean): void {
   }
 }
 
-/** From source, TypeScript has to be made JavaScript first. */
-const FROM_SOURCE = `globalThis.importLibrary = (name) => import(name);
-import('tsx/esm/api').then(({ tsImport }) => tsImport(process.argv[1], process.argv[1]));`;
-
 function start(): Running | undefined {
-  const own = import.meta.url;
-  const source = own.endsWith('.ts');
-  const url = new URL(source ? './file-reader.ts' : './file-reader.mjs', own);
-  if (!existsSync(fileURLToPath(url))) return undefined;
-  const heap = `--max-old-space-size=${HEAP}`;
-  const code = source ? ['--input-type=commonjs', '-e', FROM_SOURCE, url.href] : [fileURLToPath(url)];
-  const child = spawnGroup(process.execPath, [heap, ...code], {
+  const program = ownProgram(import.meta.url, 'file-reader');
+  if (!program) return undefined;
+  const child = spawnGroup(process.execPath, [`--max-old-space-size=${HEAP}`, ...program], {
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
-    env: {
-      ...process.env,
-      // A debugger of this process is none of that one, and an Electron is to be a Node.
-      NODE_OPTIONS: (process.env['NODE_OPTIONS'] ?? '').replace(/--inspect\S*/g, ''),
-      ELECTRON_RUN_AS_NODE: '1',
-    },
+    env: ownEnvironment(),
     windowsHide: true,
   });
   let opened: ((answer: unknown) => void) | undefined;

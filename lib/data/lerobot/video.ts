@@ -5,16 +5,12 @@ import type { Control } from '../../backend/requests.js';
 import { killGroup, spawnGroup } from '../../base/children.js';
 import { ExolamError } from '../../base/errors.js';
 import { requireMemory } from '../../base/memory.js';
+import { ownEnvironment } from '../../base/own-program.js';
 import { cancelled } from '../progress.js';
+import type { FrameSize, PictureFormat, Pictures, Source } from '../video/source.js';
+import { DECODER_PACKAGES, decoderArguments, framedPictures } from '../video/without-ffmpeg.js';
 
-/** Frames as numbers, (count, height, width, channels). */
-export interface FrameSize {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-  /** Bytes of a number: 1, or 2 (little-endian) where pictures have more than 256 levels. */
-  readonly bytes: 1 | 2;
-}
+export type { FrameSize, PictureFormat, Pictures, Source } from '../video/source.js';
 
 /** `count` consecutive frames of a file, from frame `start` on, written to `into`. */
 export interface Segment {
@@ -23,26 +19,15 @@ export interface Segment {
   readonly into: Uint8Array;
 }
 
-/** Encoded pictures, one per frame, all in one format. */
-export interface Pictures {
-  readonly format: PictureFormat;
-  readonly list: readonly Uint8Array[];
-}
-
-export type PictureFormat = 'png' | 'mjpeg' | 'tiff' | 'bmp' | 'webp';
-
-/** What is decoded: a file, or pictures. */
-export type Source = { readonly path: string } | Pictures;
-
 export interface Decoded {
   /** Frames that arrived; a damaged source has fewer than it should. */
   readonly frames: number;
-  /** ffmpeg's complaint, if it ended in one. */
+  /** The decoder's complaint, if it ended in one. */
   readonly complaint: string;
 }
 
 /**
- * Decodes with ffmpeg, as one stream of small frames from its standard output: nothing but the frames asked for is held.
+ * Decodes as one stream of small frames from its standard output: nothing but the frames asked for is held.
  * Frames are counted, never timed: the n-th one that the source has is frame n, whatever its time stamp says.
  */
 export async function decodeFrames(
@@ -56,7 +41,7 @@ export async function decodeFrames(
   const place = placer(segments, frameBytes);
   let bytes = 0;
   let done = 0;
-  const complaint = await run(source, scaled(source, size, control.threads), control, (chunk) => {
+  const complaint = await run(source, size, control, (chunk) => {
     place(chunk, bytes);
     bytes += chunk.length;
     const now = Math.floor(bytes / frameBytes);
@@ -75,7 +60,7 @@ export async function decodeAll(
 ): Promise<Decoded & { readonly bytes: Uint8Array }> {
   const chunks: Buffer[] = [];
   let total = 0;
-  const complaint = await run(source, scaled(source, size, control.threads), control, (chunk) => {
+  const complaint = await run(source, size, control, (chunk) => {
     total += chunk.length;
     requireMemory(2 * total, what);
     chunks.push(chunk);
@@ -92,43 +77,58 @@ export async function decodeAll(
   return { frames, bytes, complaint };
 }
 
-/** The size of a source's first frame, or ffmpeg's complaint where it has none. */
+/** The size of a source's first frame, or the decoder's complaint where it has none. */
 export async function sizeOfFrame(
   source: Source,
   control: Control,
 ): Promise<{ readonly width: number; readonly height: number } | { readonly complaint: string }> {
   const first: Buffer[] = [];
-  const format = [
-    '-map',
-    '0:v:0',
-    '-an',
-    '-frames:v',
-    '1',
-    '-f',
-    'image2pipe',
-    '-c:v',
-    'pgm',
-    '-pix_fmt',
-    'gray',
-  ];
-  const args = [...opened(source, control.threads), ...format, 'pipe:1'];
-  const complaint = await run(source, args, control, (chunk) => first.length < 1 && first.push(chunk));
+  const complaint = await run(source, null, control, (chunk) => first.length < 1 && first.push(chunk));
   // A picture of the format begins with its kind, its width and its height.
   const [, width, height] = /^P5\s(\d+)\s(\d+)\s/.exec(first[0]?.toString('latin1', 0, 40) ?? '') ?? [];
   return width && height ? { width: Number(width), height: Number(height) } : { complaint };
 }
 
-/** Runs ffmpeg on a source and hands on what it writes; returns its complaint, if it ended in one. */
+/**
+ * Runs a decoder on a source and hands on what it writes, frames of a size or, without one, the header of the first; returns its
+ * complaint, if it ended in one. The decoder is ffmpeg; where there is none, the packages of `without-ffmpeg.ts`.
+ */
 async function run(
   source: Source,
-  args: readonly string[],
+  size: FrameSize | null,
   control: Control,
   onChunk: (chunk: Buffer) => void,
 ): Promise<string> {
+  const args = size ? scaled(source, size, control.threads) : headed(source, control.threads);
+  const ended = await runProgram({ command: ffmpegPath(), args }, source, control, onChunk);
+  if (typeof ended === 'string') return ended;
+  const missing = (ended as NodeJS.ErrnoException).code === 'ENOENT' && !process.env['EXOLAM_FFMPEG'];
+  const own = missing ? decoderArguments(source, size) : undefined;
+  const instead =
+    own && (await runProgram({ command: process.execPath, args: own, own: true }, source, control, onChunk));
+  if (typeof instead === 'string') return instead;
+  throw cannotStart(instead ?? ended);
+}
+
+interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** It is the one that stands in for ffmpeg. */
+  readonly own?: boolean;
+}
+
+/** Returns what the program complained about, or why it did not start. */
+async function runProgram(
+  { command, args, own = false }: Program,
+  source: Source,
+  control: Control,
+  onChunk: (chunk: Buffer) => void,
+): Promise<string | Error> {
   const pictures = 'list' in source ? source : undefined;
   if (control.signal?.aborted) throw cancelled();
-  const ffmpeg = spawnGroup(ffmpegPath(), args, {
+  const ffmpeg = spawnGroup(command, args, {
     stdio: [pictures ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    ...(own ? { env: ownEnvironment() } : {}),
     windowsHide: true,
   });
   const stop = () => killGroup(ffmpeg);
@@ -145,7 +145,8 @@ async function run(
   });
   if (pictures && ffmpeg.stdin) {
     // ffmpeg closes its end at the first picture it cannot read: the frames that arrive tell, not the broken pipe.
-    pipeline(Readable.from(padded(pictures)), ffmpeg.stdin).catch(() => {});
+    const stream = own ? framedPictures(pictures) : padded(pictures);
+    pipeline(Readable.from(stream), ffmpeg.stdin).catch(() => {});
   }
   try {
     for await (const chunk of ffmpeg.stdout as AsyncIterable<Buffer>) onChunk(chunk);
@@ -159,8 +160,8 @@ async function run(
   const { code, error } = await exit;
   control.signal?.removeEventListener('abort', stop);
   if (control.signal?.aborted) throw cancelled();
-  if (error) throw cannotStart(error);
-  return code === 0 ? '' : reasonOf(complaint);
+  if (error) return error;
+  return code === 0 ? '' : reasonOf(complaint, own ? DECODER_PACKAGES[0] : 'ffmpeg');
 }
 
 /** Copies the bytes of a stream, `position` being the first one's place in it, to the segments they belong to. */
@@ -245,6 +246,15 @@ function opened(source: Source, threads: number | undefined): string[] {
   ];
 }
 
+/** The first frame alone, as a picture whose header says its size. */
+function headed(source: Source, threads: number | undefined): string[] {
+  return [
+    ...opened(source, threads),
+    ...['-map', '0:v:0', '-an', '-frames:v', '1'],
+    ...['-f', 'image2pipe', '-c:v', 'pgm', '-pix_fmt', 'gray', 'pipe:1'],
+  ];
+}
+
 function scaled(source: Source, size: FrameSize, threads: number | undefined): string[] {
   const deep = size.bytes === 2;
   const pixels = size.channels === 3 ? (deep ? 'rgb48le' : 'rgb24') : deep ? 'gray16le' : 'gray';
@@ -268,17 +278,18 @@ function cannotStart(error: Error): ExolamError {
     'unsupported',
     missing
       ? `reading frames needs ffmpeg, and "${ffmpegPath()}" was not found: install it with "apt install ffmpeg" (Debian, ` +
-          'Ubuntu), "brew install ffmpeg" (macOS) or "winget install ffmpeg" (Windows), or set EXOLAM_FFMPEG to its path'
+          'Ubuntu), "brew install ffmpeg" (macOS) or "winget install ffmpeg" (Windows), or set EXOLAM_FFMPEG to its path; ' +
+          `without it, "npm install ${DECODER_PACKAGES.join(' ')}" is enough for most videos and pictures`
       : `reading frames needs ffmpeg, and "${ffmpegPath()}" could not be started: ${error.message}`,
     { cause: error },
   );
 }
 
-/** The first thing ffmpeg complained about, on one line, without its addresses in memory. */
-function reasonOf(complaint: string): string {
+/** The first thing a decoder complained about, on one line, without its addresses in memory. */
+function reasonOf(complaint: string, decoder: string): string {
   const line = complaint
     .split('\n')
     .map((text) => text.replace(/\[[^\]]* @ 0x[0-9a-f]+\]\s*/g, '').trim())
     .find((text) => text !== '');
-  return line ? ` (ffmpeg: ${line.slice(0, 200)})` : '';
+  return line ? ` (${decoder}: ${line.slice(0, 200)})` : '';
 }
