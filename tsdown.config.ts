@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'tsdown';
 
-const shared = { platform: 'node', target: 'node20.19', hash: false } as const;
+/** A bundle holds the WebAssembly module itself (scripts/build-wasm.mjs). */
+const alias = { '#wasm-bytes': fileURLToPath(new URL('build/wasm/bytes.mjs', import.meta.url)) };
+const shared = { alias, platform: 'node', target: 'node20.19', hash: false } as const;
 
 export default defineConfig([
   { ...shared, entry: { index: 'lib/index.ts' }, format: ['esm', 'cjs'], dts: true },
@@ -28,6 +31,7 @@ export default defineConfig([
   },
   {
     entry: { browser: 'lib/browser.ts' },
+    alias,
     platform: 'browser',
     target: 'es2022',
     hash: false,

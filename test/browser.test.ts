@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import vm from 'node:vm';
@@ -53,6 +54,7 @@ describe('the entry for browsers', () => {
   let code: string;
   let inputs: string[];
   beforeAll(async () => {
+    execFileSync(process.execPath, ['scripts/build-wasm.mjs', '--optional'], { cwd: root, stdio: 'pipe' });
     ({ code, inputs } = await bundle("export * from './lib/browser.ts';"));
   });
 

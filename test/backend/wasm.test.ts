@@ -12,7 +12,7 @@ import { packageRoot } from '../../lib/base/package-root.js';
 import { solveBatch } from '../../lib/solve/population.js';
 import { wasm as built, native } from '../support/backends.js';
 
-const title = hasWasm() ? 'WebAssembly' : 'WebAssembly (skipped without emscripten)';
+const title = hasWasm() ? 'WebAssembly' : 'WebAssembly (skipped without build:wasm)';
 const wasm = built as Backend;
 const F = (n: number) => new Float64Array(n);
 

@@ -6,7 +6,7 @@ import { hasWasm, wasmBackend } from '../../lib/backend/wasm/index.js';
 
 export const native: Backend = nativeBackend(loadAddon());
 export const reference: Backend = referenceBackend;
-/** Not there on a machine without emscripten; CI has it (scripts/material.mjs looks). */
+/** There after npm run build:wasm of these sources; CI has it (scripts/material.mjs looks). */
 export const wasm: Backend | undefined = hasWasm() ? wasmBackend() : undefined;
 /** Every implementation of the backend: each answer is checked on each. */
 export const backends: [name: string, backend: Backend][] = [
