@@ -1,6 +1,7 @@
 import type { Analysis } from '../../lib/index.js';
 import { codeHtml, escapeHtml, figureHtml, page, tableHtml } from '../../lib/report/page.js';
 import { percentOf, shareOf } from '../../lib/verdict/figures.js';
+import { PARTS } from '../../lib/verdict/readings.js';
 import { CAMERA, type Figure, render } from './camera.js';
 import { drawLines, type Line } from './lines.js';
 import { drawPixels, drawStrip } from './pixels.js';
@@ -72,6 +73,28 @@ function compare({ arm, both }: Demo, name: Shown, title: string, label: string)
     lines,
     label: `${label}, against the number of latent dimensions`,
   });
+}
+
+/** What z is made of, with the pendulum in view and no labels: the first thing to look at. */
+async function madeOfFigure(demo: Demo): Promise<string> {
+  const rows = rowsOf(demo.both);
+  const drawing = await drawLines({
+    x: { title: 'latent dimensions', values: LATENT_DIMS },
+    y: { title: 'share of the latent', domain: [0, 1] },
+    lines: PARTS.map(([part, name], i) => ({
+      name,
+      colour: [1, 0, 3, 5][i],
+      points: rows.map((row): [number, number] => [row.latentDim, row.madeOf?.[part].value ?? Number.NaN]),
+    })),
+    label: 'What the latent is made of, against the number of latent dimensions',
+  });
+  const k = comparedAt(demo);
+  const at = rows.find((row) => row.latentDim === k)?.madeOf;
+  const told = PARTS.map(([part, name]) => `${name} ${shareOf(at?.[part])}`).join(', ');
+  return `${figureHtml(
+    drawing,
+    'What the latent is made of under plain reconstruction, with the pendulum in view: the share of its variance, beyond what the present image and the place of the pendulum tell, that is explained by what is new in that place (exogenous), by the action, by either as well as by the other (both), by none of the two (neither).',
+  )}<p>At ${k} dimensions, with 95 % intervals: ${told}.</p>`;
 }
 
 async function errorFigure(demo: Demo): Promise<string> {
@@ -171,6 +194,7 @@ export async function demoPage(demo: Demo): Promise<string> {
           .map((sentence) => escapeHtml(sentence))
           .join('<br>')}</div>`,
       },
+      { title: 'What the latent is made of', html: await madeOfFigure(demo) },
       {
         title: 'The scene',
         html: `<p>Real physics (MuJoCo): ${settings.episodes} episodes of ${settings.frames - 1} control steps of ${(settings.stepsPerFrame * TIMESTEP).toFixed(1)} s. The arm's two joints follow commanded speeds, the action: a pull back to the home pose plus a random part (standard deviation ${settings.policyNoise} rad/s) that nothing in the picture predicts. The double pendulum hangs behind the arm and swings freely; random gusts (standard deviation ${settings.gust} N) keep it going. The two never touch, and no action moves the pendulum. From one frame to the next the image changes by ${views.motion.arm.toFixed(2)} for the arm alone and by ${views.motion.pendulum.toFixed(2)} for the pendulum alone (squared grey levels, summed over the pixels).</p>${scene(demo)}`,

@@ -374,6 +374,7 @@ export const ESTIMATED = [
   'rawActionError', // |a - E[a given z]|^2 over |a - mean|^2
   'rawExogenousNextError',
   'rawObservationError', // of o
+  'latentShare.either', // what x' given (o, x) and a given o leave of it together
 ] as const;
 export type EstimatedMetric = (typeof ESTIMATED)[number];
 

@@ -1,7 +1,7 @@
 import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
 import { shareOf } from '../verdict/figures.js';
-import { NAME_OF, READINGS } from '../verdict/readings.js';
+import { NAME_OF, PARTS, READINGS } from '../verdict/readings.js';
 import { enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/words.js';
 import { figure, table } from './table.js';
 
@@ -16,6 +16,7 @@ export function render(a: Analysis): string {
     '',
     ...sourceLines(a),
     '',
+    ...madeOfTable(a),
     ...objectiveTables(a),
     ...remedyTable(a),
     ...labelTable(a),
@@ -27,6 +28,24 @@ function sourceLines(a: Analysis): string[] {
   return [
     `${count(a.transitions, 'transition')} from ${count(a.episodes, 'episode')}${absent}; observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}`,
     `every figure on ${a.unit === 'episode' ? 'episodes' : `blocks (of ${a.units}, cut from one long episode)`} that the model was not trained on, ${new Set(a.folds).size} folds; in brackets the 95 % interval`,
+  ];
+}
+
+/** What z of the first objective is made of, before everything else that is measured. */
+function madeOfTable({ latent }: Analysis): string[] {
+  const [first] = latent.map((row) => JSON.stringify(row.objective));
+  const rows = latent.filter((row) => JSON.stringify(row.objective) === first && row.madeOf);
+  if (rows.length === 0) return [];
+  return [
+    `what z is made of, ${nameOfObjective(JSON.parse(first))}: shares of its variance beyond what the present state tells (exogenous + action - both + neither = 1)`,
+    table(
+      ['latentDim', ...PARTS.map(([, name]) => name)],
+      rows.map(({ latentDim, madeOf }) => [
+        String(latentDim),
+        ...PARTS.map(([part]) => shareOf(madeOf?.[part])),
+      ]),
+    ),
+    '',
   ];
 }
 

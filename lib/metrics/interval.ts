@@ -7,6 +7,8 @@ const NOT_CARRIED = 1.5;
 /** A ratio above it, and a step in the logarithm above this, are no measurement. */
 const WORSE = 1.1;
 const WIDEST_STEP = 1;
+/** But for a leakage whose whole interval is this narrow: near 1 the logarithm of what is left is uncertain, the leakage is not. */
+const NARROW_LEAKAGE = 0.2;
 /** Below so many units, or so many that count, an interval is rough. */
 const ROUGH_UNITS = 20;
 const ROUGH_EFFECTIVE = 8;
@@ -25,6 +27,7 @@ const LEAKAGES: ReadonlySet<EstimatedMetric> = new Set([
   'innovationLeakage',
   'latentShare.exogenous',
   'latentShare.action',
+  'latentShare.either',
 ]);
 
 export const isLeakage = (metric: EstimatedMetric): boolean => LEAKAGES.has(metric);
@@ -55,6 +58,8 @@ export interface Interval {
   readonly effectiveUnits: number;
   readonly rough: boolean;
   readonly reason: NotMeasurable | null;
+  /** The least and the greatest of single units, as the value is reported: what was seen, no interval. */
+  readonly ofUnits: readonly [least: number, greatest: number];
 }
 
 const sumOf = (values: ArrayLike<number>) => Array.from(values).reduce((sum, v) => sum + v, 0);
@@ -90,16 +95,29 @@ export function intervalOf(metric: EstimatedMetric, sums: ErrorSums): Interval {
     degreesOfFreedom,
     effectiveUnits,
     rough: sums.units < ROUGH_UNITS || !(effectiveUnits >= ROUGH_EFFECTIVE),
-    reason: reasonOf(ratio, den, step, sums.total),
+    reason: reasonOf(ratio, den, step, sums.total, leak),
+    ofUnits: rangeOfUnits(sums, leak),
   };
 }
 
-function reasonOf(ratio: number, den: number, step: number, total: number | null): NotMeasurable | null {
+function rangeOfUnits({ num, den }: ErrorSums, leak: boolean): readonly [number, number] {
+  const own = Array.from(num, (v, u) => (leak ? 1 - v / den[u] : v / den[u])).sort((a, b) => a - b);
+  return [own[0], own[own.length - 1]];
+}
+
+function reasonOf(
+  ratio: number,
+  den: number,
+  step: number,
+  total: number | null,
+  leak: boolean,
+): NotMeasurable | null {
   if (!(den > 0) || (total !== null && den <= NOTHING_LEFT * total)) return NOT_MEASURABLE.nothingLeft;
   if (total !== null && den > NOT_CARRIED * total) return NOT_MEASURABLE.notCarried;
   if (!(ratio <= WORSE)) return NOT_MEASURABLE.worse;
-  if (!(step <= WIDEST_STEP)) return NOT_MEASURABLE.uncertain;
-  return null;
+  if (step <= WIDEST_STEP) return null;
+  const narrow = leak && ratio * (Math.exp(step) - Math.exp(-step)) <= NARROW_LEAKAGE;
+  return narrow ? null : NOT_MEASURABLE.uncertain;
 }
 
 /** One estimate less another on the same folds, jackknifed as one number. */

@@ -3,14 +3,14 @@ import type { Estimate } from '../metrics/estimates.js';
 import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis, LatentRow } from '../verdict/analysis.js';
 import { isMeasurable, shareOf } from '../verdict/figures.js';
-import { READINGS } from '../verdict/readings.js';
+import { PARTS, READINGS } from '../verdict/readings.js';
 import type { Remedy } from '../verdict/remedies.js';
 import { strengthOf } from '../verdict/words.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
 import { labelsHtml } from './labels.js';
-import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
+import { cardsHtml, codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
 
 const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
 /** Modes of the spectrum that are drawn at most. */
@@ -43,10 +43,19 @@ function seriesOf(
   colour: string,
   dash: readonly number[],
 ): Series[] {
-  const points = rows.flatMap(({ latentDim, metrics }) => {
-    const e = metrics[metric];
+  return pointSeries(rows, (row) => row.metrics[metric], colour, dash);
+}
+
+function pointSeries(
+  rows: readonly LatentRow[],
+  of: (row: LatentRow) => Estimate | undefined,
+  colour: string,
+  dash: readonly number[],
+): Series[] {
+  const points = rows.flatMap((row) => {
+    const e = of(row);
     return isMeasurable(e)
-      ? [{ x: latentDim, y: e.value as number, low: e.low as number, high: e.high as number }]
+      ? [{ x: row.latentDim, y: e.value as number, low: e.low as number, high: e.high as number }]
       : [];
   });
   return [
@@ -75,8 +84,44 @@ function shareAxis(a: Analysis, metrics: readonly EstimatedMetric[]): Axis {
   return { field: 'y', title: 'share, with its 95 % interval', domain: [low, high] };
 }
 
-/** The figure that a page leads with: of what z is made, per latent dimension, one panel an objective. */
+/** The figure that a page leads with: of what z is made, per latent dimension, one panel an objective; and its numbers. */
 async function madeOf(a: Analysis, objectives: readonly Objective[]): Promise<string> {
+  const colours = [COLOURS[1], COLOURS[0], COLOURS[3], COLOURS[5]];
+  const shown = objectives.filter(({ rows }) => rows.some((row) => row.madeOf));
+  if (shown.length === 0) return sharesAlone(a, objectives);
+  const told = shown.flatMap(({ rows }) => rows.flatMap((row) => Object.values(row.madeOf ?? {})));
+  const ends = told.filter(isMeasurable).flatMap(({ low, high }) => [low as number, high as number]);
+  const y: Axis = {
+    field: 'y',
+    title: 'share of z, with its 95 % interval',
+    domain: [Math.max(-1, Math.min(0, ...ends)), Math.min(2, Math.max(1, ...ends))],
+  };
+  const drawing: Drawing = {
+    name: 'made-of',
+    title: 'What z is made of',
+    key: PARTS.map(([, name], i) => ({ kind: 'line', label: name, colour: colours[i] })),
+    panels: shown.map(({ name, rows }) =>
+      lineChart(
+        name,
+        dimensionAxis(a),
+        y,
+        PARTS.flatMap(([part], i) => pointSeries(rows, (row) => row.madeOf?.[part], colours[i], [])),
+      ),
+    ),
+    caption: `Shares of the variance of z, beyond what the present state tells of it, on episodes that the model was not trained on; exogenous + action - both + neither = 1. ${PARTS.map(([, name, reading]) => `${name[0].toUpperCase()}${name.slice(1)}: ${reading}.`).join(' ')} The bars are 95 % intervals; what is not measurable is left out.`,
+  };
+  const tables = shown.map(({ name, rows }) => {
+    const cells = rows.map(({ latentDim, madeOf: m }) => [
+      String(latentDim),
+      ...PARTS.map(([part]) => shareOf(m?.[part])),
+    ]);
+    return `<h3>${escapeHtml(name)}</h3>${cardsHtml(['k', ...PARTS.map(([, part]) => part)], cells)}`;
+  });
+  return `${(await draw(drawing, false)).html}${tables.join('')}`;
+}
+
+/** The same where the action or the exogenous state is not known: one share alone. */
+async function sharesAlone(a: Analysis, objectives: readonly Objective[]): Promise<string> {
   const present = READINGS.filter(
     ([metric]) => MADE_OF.includes(metric) && a.latent.some((row) => isMeasurable(row.metrics[metric])),
   );

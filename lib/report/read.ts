@@ -43,7 +43,31 @@ const verdict = z.looseObject(
 );
 
 const row = z.looseObject(
-  { latentDim: finite, objective: z.looseObject({ kind: text }, 'an object'), loss: finite, metrics },
+  {
+    latentDim: finite,
+    objective: z.looseObject({ kind: text }, 'an object'),
+    loss: finite,
+    metrics,
+    madeOf: z
+      .object({ exogenous: estimate, action: estimate, both: estimate, neither: estimate }, 'an object')
+      .nullish(),
+  },
+  'an object',
+);
+
+const spread = z.object({ mean: finite, low: finite, high: finite }, 'a spread').nullable();
+const labelPoint = z.looseObject(
+  { transitions: finite, episodes: finite.nullable(), leakage: spread, actionError: spread },
+  'an object',
+);
+const labels = z.looseObject(
+  {
+    latentDim: finite,
+    weight: finite,
+    draws: finite,
+    transitions: list(labelPoint),
+    episodes: list(labelPoint),
+  },
   'an object',
 );
 
@@ -63,6 +87,7 @@ const analysis = z.looseObject(
     level: finite,
     latent: list(row),
     remedies: list(remedy),
+    labels: labels.nullish(),
     notes: list(text),
     verdict,
   },

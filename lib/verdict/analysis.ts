@@ -1,4 +1,5 @@
-import type { DifferenceEstimates, EstimateTable } from '../metrics/estimates.js';
+import type { DifferenceEstimates, Estimate, EstimateTable } from '../metrics/estimates.js';
+import type { MadeOf } from '../metrics/made-of.js';
 import type { Scale } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import type { Verdict } from './answer.js';
@@ -15,6 +16,8 @@ export interface LatentRow {
   readonly rank: number;
   /** Cross-fitted over episodes, each with its interval (docs/estimates.md); a metric whose variables the data lacks is absent. */
   readonly metrics: EstimateTable;
+  /** What z is made of; null where the action or the exogenous state is not known. */
+  readonly madeOf: Readonly<Record<keyof MadeOf, Estimate>> | null;
 }
 
 /** What an analysis was made from: enough to make it again. */

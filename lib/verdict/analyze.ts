@@ -20,10 +20,12 @@ import {
   type Prepared,
   portion,
   prepare,
+  reported,
   ridgesOf,
   tableOf,
 } from '../metrics/estimates.js';
 import { type FoldErrors, foldErrors } from '../metrics/fold-errors.js';
+import { type MadeOf, madeOf } from '../metrics/made-of.js';
 import type { Scale } from '../moments/of-units.js';
 import {
   nameOfObjective,
@@ -337,8 +339,17 @@ function rowsOf(
     ),
     rank,
     metrics: tableOf(intervalsOf(errors, objective, latentDims.indexOf(latentDim))),
+    madeOf: madeOfTable(madeOf(errors, objective, latentDims.indexOf(latentDim))),
   }));
 }
+
+const madeOfTable = (m: MadeOf | null): LatentRow['madeOf'] =>
+  m && {
+    exogenous: reported(m.exogenous),
+    action: reported(m.action),
+    both: reported(m.both),
+    neither: reported(m.neither),
+  };
 
 function differencesFrom(
   objectives: readonly ResolvedObjective[],

@@ -67,6 +67,18 @@ function figuresOf(e: Intervals): string {
     .join(', and ');
 }
 
+/** What was seen in training, of the figures that cannot be measured on other episodes; empty where there are none. */
+function seenInTraining(e: Intervals): string {
+  const [leakage, share] = deciding(e);
+  const seen = (i: Interval | undefined, words: (percent: string) => string) =>
+    i && i.reason !== null && Number.isFinite(i.training) ? [words(`${Math.round(100 * i.training)} %`)] : [];
+  const text = [
+    ...seen(share, (p) => `${p} of z is exogenous`),
+    ...seen(leakage, (p) => `z carries ${p} of what is new there`),
+  ].join(', and ');
+  return text && `; in training ${text}`;
+}
+
 const UNKNOWN =
   'Whether z leaks is unknown: this data holds no known exogenous state. Give exogenous_next, or composite a known distractor with --distractor.';
 
@@ -80,30 +92,42 @@ function sentenceOf(answer: Answer, e: Intervals, c: Circumstances, needed: numb
   const reasons = [...new Set(deciding(e).flatMap((i) => (i?.reason ? [i.reason] : [])))].join('; ');
   const why = figures || `not measurable (${reasons})`;
   const more = needed !== null && needed > c.units ? `; ${about(needed)} ${c.unit}s would do` : '';
-  return `Whether ${c.objective} leaks ${where} cannot be told from ${c.units} ${c.unit}s: ${why}; the level is ${percent(c.level)}${more}.`;
+  return `Whether ${c.objective} leaks ${where} cannot be told from ${c.units} ${c.unit}s: ${why}${seenInTraining(e)}; the level is ${percent(c.level)}${more}.`;
 }
 
 /** A figure with its interval, the one in training beside it, and what it says. */
-function line(name: EstimatedMetric, e: Interval, reading: string): string {
+function line(name: EstimatedMetric, e: Interval, unit: Circumstances['unit'], reading: string): string {
   const training = trainingOf(e);
-  return `${name} ${percentOf(e)}${training ? `, ${training}` : ''}${e.rough ? ', rough' : ''}: ${reading}`;
+  return `${name} ${percentOf(e)}${training ? `, ${training}` : ''}${rangeOf(e, unit)}${e.rough ? ', rough' : ''}: ${reading}`;
 }
 
-function evidenceOf(e: Intervals): string[] {
+/** What single units gave, where no interval can be told of all of them. */
+function rangeOf({ reason, ofUnits: [least, greatest] }: Interval, unit: Circumstances['unit']): string {
+  if (reason === null || !Number.isFinite(least) || !Number.isFinite(greatest)) return '';
+  return `, ${Math.round(100 * least)} to ${Math.round(100 * greatest)} % by ${unit}`;
+}
+
+function evidenceOf(e: Intervals, unit: Circumstances['unit']): string[] {
   const lines: string[] = [];
   const [name, leakage] = e.innovationLeakage
     ? (['innovationLeakage', e.innovationLeakage] as const)
     : (['futureLeakage', e.futureLeakage] as const);
   if (leakage)
-    lines.push(line(name, leakage, 'a lower bound of what z carries, since the probe is learned too'));
+    lines.push(line(name, leakage, unit, 'a lower bound of what z carries, since the probe is learned too'));
   const [exogenous, action] = [e['latentShare.exogenous'], e['latentShare.action']];
   const ofAction = action ? `; the action explains ${percentOf(action)}` : '';
   if (exogenous)
     lines.push(
-      line('latentShare.exogenous', exogenous, `share of z that the exogenous state explains${ofAction}`),
+      line(
+        'latentShare.exogenous',
+        exogenous,
+        unit,
+        `share of z that the exogenous state explains${ofAction}`,
+      ),
     );
-  else if (action) lines.push(line('latentShare.action', action, 'share of z that the action explains'));
-  if (e.actionError) lines.push(line('actionError', e.actionError, actionReading(e.actionError)));
+  else if (action)
+    lines.push(line('latentShare.action', action, unit, 'share of z that the action explains'));
+  if (e.actionError) lines.push(line('actionError', e.actionError, unit, actionReading(e.actionError)));
   return lines;
 }
 
@@ -128,7 +152,7 @@ export function verdictOf(e: Intervals, c: Circumstances): Verdict {
     answer,
     ...about,
     sentence: sentenceOf(answer, e, c, needed),
-    evidence: evidenceOf(e),
+    evidence: evidenceOf(e, c.unit),
     unitsNeeded: needed,
   };
 }

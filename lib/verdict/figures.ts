@@ -31,10 +31,11 @@ export function percentOf(e: Told): string {
   return `${hundredths(e.value, places)} % (95 %: ${hundredths(e.low, places)} to ${hundredths(e.high, places)} %)`;
 }
 
-/** "in training 30 %", to the precision of the interval; empty where there is none to compare with. */
+/** "in training 30 %", to the precision of the interval, or to whole percents; empty where there is none. */
 export function trainingOf(e: Told): string {
-  return e.training === null || e.reason !== null
-    ? ''
+  if (e.training === null || !Number.isFinite(e.training)) return '';
+  return e.reason !== null
+    ? `in training ${hundredths(e.training, 2)} %`
     : `in training ${hundredths(e.training, decimals(e))} %`;
 }
 

@@ -219,6 +219,11 @@ async function judgedDraw(fold: Fold, nested: Nested, c: Columns, options: Check
     const part = nested.slice(first, first + batch);
     const labelled = new Float64Array(part.length * size);
     for (const [i, rows] of part.entries()) {
+      // All labels are all rows, whose moments are there.
+      if (rows.length === fold.rows.length) {
+        labelled.set(fold.train, i * size);
+        continue;
+      }
       const more = await sumsOver(rows.subarray(taken), c.placed, c.width, backend, control);
       sums = sums.map((v, j) => v + more[j]);
       taken = rows.length;
@@ -344,7 +349,7 @@ function pointOf(draws: readonly (readonly Judged[])[], episodes: number | null)
 }
 
 /** 1, 2, 5, 10, .. from `least` on, below `most`, and `most` itself. */
-function roundCounts(least: number, most: number): number[] {
+export function roundCounts(least: number, most: number): number[] {
   const counts: number[] = [];
   for (let decade = 1; decade < most; decade *= 10)
     for (const digit of [1, 2, 5]) if (digit * decade >= least) counts.push(digit * decade);

@@ -2,7 +2,7 @@ import type { Backend, Control } from '../backend/requests.js';
 import { greatestOf } from '../base/extremes.js';
 import { unitsOf } from '../data/units.js';
 import type { EstimatedData, Scale } from '../moments/of-units.js';
-import { type LabelCurve, type LabelPoint, labelCurve } from './label-curve.js';
+import { type LabelCurve, type LabelPoint, labelCurve, roundCounts } from './label-curve.js';
 
 /** What a label curve is asked of: the data of an analysis, its folds and the latent dimension of its verdict. */
 export interface LabelsRequest {
@@ -29,6 +29,8 @@ const NARROW = 20_000;
 const WIDEST = 1_000_000;
 /** This much beyond narrow, numbers of labels go by decades. */
 const WIDE = 10;
+/** Beyond so many labels, single ones make no difference. */
+const MANY = 10_000;
 const DRAWS = 20;
 const FEWEST_DRAWS = 3;
 const ITERATIONS = 2000;
@@ -44,11 +46,15 @@ function effortOf(latentDim: number, observationDim: number, transitions: number
     draws: Math.max(FEWEST_DRAWS, Math.round(DRAWS / excess)),
     iterations: Math.max(FEWEST_ITERATIONS, Math.round(ITERATIONS / excess)),
     starts: excess > 1 ? 0 : 2,
-    ...(excess > WIDE ? { counts: decadesTo(transitions) } : {}),
+    counts: countsUpTo(transitions, excess > WIDE),
   };
 }
 
-const decadesTo = (most: number) => [...[10, 100, 1000, 10_000, 100_000].filter((n) => n < most), most];
+/** Numbers of labels: 1, 2, 5, .. or decades up to what a pass over rows takes no time for, then all. */
+function countsUpTo(most: number, isWide: boolean): number[] {
+  const steps = isWide ? [10, 100, 1000] : roundCounts(10, MANY).filter((n) => n < MANY);
+  return [...steps.filter((n) => n < most), most];
+}
 
 /** Transitions of the smallest training set. */
 function smallestTraining({ episode, count }: EstimatedData, folds: readonly number[]): number {

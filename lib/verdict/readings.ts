@@ -1,4 +1,5 @@
 import type { EstimatedMetric } from '../backend/requests.js';
+import type { MadeOf } from '../metrics/made-of.js';
 
 /** Metrics in the order of a reader's questions, as tables and pages call them, and what they say. */
 export const READINGS: readonly (readonly [metric: EstimatedMetric, name: string, reading: string])[] = [
@@ -21,3 +22,11 @@ export const READINGS: readonly (readonly [metric: EstimatedMetric, name: string
 
 /** Metrics that depend on the state gauge: in the JSON alone. */
 export const NAME_OF: ReadonlyMap<string, string> = new Map(READINGS.map(([metric, name]) => [metric, name]));
+
+/** What z is made of, in the order of a reader's questions. */
+export const PARTS: readonly (readonly [part: keyof MadeOf, name: string, reading: string])[] = [
+  ['exogenous', 'exogenous', 'share of z that what is new in the exogenous state explains'],
+  ['action', 'action', 'share of z that the action explains'],
+  ['both', 'both', 'share that either of the two explains, because they go together'],
+  ['neither', 'neither', 'share that none of the two explains'],
+];

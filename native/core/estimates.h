@@ -23,9 +23,10 @@ enum class Estimated : std::int32_t {
   ConsistencyError,
   RawActionError,
   RawExogenousNextError,
-  RawObservationError
+  RawObservationError,
+  ShareEither
 };
-constexpr std::size_t ESTIMATED_COUNT = 10;
+constexpr std::size_t ESTIMATED_COUNT = 11;
 
 // Columns of one variable in a unit's moments; size 0 where the data lacks it.
 struct Columns {

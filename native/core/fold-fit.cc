@@ -244,33 +244,56 @@ Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Matrix& row
   return p;
 }
 
-// What a remainder explains of rows, brought to unit variance and uncorrelated.
-Shared FoldFit::share(Estimated metric, const Matrix& rows, std::size_t remainder) const {
+// What is given to one is the beginning of what is given to another: its weights on the rest are zero.
+Source FoldFit::source(const std::vector<std::size_t>& remainders) const {
+  Source out;
+  for (const std::size_t i : remainders) {
+    const Remainder& r = remainders_[i];
+    for (const std::size_t c : indices(r.target)) out.target.push_back(c);
+    if (r.given.size() > out.given.size()) out.given = r.given;
+  }
+  out.weights = Matrix(out.given.size(), out.target.size());
+  std::size_t begin = 0;
+  for (const std::size_t i : remainders) {
+    const Matrix& w = remainders_[i].weights;
+    for (std::size_t g = 0; g < w.rows; ++g)
+      std::copy(w.row(g), w.row(g) + w.cols, out.weights.row(g) + begin);
+    begin += remainders_[i].target.size;
+  }
+  return out;
+}
+
+// What a source explains of rows, brought to unit variance and uncorrelated.
+Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source) const {
   const Matrix& s = training_.covariance;
-  const Remainder& source = remainders_[remainder];
   const Uncorrelated uncorrelated(variance_of(k_, rows, s), 0);
   Shared out{metric, Matrix(), uncorrelated(rows)};
   const Matrix s_gt = gather(s, source.given, source.target);
   Matrix variance =
-      residual_covariance(k_, cut(s, source.target, source.target), s_gt, s_gt,
+      residual_covariance(k_, gather(s, source.target, source.target), s_gt, s_gt,
                           gather(s, source.given, source.given), source.weights, source.weights);
   symmetrise(variance);
   std::vector<double> scale = unit_scale(variance, NEGLIGIBLE_VARIANCE);
   for (std::size_t i = 0; i < scale.size(); ++i) {
-    const std::size_t column = source.target.begin + i;
+    const std::size_t column = source.target[i];
     if (!(variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(column, column))) scale[i] = 0;
   }
   Regression regression;
   regression.on(k_, variance, LATENT_RIDGE, std::move(scale));
-  const Matrix cross = remainder_cross(times(k_, out.whole, s), source);
+  const Matrix products = times(k_, out.whole, s);
+  Matrix cross(products.rows, source.target.size()), given(products.rows, source.given.size());
+  for (std::size_t i = 0; i < products.rows; ++i) {
+    for (std::size_t j = 0; j < cross.cols; ++j) cross.at(i, j) = products.at(i, source.target[j]);
+    for (std::size_t j = 0; j < given.cols; ++j) given.at(i, j) = products.at(i, source.given[j]);
+  }
+  if (!source.given.empty()) product(k_, given, source.weights, cross, -1, 1);
   Matrix with(cross.cols, cross.rows);
   for (std::size_t i = 0; i < cross.rows; ++i)
     for (std::size_t j = 0; j < cross.cols; ++j) with.at(j, i) = cross.at(i, j);
   const Matrix weights = regression.weights(k_, with);  // (target, K)
   out.left = out.whole;
   for (std::size_t j = 0; j < weights.rows; ++j)
-    for (std::size_t i = 0; i < weights.cols; ++i)
-      out.left.at(i, source.target.begin + j) -= weights.at(j, i);
+    for (std::size_t i = 0; i < weights.cols; ++i) out.left.at(i, source.target[j]) -= weights.at(j, i);
   if (!source.given.empty()) {
     const Matrix back = times(k_, source.weights, weights);  // (given, K)
     for (std::size_t j = 0; j < back.rows; ++j)
@@ -388,8 +411,12 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   for (std::size_t i = 0; i < beyond.a.size(); ++i) beyond.a[i] -= predicted.a[i];
   if (knows_exogenous)
     forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
-  if (innovation_ >= 0) forms.shared.push_back(share(Estimated::ShareExogenous, beyond, index(innovation_)));
-  if (action_ >= 0) forms.shared.push_back(share(Estimated::ShareAction, beyond, index(action_)));
+  const auto shares = [&](Estimated metric, const std::vector<std::size_t>& remainders) {
+    forms.shared.push_back(share(metric, beyond, source(remainders)));
+  };
+  if (innovation_ >= 0) shares(Estimated::ShareExogenous, {index(innovation_)});
+  if (action_ >= 0) shares(Estimated::ShareAction, {index(action_)});
+  if (innovation_ >= 0 && action_ >= 0) shares(Estimated::ShareEither, {index(innovation_), index(action_)});
 
   const Matrix raw_at_unit = Uncorrelated(variance_of(k_, raw, s), 0)(raw);
   if (raw_action_ >= 0)

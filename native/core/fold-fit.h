@@ -50,6 +50,12 @@ struct Remainder {
   Matrix weights;  // (given, target)
 };
 
+// One or several remainders side by side, as loadings on their targets and on all that is given to any.
+struct Source {
+  std::vector<std::size_t> target, given;
+  Matrix weights;  // (given, target)
+};
+
 // num_k = |t - prediction from what is given and the first k latents|^2, den = |t - prediction from what is
 // given|^2.
 struct Probed {
@@ -92,7 +98,8 @@ class FoldFit {
                         const Regression& regression) const;
   Matrix remainder_cross(const Matrix& rows_times, const Remainder& r) const;
   Probed probe(Estimated metric, std::size_t remainder, const Matrix& rows) const;
-  Shared share(Estimated metric, const Matrix& rows, std::size_t remainder) const;
+  Source source(const std::vector<std::size_t>& remainders) const;
+  Shared share(Estimated metric, const Matrix& rows, const Source& source) const;
   Status encoder(const Fitted& objective, Matrix& c, Matrix& d);
 
   const Kernels& k_;

@@ -62,6 +62,21 @@ describe('intervalOf', () => {
     expect([e.low, e.value, e.high, e.reason]).toEqual([1e-9, 1e-9, 1e-9, null]);
   });
 
+  it('is measurable near 1, where the logarithm of what is left is uncertain and the leakage is not', () => {
+    const near = sums({ num: [5e-4, 6e-4, 4e-4, 5e-4], replicates: [1e-5, 9e-5, 5e-5, 4e-5] });
+    const leakage = intervalOf('innovationLeakage', near);
+    expect(leakage.low).toBeGreaterThan(0.9);
+    expect(leakage.reason).toBeNull();
+    expect(intervalOf('actionError', near).reason).toBe('too uncertain');
+    const wide = sums({ replicates: [0.1, 0.9, 0.5, 0.4] });
+    expect(intervalOf('innovationLeakage', wide).reason).toBe('too uncertain');
+  });
+
+  it('tells the least and the greatest of single units', () => {
+    expect(intervalOf('actionError', sums()).ofUnits).toEqual([0.4, 0.6]);
+    expect(intervalOf('futureLeakage', sums()).ofUnits).toEqual([0.4, 0.6]);
+  });
+
   it.each([
     ['nothing is left to explain', { total: 1e12 }],
     ['nothing is left to explain', { den: [0, 0, 0, 0], total: null }],

@@ -584,7 +584,7 @@ describe('the page of an analysis', () => {
     for (const name of html.matchAll(/<a href="#([a-z-]+)"/g))
       expect(html).toContain(`<section id="${name[1]}">`);
     expect(html).not.toMatch(/undefined|NaN|\[object/);
-    if (chromium) expectReadable(html, 7);
+    if (chromium) expectReadable(html, 8);
     // What cannot be measured is left out of figures and named in tables.
     saved.latent[0].metrics.futureLeakage = {
       ...saved.latent[0].metrics.futureLeakage,

@@ -22,6 +22,7 @@ function leakage(value: number, step: number, training = value, reason: Interval
     effectiveUnits: 20,
     rough: false,
     reason,
+    ofUnits: [value - 0.1, value + 0.1],
   };
 }
 
@@ -95,6 +96,22 @@ describe('the answer', () => {
     expect(v.sentence).toMatch(/not measurable \(worse than without the latent\)/);
     expect(v.sentence).not.toMatch(/-?\d+ % \(/);
     expect(v.unitsNeeded).toBeNull();
+  });
+
+  it('says what was seen in training, and of one episode to another, where no interval can be told', () => {
+    const v = of({
+      innovationLeakage: leakage(0.42, 1.4, 0.51, 'too uncertain'),
+      'latentShare.exogenous': leakage(0.52, 1.4, 0.53, 'too uncertain'),
+    });
+    expect(v.answer).toBe('cannot-tell');
+    expect(v.sentence).toMatch(
+      /not measurable \(too uncertain\); in training 53 % of z is exogenous, and z carries 51 % of what is new there; the level is 10 %/,
+    );
+    expect(v.evidence[1]).toMatch(/in training 53 %, 42 to 62 % by episode/);
+    // What is measurable has its training figure in the evidence alone.
+    expect(
+      of({ innovationLeakage: leakage(0.1, 0.3), 'latentShare.exogenous': leakage(0.1, 0.3) }).sentence,
+    ).not.toMatch(/training/);
   });
 
   it('is "unknown" without a known exogenous state, and says what would make it known', () => {

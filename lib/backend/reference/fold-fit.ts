@@ -7,7 +7,16 @@ import {
 } from '../../base/conventions.js';
 import { choleskyInPlace, choleskySolveInPlace, multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { eigen, whitener } from '../../linalg/eigen.js';
-import { copy, firstRows, type Matrix, matrix, minus, symmetric, transpose } from '../../linalg/matrix.js';
+import {
+  copy,
+  firstRows,
+  type Matrix,
+  matrix,
+  minus,
+  symmetric,
+  transpose,
+  vstack,
+} from '../../linalg/matrix.js';
 import {
   type ConditionRequest,
   type EstimatedMetric,
@@ -303,6 +312,10 @@ export class FoldFit {
       const future = this.less(this.rowsOf(xn), seen);
       if (x.length) set('innovationLeakage', this.probe(future, beyond));
       set('latentShare.exogenous', this.share(beyond, future, xn));
+      if (a.length) {
+        const both = vstack([future, this.less(this.rowsOf(a), o)]);
+        set('latentShare.either', this.share(beyond, both, [...xn, ...a]));
+      }
     }
     if (a.length) set('latentShare.action', this.share(beyond, this.less(this.rowsOf(a), o), a));
 
