@@ -39,12 +39,20 @@
       "native/core/stack-moments.cc",
       "native/core/ties.cc",
       "native/core/train-moments.cc",
+      "native/core/train/codebook.cc",
+      "native/core/train/linear-world.cc",
+      "native/core/train/network.cc",
+      "native/core/train/rows-source.cc",
+      "native/core/train/team.cc",
+      "native/core/train/train.cc",
       "native/core/view.cc",
       "native/core/wishart.cc"
     ],
     "addon_sources": [
       "native/addon/addon.cc",
-      "native/addon/signals.cc"
+      "native/addon/signals.cc",
+      "native/addon/train-sources.cc",
+      "native/addon/train.cc"
     ],
     "wasm_sources": [
       "native/wasm/exports.cc"

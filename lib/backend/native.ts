@@ -1,6 +1,6 @@
 import { ExolamError } from '../base/errors.js';
 import { DESCENT_METHODS } from './descent-requests.js';
-import { gradientSteps } from './native-training.js';
+import { gradientSteps, type TrainingAddon } from './native-training.js';
 import {
   type Backend,
   type BackendInfo,
@@ -27,7 +27,7 @@ import { encodeView } from './views.js';
  * WebAssembly instance needs besides: those arrays once more under `answer`, and `watch`, which it calls where nobody else can
  * while it computes.
  */
-export interface Addon {
+export interface Addon extends TrainingAddon {
   /** Ctrl-C ends the process where JavaScript does not do so within that many milliseconds, -1: at the second one (native/addon/signals.h). */
   guardSignals(milliseconds: number): void;
   /** A process group that ends with the process then. */
@@ -186,7 +186,7 @@ export function nativeBackend(addon: Addon, name: BackendInfo['name'] = 'native'
     ...fits(addon, run),
     ...estimates(addon, run),
     ...training(addon, run),
-    ...gradientSteps(),
+    ...gradientSteps(addon, run),
     ...draws(addon, run),
     ...algebra(addon, run),
   };

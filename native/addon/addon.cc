@@ -8,6 +8,7 @@
 #include "addon/objective.h"
 #include "addon/signals.h"
 #include "addon/task.h"
+#include "addon/train.h"
 #include "core/descent-batch.h"
 #include "core/dispatch.h"
 #include "core/estimates.h"
@@ -663,6 +664,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("trainMoments", Napi::Function::New(env, train_moments_call));
   exports.Set("descendPopulation", Napi::Function::New(env, descend_population_call));
   exports.Set("descendMoments", Napi::Function::New(env, descend_moments_call));
+  export_training(env, exports);
   exports.Set("accumulate", Napi::Function::New(env, accumulate_call));
   exports.Set("sample", Napi::Function::New(env, sample_call<double>));
   exports.Set("sampleF32", Napi::Function::New(env, sample_call<float>));

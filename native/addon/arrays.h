@@ -74,6 +74,48 @@ class Request {
 
   bool flag(const char* name) const { return object_.Get(name).ToBoolean(); }
 
+  std::string text(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsString()) throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a text");
+    return value.As<Napi::String>().Utf8Value();
+  }
+
+  // Neither null nor undefined.
+  bool has(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    return !value.IsNull() && !value.IsUndefined();
+  }
+
+  // An object among the fields. keep() is given back what was read of it, where its arrays are to stay alive.
+  Request inside(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsObject())
+      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected an object");
+    return Request(value.As<Napi::Object>());
+  }
+  std::vector<Request> list(const char* name) const {
+    std::vector<Request> all;
+    for (const Napi::Value& value : elements(name)) {
+      if (!value.IsObject())
+        throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected objects");
+      all.emplace_back(value.As<Napi::Object>());
+    }
+    return all;
+  }
+  std::vector<std::size_t> sizes(const char* name) const {
+    std::vector<std::size_t> all;
+    for (const Napi::Value& value : elements(name)) {
+      const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+      if (!(number >= 0 && number <= 4294967295.0))
+        throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected sizes");
+      all.push_back(static_cast<std::size_t>(number));
+    }
+    return all;
+  }
+  void keep(const Request& other) {
+    arrays_.insert(arrays_.end(), other.arrays_.begin(), other.arrays_.end());
+  }
+
   template <class T>
   T* array(const char* name, std::size_t length) {
     const Napi::Value value = object_.Get(name);
@@ -101,6 +143,16 @@ class Request {
   Napi::Env env() const { return object_.Env(); }
 
  private:
+  std::vector<Napi::Value> elements(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsArray())
+      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected an array");
+    const auto array = value.As<Napi::Array>();
+    std::vector<Napi::Value> all;
+    for (std::uint32_t i = 0; i < array.Length(); ++i) all.push_back(array.Get(i));
+    return all;
+  }
+
   Napi::Object object_;
   std::vector<Napi::Object> arrays_;
 };

@@ -8,6 +8,10 @@
 #include "kernels/dense/eigen-inl.h"
 #include "kernels/streams-inl.h"
 #include "kernels/mixing-inl.h"
+#include "kernels/train/activation-inl.h"
+#include "kernels/train/update-inl.h"
+#include "kernels/train/product-inl.h"
+#include "kernels/train/rows-inl.h"
 #include "kernels/population/population-inl.h"
 #include "kernels/peak-inl.h"
 // clang-format on
@@ -34,6 +38,8 @@ constexpr Kernels TABLE = {
     normals<float>,
     mix<double>,
     mix<float>,
+    TRAIN<float>,
+    TRAIN<double>,
     population,
     population_scratch,
     fma_peak,

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/train.h"
+
 namespace exo {
 
 struct PopulationBatch;  // core/population.h
@@ -91,6 +93,10 @@ struct Kernels {
               const double* x, std::size_t dx, double noise, double* out);
   void (*mix_f32)(std::size_t rows, std::size_t width, const float* packed, const float* s, std::size_t ds,
                   const float* x, std::size_t dx, float noise, float* out);
+
+  // Minibatch training (train/), in f32 and, for checks of gradients, in f64.
+  TrainKernels<float> train_f32;
+  TrainKernels<double> train_f64;
 
   // The population path (population/).
   //

@@ -1,0 +1,83 @@
+#include "addon/train-sources.h"
+
+#include "core/train/linear-world.h"
+#include "core/train/rows-source.h"
+
+namespace exo {
+namespace {
+
+void check(Request& r, bool holds, const char* what) {
+  if (!holds) throw Napi::RangeError::New(r.env(), what);
+}
+
+SourceRequest linear_world(const Kernels& kernels, Request& r) {
+  LinearWorldSpec s{};
+  s.observation_dim = r.size("observationDim");
+  s.endogenous_dim = r.size("endogenousDim");
+  s.exogenous_dim = r.size("exogenousDim");
+  s.action_dim = r.size("actionDim");
+  const std::size_t d = s.observation_dim, ds = s.endogenous_dim, dx = s.exogenous_dim, da = s.action_dim;
+  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "source: dimensions: expected at least one");
+  s.parameters = r.array<double>("parameters", PARAMETER_COUNT);
+  s.mixing = r.array<double>("mixing", times({d, ds + dx}));
+  s.action_effect = r.array<double>("actionEffect", times({ds, da}));
+  s.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
+  s.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
+  s.square_mixing = r.flag("squareMixing");
+  check(r, !s.square_mixing || d == ds, "source: squareMixing: expected endogenousDim = observationDim");
+  return {make_linear_world(kernels, s), d, da, ds, dx, true, SIZE_MAX};
+}
+
+// Of so many elements, or null where there are none.
+template <class T>
+T* optional(Request& r, const char* name, std::size_t length) {
+  const auto array = r.array<T>(name);
+  if (array.second == 0) return nullptr;
+  return r.array<T>(name, length);
+}
+
+SourceRequest rows(Request& r) {
+  RowsSpec s{};
+  s.rows = r.size("rows");
+  s.observation_dim = r.size("observationDim");
+  s.action_dim = r.size("actionDim");
+  s.exogenous_dim = r.size("exogenousDim");
+  s.shuffled = r.flag("shuffled");
+  const std::size_t d = s.observation_dim, n = s.rows;
+  check(r, n > 0 && n <= INT32_MAX && d > 0, "source: rows and observationDim: expected at least one");
+  const auto frames = r.array<float>("frames");
+  check(r, frames.second % d == 0, "source: frames: ragged");
+  s.frames = frames.first;
+  const auto indices = [&](const char* name, std::size_t length) -> const std::int32_t* {
+    const std::int32_t* at = optional<std::int32_t>(r, name, length);
+    for (std::size_t i = 0; at && i < length; ++i)
+      check(r, at[i] >= 0 && static_cast<std::size_t>(at[i]) < frames.second / d,
+            "source: an index is beyond the frames");
+    return at;
+  };
+  s.current = indices("current", n);
+  s.next = indices("next", n);
+  check(r, s.current && s.next, "source: expected current and next");
+  s.pair = indices("pair", n);
+  s.pair_next = indices("pairNext", n);
+  const std::size_t later = r.array<std::int32_t>("later").second / n;
+  s.later = indices("later", later * n);
+  s.pair_later = indices("pairLater", later * n);
+  s.action = optional<float>(r, "action", times({n, s.action_dim}));
+  s.exogenous = optional<float>(r, "exogenous", times({n, s.exogenous_dim}));
+  s.exogenous_next = optional<float>(r, "exogenousNext", times({n, s.exogenous_dim}));
+  s.labelled = optional<std::uint8_t>(r, "labelled", n);
+  const bool pair = s.pair && s.pair_next && (later == 0 || s.pair_later);
+  return {make_rows_source(s), d, s.action_dim, 0, s.exogenous ? s.exogenous_dim : 0, pair, later};
+}
+
+}  // namespace
+
+SourceRequest read_source(const Kernels& kernels, Request& source) {
+  const std::string kind = source.text("kind");
+  if (kind == "linear-world") return linear_world(kernels, source);
+  if (kind == "rows") return rows(source);
+  throw Napi::RangeError::New(source.env(), "source: unknown kind " + kind);
+}
+
+}  // namespace exo
