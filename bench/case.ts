@@ -28,7 +28,8 @@ export interface PeerTask {
     | 'product-f32'
     | 'normals-f64'
     | 'normals-f32'
-    | 'wishart';
+    | 'wishart'
+    | 'training-step';
   readonly n: number;
   readonly m?: number;
   /** Few enough for a sample of some milliseconds, as native's are: longer ones are interrupted more often. */
@@ -37,7 +38,7 @@ export interface PeerTask {
   readonly input?: (items: number) => Float64Array | object;
 }
 
-export const PEERS = ['NumPy', 'SciPy', 'LAPACK', 'Eigen', 'OpenBLAS'] as const;
+export const PEERS = ['NumPy', 'SciPy', 'LAPACK', 'Eigen', 'OpenBLAS', 'PyTorch'] as const;
 export type Peer = (typeof PEERS)[number];
 
 export interface Contender {

@@ -18,6 +18,7 @@ import { cases, configurations } from './population.js';
 import { type CaseResult, type Results, resultOf } from './results.js';
 import { normals, transitions, wishart } from './sampling.js';
 import { report } from './table.js';
+import { trainingStep } from './training.js';
 
 // stdout is for results; benny's running commentary is a note.
 console.log = console.error;
@@ -67,6 +68,10 @@ async function main(): Promise<void> {
     transitions(native, referenceBackend, 0.1),
     transitions(native, referenceBackend, 0, 'f32'),
     transitions(native, referenceBackend, 0.1, 'f32'),
+    trainingStep(native, referenceBackend, 'linear', 128),
+    trainingStep(native, referenceBackend, 'relu', 128),
+    trainingStep(native, referenceBackend, 'gelu', 128),
+    trainingStep(native, referenceBackend, 'gelu', 512),
   ];
   const chosen = all.filter(({ name }) => name.includes(flags.only ?? ''));
   if (chosen.length === 0) {

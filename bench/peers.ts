@@ -36,6 +36,7 @@ interface Program {
 
 const PROGRAMS: readonly Program[] = [
   { source: 'numpy_peer.py', peers: ['NumPy', 'SciPy'], packages: 'python3-numpy python3-scipy' },
+  { source: 'torch_peer.py', peers: ['PyTorch'], packages: 'python3-torch' },
   {
     source: 'blas_peer.cc',
     peers: ['LAPACK', 'OpenBLAS'],

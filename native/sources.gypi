@@ -64,7 +64,8 @@
       "test/native/lanes_test.cc",
       "test/native/pool_test.cc",
       "test/native/scratch_test.cc",
-      "test/native/streams_test.cc"
+      "test/native/streams_test.cc",
+      "test/native/train_test.cc"
     ],
     "addon_defines": [
       "NAPI_VERSION=9",

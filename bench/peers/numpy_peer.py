@@ -212,6 +212,8 @@ def main():
     for line in sys.stdin:
         case, kind, n, m, items, path = line.rstrip("\n").split("\t")
         n, m, items = int(n), int(m), int(items)
+        if kind not in KINDS:
+            continue
         if path.endswith(".json"):
             with open(path, encoding="utf-8") as file:
                 data = json.load(file)

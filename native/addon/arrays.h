@@ -50,7 +50,7 @@ class Request {
 
   // A number of 53 bits, such as a seed; where a size has 32 bits it does not fit one.
   std::uint64_t whole(const char* name) const {
-    const Napi::Value value = object_.Get(name);
+    const Napi::Value value = field(name);
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
     if (!(number >= 0 && number <= 9007199254740991.0 &&
           number == static_cast<double>(static_cast<std::int64_t>(number))))
@@ -66,59 +66,31 @@ class Request {
   }
 
   double number(const char* name) const {
-    const Napi::Value value = object_.Get(name);
+    const Napi::Value value = field(name);
     if (!value.IsNumber())
       throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a number");
     return value.As<Napi::Number>().DoubleValue();
   }
 
-  bool flag(const char* name) const { return object_.Get(name).ToBoolean(); }
+  bool flag(const char* name) const { return field(name).ToBoolean(); }
 
-  std::string text(const char* name) const {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsString()) throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected a text");
-    return value.As<Napi::String>().Utf8Value();
-  }
+  // Whether the field is there: one that is null in lib/ is not.
+  bool has(const char* name) const { return field(name).IsNumber() || field(name).IsTypedArray(); }
 
-  // Neither null nor undefined.
-  bool has(const char* name) const {
-    const Napi::Value value = object_.Get(name);
-    return !value.IsNull() && !value.IsUndefined();
+  // The fields whose names begin with this one and a point: requests that hold others are one flat table.
+  Request inside(const std::string& name) const {
+    Request inner(object_);
+    inner.prefix_ = prefix_ + name + ".";
+    return inner;
   }
-
-  // An object among the fields. keep() is given back what was read of it, where its arrays are to stay alive.
-  Request inside(const char* name) const {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsObject())
-      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected an object");
-    return Request(value.As<Napi::Object>());
-  }
-  std::vector<Request> list(const char* name) const {
-    std::vector<Request> all;
-    for (const Napi::Value& value : elements(name)) {
-      if (!value.IsObject())
-        throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected objects");
-      all.emplace_back(value.As<Napi::Object>());
-    }
-    return all;
-  }
-  std::vector<std::size_t> sizes(const char* name) const {
-    std::vector<std::size_t> all;
-    for (const Napi::Value& value : elements(name)) {
-      const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-      if (!(number >= 0 && number <= 4294967295.0))
-        throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected sizes");
-      all.push_back(static_cast<std::size_t>(number));
-    }
-    return all;
-  }
-  void keep(const Request& other) {
-    arrays_.insert(arrays_.end(), other.arrays_.begin(), other.arrays_.end());
+  // Arrays that have been read of such a part belong to the whole, which keeps them alive.
+  void keep(const Request& part) {
+    arrays_.insert(arrays_.end(), part.arrays_.begin(), part.arrays_.end());
   }
 
   template <class T>
   T* array(const char* name, std::size_t length) {
-    const Napi::Value value = object_.Get(name);
+    const Napi::Value value = field(name);
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_kind<T>())
       throw Napi::TypeError::New(object_.Env(),
                                  std::string(name) + ": expected a typed array of another kind");
@@ -134,7 +106,7 @@ class Request {
   // Of any length, which the caller checks.
   template <class T>
   std::pair<T*, std::size_t> array(const char* name) {
-    const Napi::Value value = object_.Get(name);
+    const Napi::Value value = field(name);
     const std::size_t length = value.IsTypedArray() ? value.As<Napi::TypedArray>().ElementLength() : 0;
     return {array<T>(name, length), length};
   }
@@ -143,17 +115,10 @@ class Request {
   Napi::Env env() const { return object_.Env(); }
 
  private:
-  std::vector<Napi::Value> elements(const char* name) const {
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsArray())
-      throw Napi::TypeError::New(object_.Env(), std::string(name) + ": expected an array");
-    const auto array = value.As<Napi::Array>();
-    std::vector<Napi::Value> all;
-    for (std::uint32_t i = 0; i < array.Length(); ++i) all.push_back(array.Get(i));
-    return all;
-  }
+  Napi::Value field(const char* name) const { return object_.Get((prefix_ + name).c_str()); }
 
   Napi::Object object_;
+  std::string prefix_;
   std::vector<Napi::Object> arrays_;
 };
 

@@ -71,13 +71,20 @@ SourceRequest rows(Request& r) {
   return {make_rows_source(s), d, s.action_dim, 0, s.exogenous ? s.exogenous_dim : 0, pair, later};
 }
 
+// The numbering of SOURCE_KINDS (lib/backend/native-training.ts).
+enum Kind { LINEAR_WORLD, ROWS };
+
 }  // namespace
 
 SourceRequest read_source(const Kernels& kernels, Request& source) {
-  const std::string kind = source.text("kind");
-  if (kind == "linear-world") return linear_world(kernels, source);
-  if (kind == "rows") return rows(source);
-  throw Napi::RangeError::New(source.env(), "source: unknown kind " + kind);
+  switch (source.size("kind")) {
+    case LINEAR_WORLD:
+      return linear_world(kernels, source);
+    case ROWS:
+      return rows(source);
+    default:
+      throw Napi::RangeError::New(source.env(), "source: unknown kind");
+  }
 }
 
 }  // namespace exo

@@ -1,4 +1,5 @@
-// trainBatch, trainLoss, applyNetwork, drawRows of lib/backend/train-requests.ts.
+// trainBatch, trainLoss, applyNetwork, drawRows of lib/backend/train-requests.ts. Their requests hold others
+// and come as flat tables: lib/backend/native-training.ts.
 #include "addon/train.h"
 
 #include "addon/arrays.h"
@@ -25,21 +26,28 @@ const Kernels& kernels_of(Request& r) {
   return *choice.table;
 }
 
-std::size_t choice_of(Request& r, const char* name, std::initializer_list<const char*> names) {
-  const std::string text = r.text(name);
-  std::size_t i = 0;
-  for (const char* n : names) {
-    if (text == n) return i;
-    ++i;
+// One of so many, numbered as WORDS of lib/backend/native-training.ts are.
+std::size_t choice_of(Request& r, const char* name, std::size_t count) {
+  const std::size_t chosen = r.size(name);
+  check(r, chosen < count, "a choice that there is not");
+  return chosen;
+}
+
+std::vector<std::size_t> widths_of(Request& r, const char* name) {
+  const auto array = r.array<std::int32_t>(name);
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < array.second; ++i) {
+    check(r, array.first[i] > 0, "shape: expected positive widths");
+    widths.push_back(static_cast<std::size_t>(array.first[i]));
   }
-  throw Napi::RangeError::New(r.env(), std::string(name) + ": unknown " + text);
+  return widths;
 }
 
 CodebookShape read_codebook(Request& r, std::size_t latent) {
   CodebookShape c{};
   c.size = r.size("size");
   c.codes = r.size("codes");
-  c.ema = choice_of(r, "update", {"loss", "ema"}) == 1;
+  c.ema = choice_of(r, "update", 2) == 1;
   c.decay = r.number("decay");
   c.commitment = r.number("commitment");
   c.revive_below = r.number("reviveBelow");
@@ -53,22 +61,18 @@ NetworkShape read_shape(Request r) {
   s.projection_dim = r.size("projectionDim");
   s.action_dim = r.size("actionDim");
   s.latent = r.size("latentDim");
-  s.encodes_difference = choice_of(r, "encoderInput", {"both", "difference"}) == 1;
-  s.decodes_latent_alone = choice_of(r, "decoderInput", {"both", "latent"}) == 1;
+  s.encodes_difference = choice_of(r, "encoderInput", 2) == 1;
+  s.decodes_latent_alone = choice_of(r, "decoderInput", 2) == 1;
   s.residual = r.flag("residual");
-  s.encoder_hidden = r.sizes("encoderHidden");
-  s.decoder_hidden = r.sizes("decoderHidden");
-  s.activation = static_cast<Activation>(1 + choice_of(r, "activation", {"relu", "gelu", "tanh"}));
+  s.encoder_hidden = widths_of(r, "encoderHidden");
+  s.decoder_hidden = widths_of(r, "decoderHidden");
+  s.activation = static_cast<Activation>(1 + choice_of(r, "activation", 3));
   s.bias = r.flag("bias");
   s.targets = r.size("targets");
   check(r, s.observation_dim > 0 && s.latent > 0 && s.targets > 0, "shape: expected positive widths");
-  for (const auto& hidden : {s.encoder_hidden, s.decoder_hidden})
-    for (const std::size_t w : hidden) check(r, w > 0, "shape: expected positive widths");
-  s.quantised = r.has("codebook");
-  if (s.quantised) {
-    Request book = r.inside("codebook");
-    s.codebook = read_codebook(book, s.latent);
-  }
+  Request book = r.inside("codebook");
+  s.quantised = book.has("size");
+  if (s.quantised) s.codebook = read_codebook(book, s.latent);
   return s;
 }
 
@@ -79,9 +83,9 @@ TrainObjective read_objective(Request r) {
   o.decoder_noise = r.number("decoderNoise");
   o.action_weight = r.number("actionWeight");
   o.label_fraction = r.number("labelFraction");
-  o.mean_of_labelled = choice_of(r, "labelMean", {"rows", "labelled"}) == 1;
+  o.mean_of_labelled = choice_of(r, "labelMean", 2) == 1;
   o.robust_weight = r.number("robustWeight");
-  o.robust_on_decoded = choice_of(r, "robustOn", {"latent", "decoded"}) == 1;
+  o.robust_on_decoded = choice_of(r, "robustOn", 2) == 1;
   return o;
 }
 
@@ -97,7 +101,7 @@ TrainProblem read_problem(Request& r) {
   p.source = from.source;
   p.objective = read_objective(r.inside("objective"));
   p.batch = r.size("batchSize");
-  p.seed = r.size("seed");
+  p.seed = r.whole("seed");
   check(r, p.batch > 0, "batchSize: expected at least one");
   check(r, from.observation_dim == s.observation_dim, "source: observations of another width");
   check(r, s.action_dim == 0 || from.action_dim == s.action_dim, "source: actions of another width");
@@ -116,7 +120,7 @@ TrainRun read_run(Request& r) {
   run.problem = read_problem(r);
   const NetworkShape& s = run.problem.shape;
   Request o = r.inside("optimiser");
-  run.optimiser.kind = static_cast<TrainOptimiser::Kind>(choice_of(o, "kind", {"sgd", "adam", "adamw"}));
+  run.optimiser.kind = static_cast<TrainOptimiser::Kind>(choice_of(o, "kind", 3));
   run.optimiser.learning_rate = o.number("learningRate");
   run.optimiser.momentum = o.number("momentum");
   run.optimiser.beta1 = o.number("beta1");
@@ -127,7 +131,7 @@ TrainRun read_run(Request& r) {
   run.optimiser.cosine_steps = o.number("cosineSteps");
   run.optimiser.final_share = o.number("finalShare");
   Request state = r.inside("state");
-  run.step = state.size("step");
+  run.step = state.whole("step");
   const std::size_t count = s.parameters(), codes = s.quantised ? s.codebook.size * s.codebook.codes : 0;
   run.state.parameters = state.array<float>("parameters", count);
   run.state.first = state.array<float>("first", count);
@@ -145,15 +149,17 @@ TrainRun read_run(Request& r) {
   return run;
 }
 
-// trainBatch({ runs: (TrainStepsRequest & TrainStepsAnswer)[], failedAt }): Promise<void>
+// trainBatch({ runs, failedAt, 0: TrainStepsRequest & TrainStepsAnswer, 1: ... }): Promise<void>
 Napi::Value train_batch_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   auto runs = std::make_shared<std::vector<TrainRun>>();
-  for (Request& inner : r.list("runs")) {
+  const std::size_t count = r.size("runs");
+  check(r, count > 0 && count <= 1u << 20, "runs: expected at least one");
+  for (std::size_t i = 0; i < count; ++i) {
+    Request inner = r.inside(std::to_string(i));
     runs->push_back(read_run(inner));
     r.keep(inner);
   }
-  check(r, !runs->empty(), "runs: expected at least one");
   double* failed = r.array<double>("failedAt", runs->size());
   return Task::start(r, [runs, failed](const Kernels& kernels, Job& job) {
     train_batch(kernels, *runs, job);
@@ -166,7 +172,7 @@ Napi::Value train_loss_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   TrainLoss b{};
   b.problem = read_problem(r);
-  b.step = r.size("step");
+  b.step = r.whole("step");
   b.parameters = r.array<double>("parameters", b.problem.shape.parameters());
   b.parts = r.array<double>("parts", LOSS_PARTS);
   b.gradient = r.array<double>("gradient", b.problem.shape.parameters());
@@ -204,8 +210,8 @@ Napi::Value draw_rows_call(const Napi::CallbackInfo& call) {
   r.keep(source);
   DrawBatch b{};
   b.source = from.source;
-  b.seed = r.size("seed");
-  b.first = r.size("first");
+  b.seed = r.whole("seed");
+  b.first = r.whole("first");
   Request needs = r.inside("needs");
   b.needs = {needs.flag("pair"), needs.size("later"), needs.flag("states")};
   check(r, !b.needs.pair || from.pair, "source: it has no paired views");

@@ -2,7 +2,6 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -33,8 +32,7 @@ class Aligned {
   explicit Aligned(std::size_t count) : count_(count) {
     // A cache line more than needed: arrays of a power of two would begin in the same cache set.
     const std::size_t bytes = round_up(count * sizeof(T), 64) + 64;
-    memory_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
-    if (!memory_) throw std::bad_alloc();
+    memory_.reset(static_cast<T*>(::operator new[](bytes, std::align_val_t{64})));
     std::memset(memory_.get(), 0, bytes);
   }
   T* data() const { return memory_.get(); }
@@ -42,7 +40,7 @@ class Aligned {
 
  private:
   struct Free {
-    void operator()(T* p) const { std::free(p); }
+    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
   };
   std::unique_ptr<T[], Free> memory_;
   std::size_t count_ = 0;

@@ -4,19 +4,12 @@ namespace exo {
 namespace {
 
 // Phases follow each other within microseconds; a thread that waits longer lets others have its core.
-constexpr int SPINS = 4000;
-
 template <class Condition>
 void wait_until(Condition holds) {
-  for (int spin = 0; !holds(); ++spin) {
 #if defined(__x86_64__)
-    if (spin < SPINS) {
-      __builtin_ia32_pause();
-      continue;
-    }
+  for (int spin = 0; spin < 4000 && !holds(); ++spin) __builtin_ia32_pause();
 #endif
-    std::this_thread::yield();
-  }
+  while (!holds()) std::this_thread::yield();
 }
 
 }  // namespace
