@@ -84,9 +84,7 @@ class Request {
     return inner;
   }
   // Arrays that have been read of such a part belong to the whole, which keeps them alive.
-  void keep(const Request& part) {
-    arrays_.insert(arrays_.end(), part.arrays_.begin(), part.arrays_.end());
-  }
+  void keep(const Request& part) { arrays_.insert(arrays_.end(), part.arrays_.begin(), part.arrays_.end()); }
 
   template <class T>
   T* array(const char* name, std::size_t length) {

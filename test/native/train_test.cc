@@ -154,8 +154,8 @@ struct Everything {
     }
     for (std::size_t i = 0; i < d && square; ++i)
       for (std::size_t j = 0; j < ds; ++j) mixing[i * (ds + dx) + j] = i == j ? 1 : 0;
-    problem.source = make_linear_world(k, {d, ds, dx, da, parameters, mixing.data(), effect.data(),
-                                           state.data(), exogenous.data(), square});
+    problem.source = make_linear_world(
+        k, {d, ds, dx, da, parameters, mixing.data(), effect.data(), state.data(), exogenous.data(), square});
     NetworkShape& s = problem.shape;
     s.observation_dim = d;
     s.action_dim = da;
@@ -220,9 +220,15 @@ Row<float> trained(const Kernels& k, std::uint64_t seed, std::size_t hidden, boo
     Row<double> trace(LOSS_PARTS * steps * runs), usage(10 * runs);
     for (std::size_t r = 0; r < runs; ++r) {
       float* p = states[r].data();
-      batch.push_back({all.problem, adam, step,
-                       {p, p + count, p + 2 * count, p + 3 * count, p + 3 * count + 10}, steps, 1,
-                       trace.data() + r * LOSS_PARTS * steps, usage.data() + 10 * r, 0});
+      batch.push_back({all.problem,
+                       adam,
+                       step,
+                       {p, p + count, p + 2 * count, p + 3 * count, p + 3 * count + 10},
+                       steps,
+                       1,
+                       trace.data() + r * LOSS_PARTS * steps,
+                       usage.data() + 10 * r,
+                       0});
     }
     std::int32_t control[3] = {0, 0, 0};
     Job job(control, threads);
