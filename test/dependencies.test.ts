@@ -24,6 +24,7 @@ const TOOLS: Readonly<Record<string, readonly [file: string, why: string]>> = {
   'node-gyp-build': ['lib/backend/load-addon.ts', 'required at run time, past bundlers'],
   prebuildify: ['.gitignore', 'run by hand to make the prebuilds/ of a release'],
   publint: ['scripts/check-package.mjs', 'run on the packed tarball'],
+  typedoc: ['typedoc.json', 'makes the site of npm run site'],
   tsx: ['lib/cli/bench.ts', 'runs the TypeScript of bench/ and of the demonstration'],
 };
 /** How a tool is called where its package's name is not: the types' package, a folder that it fills, a setting. */
