@@ -61,7 +61,9 @@ export interface Lock {
  */
 export async function lockShare(dir: string, shard: Shard, note: (text: string) => void): Promise<Lock> {
   const folder = join(dir, FOLDER);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
   const own: Owner = {
     pid: process.pid,
     host: hostname(),

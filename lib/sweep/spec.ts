@@ -139,9 +139,11 @@ export function readSpec(value: unknown, what = ''): Checked {
   };
 }
 
+/** The spec with its defaults, in the order of the schema, as JSON keeps it: what was read from a file is then the same again. */
 function wholeOf(spec: z.output<typeof sweepSchema>): Checked['whole'] {
-  // What the world has by default belongs to what was swept, and would change with a later version.
-  return JSON.parse(JSON.stringify({ ...spec, samples: spec.samples ?? null })) as Checked['whole'];
+  const given = { ...spec, samples: spec.samples ?? null } as Record<string, unknown>;
+  const ordered = Object.keys(sweepSchema.shape).map((key) => [key, given[key]]);
+  return JSON.parse(JSON.stringify(Object.fromEntries(ordered))) as Checked['whole'];
 }
 
 function readGrid(grid: object, base: WorldSpec, what: string): Checked['grid'] {
