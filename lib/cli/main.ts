@@ -6,6 +6,7 @@ import { inFlags } from './flags.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { printable } from './outputs.js';
+import { addQueryCommand } from './query.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
 import { EXIT, explain, type Shell } from './run.js';
@@ -33,6 +34,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
     .helpCommand(true);
   addSolveCommand(root, shell, outcome);
   addSweepCommand(root, shell, outcome, threads);
+  addQueryCommand(root, shell);
   addAnalyzeCommand(root, shell);
   addGenerateCommand(root, shell);
   addClaimCommands(root, shell, outcome);

@@ -28,7 +28,7 @@ export async function costOf(points: Points, control: Control): Promise<SweepCos
     // The first time code is warmed up.
     for (let round = 0; round < 2; round++) {
       const begin = performance.now();
-      await figuresOf(points, [segment], { signal: control.signal, threads: 1 });
+      await figuresOf(points.spec, [segment], { signal: control.signal, threads: 1 });
       took = performance.now() - begin;
     }
     seconds += ((took / 1e3) * branch.configurations) / count / threads;

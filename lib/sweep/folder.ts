@@ -28,6 +28,7 @@ export function columnNames(spec: Checked): string[] {
     'objective',
     ...parameters,
     'latentDim',
+    ...(spec.refine ? ['refinement'] : []),
     'loss',
     ...POPULATION_METRICS,
     'unique',

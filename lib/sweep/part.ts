@@ -3,20 +3,19 @@ import { filtered, narrowed, newRows } from './added.js';
 import type { Table } from './columns.js';
 import { type Points, placesOf } from './points.js';
 import { solveSegment } from './population.js';
+import { refinedTable } from './refine.js';
 import { type Figures, figuresFor, type Segment, tableOf } from './rows.js';
 import { fitSegment } from './samples.js';
-
-/** How the points of a sweep are cut: into parts of so many configurations, in order. */
-export interface Cut {
-  readonly parts: number;
-  readonly configurations: number;
-}
+import type { Checked } from './spec.js';
 
 /** A sweep cut into parts, each of whose rows depend on the spec and the part's index alone. */
-export interface Parts extends Cut {
+export interface Parts {
   readonly points: Points;
   /** Sweeps whose points are there already. */
   readonly before: readonly Points[];
+  readonly parts: number;
+  /** The configurations of a part. */
+  readonly rangeOf: (part: number) => { readonly first: number; readonly count: number };
 }
 
 /** Parts that a sweep has where it is large enough: as many as shards can want, as few as readers like. */
@@ -31,7 +30,25 @@ export function partsOf(points: Points, before: readonly Points[] = []): Parts {
   const width = spec.latentDims.length;
   const rows = Math.min(most, Math.max(least, Math.ceil((configurations * width) / WANTED_PARTS)));
   const own = Math.max(1, Math.floor(rows / width));
-  return { points, before, parts: Math.ceil(configurations / own), configurations: own };
+  if (spec.refine) return { points, before, ...wholeSlices(points, own) };
+  const rangeOf = (part: number) => ({
+    first: part * own,
+    count: Math.min(own, configurations - part * own),
+  });
+  return { points, before, parts: Math.ceil(configurations / own), rangeOf };
+}
+
+/** Parts of whole slices of one branch, in which refinement has all that it looks at. */
+function wholeSlices({ branches }: Points, own: number): Pick<Parts, 'parts' | 'rangeOf'> {
+  const ranges = branches.flatMap(({ axes, first, configurations }) => {
+    const slice = axes.reduce((product, { length, interval }) => product * (interval ? length : 1), 1);
+    const size = Math.max(1, Math.floor(own / slice)) * slice;
+    return Array.from({ length: Math.ceil(configurations / size) }, (_, i) => ({
+      first: first + i * size,
+      count: Math.min(size, configurations - i * size),
+    }));
+  });
+  return { parts: ranges.length, rangeOf: (part) => ranges[part] };
 }
 
 interface Wanted {
@@ -42,9 +59,8 @@ interface Wanted {
 }
 
 /** What a part is to hold: its configurations, without rows that an earlier sweep has. */
-function wantedOf({ points, before, configurations: size }: Parts, part: number): Wanted {
-  const first = part * size;
-  const count = Math.min(size, points.configurations - first);
+function wantedOf({ points, before, rangeOf }: Parts, part: number): Wanted {
+  const { first, count } = rangeOf(part);
   const segments = segmentsOf(points, first, count);
   const { latentDims } = points.spec;
   const width = latentDims.length;
@@ -64,24 +80,22 @@ function wantedOf({ points, before, configurations: size }: Parts, part: number)
 /** How many rows a part has; 0 where an earlier sweep has them all. */
 export function rowsOfPart(parts: Parts, part: number): number {
   if (parts.before.length > 0) return wantedOf(parts, part).rows;
-  const { configurations, spec } = parts.points;
-  return (
-    Math.min(parts.configurations, configurations - part * parts.configurations) * spec.latentDims.length
-  );
+  return parts.rangeOf(part).count * parts.points.spec.latentDims.length;
 }
 
 /** The rows of one part. */
 export async function computePart(parts: Parts, part: number, control: Control): Promise<Table> {
   const { segments, mask } = wantedOf(parts, part);
   const { spec } = parts.points;
-  const figures = await figuresOf(parts.points, segments, control);
+  const figures = await figuresOf(spec, segments, control);
+  if (spec.refine) return refinedTable(spec, segments, figures, figuresOf, control);
   const table = tableOf(spec, segments, figures);
   return mask ? filtered(table, mask) : table;
 }
 
 /** What is found for the configurations of segments, one after the other. */
 export async function figuresOf(
-  { spec }: Points,
+  spec: Checked,
   segments: readonly Segment[],
   control: Control,
 ): Promise<Figures> {

@@ -107,7 +107,9 @@ function axesOf(spec: Checked, objective: ObjectiveTemplate, what: string): Swee
 function axisOf({ key, values, what }: Varying): SweepAxis {
   if ('list' in values) return { length: values.list.length, keys: [{ key, values: values.list }] };
   const list = valuesOf(values.interval, what);
-  return { length: list.length, keys: [{ key, values: list }], interval: values.interval };
+  const axis = { length: list.length, keys: [{ key, values: list }] };
+  // There is nothing between two integers.
+  return values.interval.whole ? axis : { ...axis, interval: values.interval };
 }
 
 /** Streams of random points, away from those of worlds and samples. */

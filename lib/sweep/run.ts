@@ -163,7 +163,8 @@ async function runParts(
     });
     const path = join(out, PARTS, partFile(generation, index));
     await writeInPlace(path, (partial) => writePieces(partial, pieces));
-    written += table.count;
+    // What a refinement adds is not known before.
+    written += rowsOfPart(generations[generation], index);
     onProgress?.(before + written, points);
   }
   return { points, written, before, finished: before + written === points };

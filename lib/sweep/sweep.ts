@@ -49,7 +49,7 @@ export async function* sweep(spec: SweepSpec, options: SweepOptions = {}): Async
     };
     try {
       for await (const { part, table } of ahead(wanted, (part) => computePart(parts, part, own))) {
-        done += table.count;
+        done += rowsOfPart(parts, part);
         control.onProgress?.(done, total);
         yield { part, count: table.count, columns: plainColumns(table) };
       }
