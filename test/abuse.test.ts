@@ -86,6 +86,70 @@ const backend = (name: string, call: (options: Wrong) => unknown) =>
   );
 
 const abuses: (readonly [string, () => unknown, RegExp])[] = [
+  ...control('score', (options) => api.score(lam, { world }, options)),
+  ...backend('score', (options) => api.score(lam, { world }, options)),
+  ...list(
+    'score',
+    [
+      'null',
+      () => api.score(wrong(null), { world }),
+      /^lam: expected a LinearLam or \{C, D\} but received null$/,
+    ],
+    [
+      'text',
+      () => api.score(wrong('lam'), { world }),
+      /^lam: expected a LinearLam or \{C, D\} but received "lam"$/,
+    ],
+    ['nothing', () => api.score(wrong({}), { world }), /^C: expected an object but received nothing$/],
+    [
+      'C without D',
+      () => api.score(wrong({ C: random(2, 12, 5) }), { world }),
+      /^D: expected an object but received nothing$/,
+    ],
+    [
+      'a ragged C',
+      () => api.score({ C: [[1, 2], [1]], D: random(2, 2, 5) }, { world }),
+      /^C\[1\]: expected 2 numbers, as in row 0, but received 1$/,
+    ],
+    [
+      'C and D of different sizes',
+      () => api.score({ C: random(1, 12, 5), D: random(2, 12, 5) }, { world }),
+      /^D: expected 1 rows of 12 numbers, as C has, but received 2 rows of 12$/,
+    ],
+    [
+      'an encoder of another width',
+      () => api.score({ C: random(2, 5, 5), D: random(2, 5, 6) }, { world }),
+      /^where: expected observations of 5 coordinates, as the encoder has, but received 12$/,
+    ],
+    [
+      'NaN',
+      () => api.score({ C: [[Number.NaN, 1]], D: [[1, 2]] }, { world }),
+      /^C.*\[0\]\[0\]: expected a number but received NaN$/,
+    ],
+    [
+      'nowhere',
+      () => api.score(lam, wrong(null)),
+      /^where: expected \{world\}, \{moments\} or transitions but received null$/,
+    ],
+    ['somewhere', () => api.score(lam, wrong({})), /expected an integer from 1 but received nothing$/],
+    [
+      'a misspelled world',
+      () => api.score(lam, { world: wrong({ observationdim: 3 }) }),
+      /^where\.world: unknown key "observationdim"; did you mean "observationDim"\?/,
+    ],
+    ['no moments', () => api.score(lam, { moments: wrong({}) }), /^where\.moments: width: /],
+    ['ridge -1', () => api.score(lam, { world }, { ridge: -1 }), /^ridge: .* but received -1$/],
+    [
+      'probes a number',
+      () => api.score(lam, { world }, { probes: wrong(3) }),
+      /^probes: expected \{world\}, \{moments\} or transitions but received 3$/,
+    ],
+    [
+      'a misspelled option',
+      () => api.score(lam, { world }, wrong({ rigde: 1 })),
+      /^options: unknown key "rigde"; did you mean "ridge"\?/,
+    ],
+  ),
   ...list(
     'solve',
     ['null', () => api.solve(wrong(null)), /^case: expected an object but received null$/],

@@ -168,7 +168,7 @@ async function analysed(
   progress.end();
   if (model && save !== undefined) {
     const lam = await fitLinearLam(
-      { data, ...model, ridge, whiten },
+      { data, ...model, ridge, whiten, scale: analysis.scale },
       {
         observationShape: frameShape(data, resize),
         threads,
@@ -180,7 +180,7 @@ async function analysed(
     await lam.save(save);
     // Nothing is held out of a model that is to be used.
     shell.note(
-      `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to all ${analysis.transitions} transitions in the units given`,
+      `${flags.save}: ${model.objective.kind}, latentDim ${model.latentDim}, fitted to all ${analysis.transitions} transitions${analysis.scale === 'standard' ? ', every column at unit standard deviation; it takes observations as they are given' : ''}`,
     );
   }
   const { source } = analysis;

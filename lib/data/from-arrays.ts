@@ -4,6 +4,7 @@ import { ExolamError } from '../base/errors.js';
 import { allocate } from '../base/memory.js';
 import { describes, integer, isDetached, parse, quote } from '../base/validate.js';
 import { checked, requireFinite } from './checks.js';
+import { continuedRows, noteOf } from './continued.js';
 import { boundsOf, episodeNumbers, type Matrix } from './formats/arrays.js';
 import { type Episode, type Transitions, toTransitions } from './transitions.js';
 
@@ -288,23 +289,27 @@ function ofRows(
     values.set(matrix.values);
     return values;
   };
-  const used = episode ? new Set(episode.numbers).size : count;
+  const observation = doubles(found.observation) as Float64Array;
+  const observationNext = doubles(found.observationNext) as Float64Array;
+  const continued = episode ? null : continuedRows(observation, observationNext, count, observationDim);
+  const numbers = episode?.numbers ?? continued?.episode;
+  const used = numbers ? new Set(numbers).size : count;
   return {
     count,
     observationDim,
     actionDim: found.action?.dim ?? 0,
     exogenousDim: (found.exogenousNext ?? found.exogenous)?.dim ?? 0,
-    observation: doubles(found.observation) as Float64Array,
-    observationNext: doubles(found.observationNext) as Float64Array,
+    observation,
+    observationNext,
     action: doubles(found.action),
     exogenous: doubles(found.exogenous),
     exogenousNext: doubles(found.exogenousNext),
     pairObservation: doubles(found.pairObservation),
     pairObservationNext: doubles(found.pairObservationNext),
     stride: 1,
-    episode: episode?.numbers ?? Int32Array.from({ length: count }, (_, row) => row),
+    episode: numbers ?? Int32Array.from({ length: count }, (_, row) => row),
     episodes: { used, listed: used, absent: [] },
-    notes: episode ? [] : ['rows are independent transitions: each one counts as an episode of its own'],
+    notes: episode ? [] : [noteOf(continued)],
   };
 }
 

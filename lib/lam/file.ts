@@ -67,6 +67,7 @@ const metadataSchema = z.object({
       transitions: positive,
       ridge: z.number().min(0),
       whiten: z.boolean(),
+      scale: z.enum(['standard', 'given']).optional(),
     }),
   ]),
   exolam_version: z.string(),

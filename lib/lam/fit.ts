@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { backendField, controlFields } from '../backend/control.js';
-import type { Backend, Control } from '../backend/requests.js';
+import type { Backend, Control, MomentsAnswer } from '../backend/requests.js';
 import { RELATIVE_TOLERANCE } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
 import { requireOk } from '../backend/status.js';
@@ -17,6 +17,7 @@ import { matrix, scale } from '../linalg/matrix.js';
 import type { Sizes } from '../metrics/second-moments.js';
 import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
+import type { Scale } from '../moments/of-units.js';
 import {
   BY_TRAINING,
   hasKind,
@@ -27,10 +28,11 @@ import {
 } from '../solve/objectives.js';
 import { requireVariables, ridgeField } from '../solve/of-moments.js';
 import { type Case, prepare, solve } from '../solve/population.js';
-import { inputOf } from '../solve/whitening.js';
-import { type Decoder, populationDecoder } from './decoder.js';
+import { type Input, inputOf } from '../solve/whitening.js';
+import { type Decoder, type Encoder, populationDecoder } from './decoder.js';
 import { LinearLam } from './linear-lam.js';
 import { type LinearLamParts, productOf, requireGauge } from './parts.js';
+import { factorsOf, inGivenUnits, ofScaled, scaledMoments } from './scaling.js';
 
 /** What every fit to second moments asks for; the options mean what they mean to `analyze`. */
 interface SampleCase {
@@ -56,6 +58,11 @@ export interface MomentsCase extends SampleCase {
 export interface DataCase extends SampleCase {
   /** The data: of `openData` or of `transitions`. */
   readonly data: Transitions;
+  /**
+   * Units in which the objective counts: `standard`, every column at unit standard deviation, as `analyze` does for vectors; `given`.
+   * The model is one of observations as they are given either way. Default `given`.
+   */
+  readonly scale?: Scale | undefined;
   /** Share of the episodes left out of the fit, those that `analyze` would hold out: from 0 up to, not including, 1. Default 0. */
   readonly heldOut?: number | undefined;
 }
@@ -83,6 +90,7 @@ const dataCaseSchema = describes<DataCase>()(
       (value) => typeof value === 'object' && value !== null,
       'expected transitions, such as openData() or transitions() give,',
     ),
+    scale: z.enum(['standard', 'given']).default('given'),
     heldOut: numberThat('a share of at least 0 and less than 1', (v) => v >= 0 && v < 1).default(0),
   }),
 );
@@ -222,8 +230,10 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
   const backend = options.backend ?? defaultBackend();
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
+  const variables = variablesOf(t);
+  const factors = question.scale === 'standard' ? factorsOf(t, variables) : null;
   return fitSample(
-    { variables: variablesOf(t), mean, moments, transitions: rows.length },
+    { variables, mean, moments, transitions: rows.length, factors },
     objective,
     question,
     options,
@@ -245,7 +255,7 @@ async function fitMoments(
   });
   checkLatentDim(question.latentDim, layout, objective.supervised);
   return fitSample(
-    { variables: drawn, mean: new Float64Array(width), moments, transitions },
+    { variables: drawn, mean: new Float64Array(width), moments, transitions, factors: null },
     objective,
     question,
     options,
@@ -258,10 +268,37 @@ interface Sample {
   readonly mean: Float64Array;
   readonly moments: Float64Array;
   readonly transitions: number;
+  /** What each column is multiplied with before the fit; null: nothing. */
+  readonly factors: Float64Array | null;
+}
+
+/** Encoder and decoder of observations as they were given, from those of the problem that was solved. */
+function mapsOf(
+  answer: MomentsAnswer,
+  { rows: { gauge }, restore }: Input,
+  latentDim: number,
+  d: number,
+  factors: Float64Array | null,
+  isProjected: boolean,
+): { readonly encoder: Encoder; readonly decoder: Decoder } {
+  const D = matrix(latentDim, d, answer.encoderD);
+  const found = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
+  const m = answer.decoderB.length / latentDim;
+  const decoded: Decoder = {
+    A: matrix(m, d, answer.decoderA),
+    B: matrix(m, latentDim, answer.decoderB),
+    innovationC: matrix(latentDim, d, answer.innovationC),
+  };
+  const restored: Decoder = restore
+    ? { ...decoded, A: multiply(restore, decoded.A), B: multiply(restore, decoded.B) }
+    : decoded;
+  return factors
+    ? inGivenUnits(found, restored, factors, isProjected)
+    : { encoder: found, decoder: restored };
 }
 
 async function fitSample(
-  { variables, mean, moments, transitions }: Sample,
+  { variables, mean, moments: given, transitions, factors }: Sample,
   objective: ResolvedObjective,
   { latentDim, ridge, whiten }: { latentDim: number; ridge: number; whiten: boolean },
   options: Checked,
@@ -270,7 +307,10 @@ async function fitSample(
   const { observationDim: d } = layout;
   const observationShape = shapeOf(options.observationShape, d);
   const backend = options.backend ?? defaultBackend();
-  const seen = await inputOf(objective, whiten, moments, variables, backend);
+  const moments = factors ? scaledMoments(given, factors) : given;
+  const ofObservation = factors?.subarray(layout.observation, layout.observation + d) ?? null;
+  const scaled = ofObservation ? ofScaled(objective, ofObservation) : objective;
+  const seen = await inputOf(scaled, whiten, moments, variables, backend);
   const request = {
     count: 1,
     width,
@@ -287,22 +327,16 @@ async function fitSample(
   };
   const answer = await backend.solveMoments(request, { ...options, onProgress: undefined });
   requireOk(answer.status[0], 'fitLinearLam');
-  const D = matrix(latentDim, d, answer.encoderD);
-  const { gauge } = seen.rows;
-  const encoder = { C: gauge === 'difference' ? scale(-1, D) : matrix(latentDim, d, answer.encoderC), D };
+  const { encoder, decoder } = mapsOf(
+    answer,
+    seen,
+    latentDim,
+    d,
+    ofObservation,
+    objective.projection !== null,
+  );
   const spectrum = new Float64Array(latentDim);
   spectrum.set(answer.spectrum.subarray(0, latentDim));
-  const m = answer.decoderB.length / latentDim;
-  const decoded: Decoder = {
-    A: matrix(m, d, answer.decoderA),
-    B: matrix(m, latentDim, answer.decoderB),
-    innovationC: matrix(latentDim, d, answer.innovationC),
-  };
-  const { restore } = seen;
-  const decoder: Decoder = restore
-    ? { ...decoded, A: multiply(restore, decoded.A), B: multiply(restore, decoded.B) }
-    : decoded;
-
   const meanAt = (begin: number) => mean.slice(begin, begin + d);
   // The view that the decoder sees and predicts.
   const paired = hasKind(objective.spec, 'cross-exogenous');
@@ -310,7 +344,7 @@ async function fitSample(
   const { projection } = objective;
   return {
     objective: objective.spec,
-    gauge,
+    gauge: seen.rows.gauge,
     observationShape,
     encoder,
     decoder,
@@ -327,7 +361,7 @@ async function fitSample(
     ),
     rank: answer.rank[0],
     spectrum,
-    fit: { source: 'data', transitions, ridge, whiten },
+    fit: { source: 'data', transitions, ridge, whiten, ...(factors ? { scale: 'standard' as const } : {}) },
     fittedWith: version,
   };
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
+import type { Scale } from '../moments/of-units.js';
 import { hasKind, type ObjectiveSpec, type objectiveSchema } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
 
@@ -18,6 +19,8 @@ export type FitSource =
       readonly transitions: number;
       readonly ridge: number;
       readonly whiten: boolean;
+      /** Units that the loss is in; absent in files of before: `given`. C, D, A and B are of given units always. */
+      readonly scale?: Scale | undefined;
     };
 
 export interface LinearLamParts {

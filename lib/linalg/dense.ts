@@ -210,6 +210,19 @@ export function solveSemidefinite(s: Matrix, b: Matrix, tolerance: number): Matr
   return multiply(transpose(w), multiply(w, b));
 }
 
+/** |v|, without overflow of the squares; Math.hypot(...v) ends in a full call stack where there are 1e5 numbers. */
+export function norm(v: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < v.length; i++) {
+    const size = Math.abs(v[i]);
+    if (size > largest || Number.isNaN(size)) largest = size;
+  }
+  if (!(largest > 0) || largest === Number.POSITIVE_INFINITY) return largest;
+  let sum = 0;
+  for (let i = 0; i < v.length; i++) sum += (v[i] / largest) ** 2;
+  return largest * Math.sqrt(sum);
+}
+
 /**
  * a = Q R: orthonormal columns that span those of `a`, and the coordinates of `a` in them (R_ii > 0 where a column adds a
  * direction; a dependent column adds none). Gram-Schmidt, twice: orthogonal to rounding.
@@ -220,7 +233,7 @@ export function orthonormalise(a: Matrix): { basis: Matrix; coordinates: Matrix 
   for (let j = 0; j < a.cols; j++) {
     const v = new Float64Array(a.rows);
     for (let i = 0; i < a.rows; i++) v[i] = a.data[i * a.cols + j];
-    const before = Math.hypot(...v);
+    const before = norm(v);
     const coordinate = new Float64Array(Math.min(a.rows, a.cols));
     for (let pass = 0; pass < 2; pass++)
       kept.forEach((q, k) => {
@@ -229,10 +242,10 @@ export function orthonormalise(a: Matrix): { basis: Matrix; coordinates: Matrix 
         for (let i = 0; i < a.rows; i++) v[i] -= along * q[i];
         coordinate[k] += along;
       });
-    const norm = Math.hypot(...v);
-    if (norm > DEPENDENT_COLUMN * before && kept.length < a.rows) {
-      coordinate[kept.length] = norm;
-      kept.push(v.map((x) => x / norm));
+    const length = norm(v);
+    if (length > DEPENDENT_COLUMN * before && kept.length < a.rows) {
+      coordinate[kept.length] = length;
+      kept.push(v.map((x) => x / length));
     }
     coefficients.push(coordinate);
   }

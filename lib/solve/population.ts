@@ -16,7 +16,7 @@ import { SHORT_DIRECTION } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
 import { requireMemory } from '../base/memory.js';
 import { describes, parse, parseOptions, quote } from '../base/validate.js';
-import { multiply } from '../linalg/dense.js';
+import { multiply, norm } from '../linalg/dense.js';
 import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import {
   createWorld,
@@ -462,8 +462,8 @@ function complementDirection(basis: Matrix, index: number): Float64Array {
         for (let j = 0; j < d; j++) v[j] = v[j] - dot * u[j];
       }
     }
-    const norm = Math.hypot(...v);
-    if (norm > SHORT_DIRECTION) found.push(v.map((x) => x / norm));
+    const length = norm(v);
+    if (length > SHORT_DIRECTION) found.push(v.map((x) => x / length));
   }
   return found[index];
 }

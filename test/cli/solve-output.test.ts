@@ -192,3 +192,35 @@ describe('solveBatch', () => {
     expect(many / few).toBeLessThan(9);
   });
 });
+
+it('a tie is as flat as any answer: unique, next and both ends of every range', async () => {
+  const tied = { actionScale: 1, exogenousScale: 1, seed: 0 };
+  const line = JSON.parse(toJson(await solve({ world: tied, objective: reconstruction, latentDim: 3 })));
+  expect(line.unique).toBe(false);
+  const row = flatten(line);
+  expect(row.get('unique')).toBe(false);
+  expect(row.get('next')).toBe(line.next);
+  for (const [metric, [most, least]] of Object.entries(line.ranges as Record<string, [unknown, unknown]>)) {
+    expect(row.get(`ranges.${metric}.0`)).toBe(most);
+    expect(row.get(`ranges.${metric}.1`)).toBe(least);
+  }
+  // Beside a unique answer, whose row has no ranges.
+  const plain = flatten(
+    JSON.parse(toJson(await solve({ world: strong, objective: reconstruction, latentDim: 4 }))),
+  );
+  const [header, first, second] = toCsv([row, plain]).split('\n');
+  const column = header.split(',').indexOf('ranges.futureLeakage.1');
+  const cells = (text: string) => text.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/);
+  expect(Number(cells(first)[column])).toBe(line.ranges.futureLeakage[1]);
+  expect(cells(second)[column]).toBe('');
+  const bytes = await toParquet([row, plain]);
+  const [a, b] = await parquetReadObjects({
+    file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+  });
+  expect(a).toMatchObject({
+    unique: false,
+    next: line.next,
+    'ranges.futureLeakage.1': line.ranges.futureLeakage[1],
+  });
+  expect(b).toMatchObject({ unique: true, 'ranges.futureLeakage.1': null });
+});

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { referenceBackend as backend } from '../../lib/backend/reference/index.js';
-import { backends } from '../support/backends.js';
+import { norm } from '../../lib/linalg/dense.js';
+import { solve } from '../../lib/solve/population.js';
+import { backends, native } from '../support/backends.js';
 import { generator, noise } from '../support/generator.js';
 
 /** Q diag(values) Q^T with a random orthogonal Q: the answer first, then the question. */
@@ -206,5 +208,32 @@ describe.each(backends)('an earlier answer as memory for the next (%s)', (_, bac
     const into = new Float64Array(2 * n * 2).fill(7);
     expect(await backend.choleskySolve(matrices, right, n, 2, 2, {}, into)).toBe(into);
     expect(into).toEqual(fresh);
+  });
+});
+
+describe('lengths', () => {
+  it('are those of as many numbers as there are, without overflow', () => {
+    expect(norm([3, 4])).toBe(5);
+    expect(norm([3e200, 4e200])).toBeCloseTo(5e200, -188);
+    expect(norm([])).toBe(0);
+    expect(norm([1, Number.NaN])).toBeNaN();
+    expect(norm([1, Number.NEGATIVE_INFINITY])).toBe(Number.POSITIVE_INFINITY);
+    expect(norm(new Float64Array(300_000).fill(2))).toBeCloseTo(2 * Math.sqrt(300_000), 9);
+  });
+
+  it('of wide worlds fit: an encoder of 200,000 coordinates', async () => {
+    const world = {
+      observationDim: 200_000,
+      endogenousDim: 2,
+      exogenousDim: 1,
+      actionDim: 1,
+      sensorNoise: 0.1,
+    };
+    const { encoder } = await solve(
+      { world, objective: { kind: 'reconstruction' }, latentDim: 4 },
+      { encoder: true, backend: native },
+    );
+    expect(encoder?.D.cols).toBe(200_000);
+    expect(encoder?.D.data.every(Number.isFinite)).toBe(true);
   });
 });

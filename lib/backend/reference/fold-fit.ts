@@ -79,7 +79,7 @@ export function unitScale(covariance: Matrix, cut = REGRESSOR_CUT): Float64Array
     { length: covariance.rows },
     (_, i) => covariance.data[i * covariance.cols + i],
   );
-  const largest = Math.max(0, ...variances);
+  const largest = variances.reduce((most, v) => Math.max(most, v), 0);
   return Float64Array.from(variances, (v) => (v > cut * largest ? 1 / Math.sqrt(v) : 0));
 }
 

@@ -1,5 +1,6 @@
 import { ExolamError } from '../../base/errors.js';
 import { allocate } from '../../base/memory.js';
+import { continuedRows, noteOf } from '../continued.js';
 import type { Episode, Episodes, Transitions, Values } from '../transitions.js';
 
 /** A named (rows, dim) matrix of a file. */
@@ -150,25 +151,27 @@ export function fromRows(
     for (let i = 0; i < values.length; i++) values[i] = matrix.values[i] * scale;
     return values;
   };
-  const used = episode ? new Set(episode).size : count;
+  const observation = doubles(arrays.observation, scale) as Float64Array;
+  const observationNext = doubles(arrays.observationNext, scale) as Float64Array;
+  const found = episode ? null : continuedRows(observation, observationNext, count, arrays.observation.dim);
+  const known = episode ?? found?.episode;
+  const used = known ? new Set(known).size : count;
   return {
     count,
     observationDim: arrays.observation.dim,
     actionDim: arrays.action?.dim ?? 0,
     exogenousDim: (arrays.exogenousNext ?? arrays.exogenous)?.dim ?? 0,
     stride: 1,
-    observation: doubles(arrays.observation, scale) as Float64Array,
-    observationNext: doubles(arrays.observationNext, scale) as Float64Array,
+    observation,
+    observationNext,
     action: doubles(arrays.action),
     exogenous: doubles(arrays.exogenous),
     exogenousNext: doubles(arrays.exogenousNext),
     pairObservation: doubles(arrays.pairObservation, scale),
     pairObservationNext: doubles(arrays.pairObservationNext, scale),
-    episode: episode ?? Int32Array.from({ length: count }, (_, row) => row),
+    episode: known ?? Int32Array.from({ length: count }, (_, row) => row),
     episodes: { used, listed: used, absent: [] },
-    notes: episode
-      ? notes
-      : [...notes, 'rows are independent transitions: each one counts as an episode of its own'],
+    notes: episode ? notes : [...notes, noteOf(found)],
   };
 }
 
