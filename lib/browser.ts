@@ -23,6 +23,16 @@ export {
   type EstimateTable,
   estimate,
 } from './metrics/estimates.js';
+export {
+  type JudgedLatents,
+  type JudgeOptions,
+  judgeLatents,
+  LatentJudge,
+  type LatentJudgement,
+  NONLINEAR_METRICS,
+  type NonlinearMetric,
+} from './metrics/judge.js';
+export type { JudgedRows } from './metrics/judged-rows.js';
 export type { EncoderMatrices } from './metrics/loadings.js';
 export {
   type Judge,

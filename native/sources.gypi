@@ -18,6 +18,7 @@
       "native/core/dispatch.cc",
       "native/core/eigen.cc",
       "native/core/estimates.cc",
+      "native/core/feature-moments.cc",
       "native/core/fold-fit.cc",
       "native/core/fold-ridge.cc",
       "native/core/given.cc",
@@ -28,6 +29,7 @@
       "native/core/memory.cc",
       "native/core/moments.cc",
       "native/core/multiply.cc",
+      "native/core/nested-errors.cc",
       "native/core/partly-labelled.cc",
       "native/core/pool.cc",
       "native/core/pooled.cc",
@@ -45,6 +47,7 @@
       "native/core/train/rows-source.cc",
       "native/core/train/team.cc",
       "native/core/train/train.cc",
+      "native/core/train/view-world.cc",
       "native/core/view.cc",
       "native/core/wishart.cc"
     ],
@@ -53,6 +56,8 @@
       "native/addon/signals.cc",
       "native/addon/train-sources.cc",
       "native/addon/train.cc"
+      "native/addon/judging.cc",
+      "native/addon/signals.cc"
     ],
     "wasm_sources": [
       "native/wasm/exports.cc"

@@ -48,6 +48,21 @@ const sample = (spec: Wrong, options: Wrong) => all(api.sampleTransitions(spec, 
 const lam = await api.fitLinearLam({ world, ...question });
 const o = new Float64Array(24);
 
+const judged = {
+  rows: {
+    count: N,
+    observation: plain.observation.flat(),
+    observationDim: d,
+    action: plain.actions.flat(),
+    actionDim: 2,
+  },
+  z: { latents: Float64Array.from({ length: 2 * N }, (_, i) => Math.sin(i)), latentDim: 2 },
+} as unknown as { rows: Parameters<typeof api.judgeLatents>[0]; z: Parameters<typeof api.judgeLatents>[1] };
+Object.assign(judged.rows, {
+  observation: Float64Array.from(plain.observation.flat()),
+  action: Float64Array.from(plain.actions.flat()),
+});
+
 type Abuse = readonly [what: string, call: () => unknown, message: RegExp];
 const list = (name: string, ...abuses: Abuse[]) =>
   abuses.map(([what, call, message]) => [`${name} ${what}`, call, message] as const);
@@ -1033,6 +1048,67 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
   ...control('drawMoments', (options) =>
     api.drawMoments({}, options && typeof options === 'object' ? { transitions: 9, ...options } : options),
   ),
+  ...list(
+    'judgeLatents',
+    ['null', () => api.judgeLatents(wrong(null), judged.z), /^rows: expected an object but received null$/],
+    [
+      'few rows',
+      () => api.judgeLatents({ ...judged.rows, count: 7 }, judged.z),
+      /^rows\.count: expected an integer from 8/,
+    ],
+    [
+      'latents of another length',
+      () => api.judgeLatents(judged.rows, { ...judged.z, latentDim: 3 }),
+      /^latents: expected 40 rows of 3 numbers \(120\) but received 80$/,
+    ],
+    [
+      'latents as a list',
+      () => api.judgeLatents(judged.rows, wrong({ latents: [1, 2], latentDim: 2 })),
+      /^latents: expected a Float32Array or Float64Array$/,
+    ],
+    [
+      'latentDim 0',
+      () => api.judgeLatents(judged.rows, { ...judged.z, latentDim: 0 }),
+      /^latents\.latentDim: expected an integer from 1 to 4096 but received 0$/,
+    ],
+    [
+      'NaN in the action',
+      () => api.judgeLatents({ ...judged.rows, action: new Float64Array(80).fill(Number.NaN) }, judged.z),
+      /^action: row 0, column 0 is NaN/,
+    ],
+    [
+      'nothing to judge by',
+      () => api.judgeLatents({ ...judged.rows, action: undefined }, judged.z),
+      /^rows: expected action or exogenousNext, but both are absent$/,
+    ],
+    [
+      'an observation that stands still',
+      () => api.judgeLatents({ ...judged.rows, observation: new Float64Array(N * d).fill(3) }, judged.z),
+      /^observation: expected a coordinate that moves$/,
+    ],
+    [
+      'episodes of some rows',
+      () => api.judgeLatents({ ...judged.rows, episode: [1] }, judged.z),
+      /^episode: expected 40 numbers/,
+    ],
+    [
+      'features 3',
+      () => api.judgeLatents(judged.rows, judged.z, { features: 3 }),
+      /^features: expected an integer from 8 to 1024/,
+    ],
+    [
+      'folds of one',
+      () => api.judgeLatents(judged.rows, judged.z, { folds: [0] }),
+      /^folds: expected one number for each of 20 units/,
+    ],
+    [
+      'level 1',
+      () => api.judgeLatents(judged.rows, judged.z, { level: 1 }),
+      /^level: expected a number from 0 up to/,
+    ],
+  ),
+  ...control('judgeLatents', (options) => api.judgeLatents(judged.rows, judged.z, options as never)),
+  ...backend('LatentJudge', (options) => api.LatentJudge.create(judged.rows, options as never)),
   ...list(
     'sampleTransitions',
     ['nothing', () => sample(undefined, undefined), /^options: expected an object but received nothing$/],

@@ -4,6 +4,8 @@
  * (reference/train/sources.ts) and a class behind native/core/train/source.h.
  */
 
+import type { View } from './views.js';
+
 /** Fresh transitions of the linear world (theory.md, section 1), drawn in f32. */
 export interface LinearWorldSource {
   readonly kind: 'linear-world';
@@ -57,7 +59,13 @@ export interface RowsSource {
   readonly shuffled: boolean;
 }
 
-export type BatchSource = LinearWorldSource | RowsSource;
+/** Fresh transitions of a nonlinear world (theory.md, "Nonlinear worlds"), drawn in f32: states as in the linear one. */
+export interface ViewWorldSource extends Omit<LinearWorldSource, 'kind' | 'mixing' | 'squareMixing'> {
+  readonly kind: 'view-world';
+  readonly view: View;
+}
+
+export type BatchSource = LinearWorldSource | RowsSource | ViewWorldSource;
 
 /** Which variables of a row are wanted beside o, o' and the action. */
 export interface RowNeeds {

@@ -1,5 +1,6 @@
 import { ExolamError } from '../base/errors.js';
 import { DESCENT_METHODS } from './descent-requests.js';
+import { type JudgingAddon, judging } from './native-judging.js';
 import { gradientSteps, type TrainingAddon } from './native-training.js';
 import {
   type Backend,
@@ -27,7 +28,7 @@ import { encodeView } from './views.js';
  * WebAssembly instance needs besides: those arrays once more under `answer`, and `watch`, which it calls where nobody else can
  * while it computes.
  */
-export interface Addon extends TrainingAddon {
+export interface Addon extends JudgingAddon, TrainingAddon {
   /** Ctrl-C ends the process where JavaScript does not do so within that many milliseconds, -1: at the second one (native/addon/signals.h). */
   guardSignals(milliseconds: number): void;
   /** A process group that ends with the process then. */
@@ -185,6 +186,7 @@ export function nativeBackend(addon: Addon, name: BackendInfo['name'] = 'native'
     info: () => ({ name, ...machine }),
     ...fits(addon, run),
     ...estimates(addon, run),
+    ...judging(addon, run),
     ...training(addon, run),
     ...gradientSteps(addon, run),
     ...draws(addon, run),

@@ -7,6 +7,7 @@
 
 import type { DrawRequest, Rows } from './batch-sources.js';
 import { type DescentAnswer, type DescentSettings, descentArrays } from './descent-requests.js';
+import type { FeatureMomentsRequest, NestedAnswer, NestedRequest } from './judging-requests.js';
 import type {
   ApplyAnswer,
   ApplyRequest,
@@ -664,6 +665,9 @@ export interface Backend {
   drawRows(request: DrawRequest, control?: Control): Promise<Rows>;
   descendPopulation(request: PopulationDescentRequest, control?: Control): Promise<DescentAnswer>;
   descendMoments(request: MomentsDescentRequest, control?: Control): Promise<DescentAnswer>;
+  /** (units, width, width) */
+  featureMoments(request: FeatureMomentsRequest, control?: Control): Promise<Float64Array>;
+  nestedErrors(request: NestedRequest, control?: Control): Promise<NestedAnswer>;
   /** (width, width) */
   accumulate(request: AccumulateRequest, control?: Control): Promise<Float64Array>;
   /** (rows, cols) */

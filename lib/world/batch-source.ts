@@ -1,6 +1,7 @@
-import type { LinearWorldSource } from '../backend/batch-sources.js';
+import type { BatchSource, LinearWorldSource } from '../backend/batch-sources.js';
 import { ORTHONORMAL_GAP } from '../base/conventions.js';
-import { fullMixing, parameterColumn, type World } from './world.js';
+import { type AnyWorldSpec, createAnyWorld } from './any-world.js';
+import { createWorld, fullMixing, parameterColumn, type World, type WorldSpec } from './world.js';
 
 /** Fresh transitions of a linear world, as training's batches draw them. */
 export function linearWorldSource(world: World): LinearWorldSource {
@@ -30,4 +31,13 @@ function orthonormal(data: Float64Array, n: number, step: number): boolean {
       if (Math.abs(sum - (a === b ? 1 : 0)) > ORTHONORMAL_GAP) return false;
     }
   return true;
+}
+
+/** Fresh transitions of a world of any kind. */
+export function worldSource(spec: AnyWorldSpec, what = 'world'): BatchSource {
+  const world = createAnyWorld(spec, what);
+  if (world.kind === 'linear') return linearWorldSource(createWorld(spec as WorldSpec, what));
+  const { seed: _, mixing: __, view, ...request } = world.request();
+  if (!view) throw new Error('a nonlinear world has a view');
+  return { kind: 'view-world', ...request, view };
 }

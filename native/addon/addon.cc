@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "addon/arrays.h"
+#include "addon/judging.h"
 #include "addon/objective.h"
 #include "addon/signals.h"
 #include "addon/task.h"
@@ -661,6 +662,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("conditionMoments", Napi::Function::New(env, condition_moments_call));
   exports.Set("probe", Napi::Function::New(env, probe_call));
   exports.Set("estimate", Napi::Function::New(env, estimate_call));
+  exports.Set("featureMoments", Napi::Function::New(env, feature_moments_call));
+  exports.Set("nestedErrors", Napi::Function::New(env, nested_errors_call));
   exports.Set("trainMoments", Napi::Function::New(env, train_moments_call));
   exports.Set("descendPopulation", Napi::Function::New(env, descend_population_call));
   exports.Set("descendMoments", Napi::Function::New(env, descend_moments_call));

@@ -163,12 +163,15 @@ class Sampler {
   // The same through the view.
   void look(std::size_t begin, std::size_t rows, const double* s, const double* x, SourceStream noise, T* to,
             Scratch& scratch) const {
-    const std::size_t d = b_.observation_dim;
+    const std::size_t d = b_.observation_dim, ds = b_.endogenous_dim, dx = b_.exogenous_dim;
     const auto eta = static_cast<float>(parameter(SENSOR_NOISE));
-    scratch.shown.resize(rows * d);
-    float* out = scratch.shown.data();
+    scratch.shown.assign(s, s + rows * ds);
+    scratch.shown.insert(scratch.shown.end(), x, x + rows * dx);
+    scratch.shown.resize(rows * (ds + dx + d));
+    const float *inner = scratch.shown.data(), *outer = inner + rows * ds;
+    float* out = scratch.shown.data() + rows * (ds + dx);
     if (eta != 0) k_.normals_f32(out, b_.seed, noise, (b_.first + begin) * d, rows * d);
-    view_->show(rows, s, b_.endogenous_dim, x, b_.exogenous_dim, eta, out);
+    view_->show(rows, inner, ds, outer, dx, eta, out);
     std::copy(out, out + rows * d, to + begin * d);
   }
 

@@ -49,7 +49,7 @@ class MlpView : public View {
     }
   }
 
-  void show(std::size_t rows, const double* s, std::size_t ds, const double* x, std::size_t dx, float noise,
+  void show(std::size_t rows, const float* s, std::size_t ds, const float* x, std::size_t dx, float noise,
             float* out) const override {
     std::vector<float> states(rows * (ds + dx)), values;
     for (std::size_t r = 0; r < rows; ++r) {
@@ -78,7 +78,10 @@ class MlpView : public View {
   std::vector<Layer> layers_;
 };
 
-double wrapped(double value, double period) { return value - period * std::floor(value / period); }
+template <class T>
+T wrapped(T value, T period) {
+  return value - period * std::floor(value / period);
+}
 
 class SpriteView : public View {
  public:
@@ -87,12 +90,10 @@ class SpriteView : public View {
         agent_{spec.numbers[0], spec.numbers[2]},
         distractor_{spec.numbers[1], spec.numbers[3]} {}
 
-  void start(double* states, std::size_t count) const override {
-    const auto size = static_cast<double>(size_);
-    for (std::size_t i = 0; i < count; ++i) states[i] = wrapped(size * states[i], size);
-  }
+  void start(double* states, std::size_t count) const override { start_all(states, count); }
+  void start(float* states, std::size_t count) const override { start_all(states, count); }
 
-  void show(std::size_t rows, const double* s, std::size_t ds, const double* x, std::size_t dx, float,
+  void show(std::size_t rows, const float* s, std::size_t ds, const float* x, std::size_t dx, float,
             float* out) const override {
     std::vector<Lit> lit(2 * size_);
     for (std::size_t r = 0; r < rows; ++r) {
@@ -113,10 +114,16 @@ class SpriteView : public View {
     float share;
   };
 
+  template <class T>
+  void start_all(T* states, std::size_t count) const {
+    const auto size = static_cast<T>(size_);
+    for (std::size_t i = 0; i < count; ++i) states[i] = wrapped(size * states[i], size);
+  }
+
   // How many of `to` it fills: each pixel of the circle at most once, since no radius is above half of it.
-  std::size_t profile(double position, float radius, Lit* to) const {
+  std::size_t profile(float position, float radius, Lit* to) const {
     const auto size = static_cast<std::int32_t>(size_);
-    const auto middle = static_cast<float>(wrapped(position, static_cast<double>(size_)));
+    const float middle = wrapped(position, static_cast<float>(size_));
     const auto first = static_cast<std::int32_t>(std::floor(middle - radius));
     std::size_t count = 0;
     for (std::int32_t pixel = first; count < size_; ++pixel) {
@@ -130,7 +137,7 @@ class SpriteView : public View {
     return count;
   }
 
-  void add(const double* position, const Sprite& sprite, float* frame, Lit* lit) const {
+  void add(const float* position, const Sprite& sprite, float* frame, Lit* lit) const {
     Lit *across = lit, *down = lit + size_;
     const std::size_t width = profile(position[0], sprite.radius, across);
     const std::size_t height = profile(position[1], sprite.radius, down);

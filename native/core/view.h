@@ -28,9 +28,10 @@ class View {
   virtual ~View() = default;
   // States before a transition, in place of draws of variance 1.
   virtual void start(double*, std::size_t) const {}
+  virtual void start(float*, std::size_t) const {}
   // out (rows, observation): what s (rows, ds) and x (rows, dx) look like, plus `noise` times what out holds.
   // A row's bits depend on that row alone.
-  virtual void show(std::size_t rows, const double* s, std::size_t ds, const double* x, std::size_t dx,
+  virtual void show(std::size_t rows, const float* s, std::size_t ds, const float* x, std::size_t dx,
                     float noise, float* out) const = 0;
 };
 

@@ -10,6 +10,7 @@ import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js'
 import { descendMoments } from './descend-moments.js';
 import { descendPopulation } from './descend-population.js';
 import { estimate } from './estimates.js';
+import { featureMoments, nestedErrors } from './judging.js';
 import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
 import { probe } from './probe.js';
@@ -25,6 +26,8 @@ export const referenceBackend: Backend = {
   conditionMoments,
   probe,
   estimate,
+  featureMoments,
+  nestedErrors,
   trainMoments,
   trainSteps,
   trainBatch,

@@ -9,7 +9,7 @@ export function startOf(view: View | undefined, draws: Float64Array): Float64Arr
   return draws.map((v) => wrapped(view.size * v, view.size));
 }
 
-/** Observations of `count` rows of [s; x] (ds, dx wide), sensor noise left out. */
+/** Observations of `count` rows of [s; x] (ds, dx wide), rounded to f32 first; sensor noise left out. */
 export function shown(
   view: View,
   count: number,
@@ -19,8 +19,8 @@ export function shown(
   dx: number,
 ): Float32Array {
   const rows = Array.from({ length: count }, (_, row) => ({
-    s: s.subarray(row * ds, (row + 1) * ds),
-    x: x.subarray(row * dx, (row + 1) * dx),
+    s: Float32Array.from(s.subarray(row * ds, (row + 1) * ds)),
+    x: Float32Array.from(x.subarray(row * dx, (row + 1) * dx)),
   }));
   const frames = rows.map((row) =>
     view.kind === 'mlp' ? layered(view, row.s, row.x) : frame(view, row.s, row.x),
@@ -32,7 +32,7 @@ export function shown(
   return out;
 }
 
-function layered(view: MlpView, s: Float64Array, x: Float64Array): Float32Array {
+function layered(view: MlpView, s: Float32Array, x: Float32Array): Float32Array {
   let values = Float32Array.from([...s, ...x]);
   let at = 0;
   const last = view.sizes.length - 2;
@@ -59,7 +59,7 @@ function profile(size: number, position: number, radius: number): Float64Array {
 }
 
 /** Light over light: v + c (1 - v) for each sprite c in turn, so that pixels stay in [0, 1]. */
-function frame(view: SpriteView, s: Float64Array, x: Float64Array): Float32Array {
+function frame(view: SpriteView, s: Float32Array, x: Float32Array): Float32Array {
   const { size } = view;
   const out = new Float64Array(size * size);
   const add = (column: number, row: number, radius: number, brightness: number) => {

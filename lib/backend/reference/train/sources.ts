@@ -9,6 +9,7 @@ import {
 } from '../../batch-sources.js';
 import { TRAIN_STREAM } from '../../train-requests.js';
 import { fillLinear } from './linear-world.js';
+import { fillViewWorld } from './view-world.js';
 
 /** Rows first .. first + count of a source: see batch-sources.ts. */
 export function rowsOf({ source, seed, first, count, needs }: DrawRequest): Rows {
@@ -22,6 +23,7 @@ type Fill<Source> = (source: Source, seed: number, first: number, needs: RowNeed
 const FILL: { [Kind in BatchSource['kind']]: Fill<Extract<BatchSource, { kind: Kind }>> } = {
   'linear-world': fillLinear,
   rows: fillRows,
+  'view-world': fillViewWorld,
 };
 
 /** A number mixed thoroughly with a key (32 bits). */
