@@ -5,6 +5,7 @@ import {
   type NestedQuestion,
 } from '../backend/judging-requests.js';
 import type { Backend, Control, EstimatedMetric } from '../backend/requests.js';
+import { LATENT_RIDGE } from '../base/conventions.js';
 import { renumbered } from '../data/units.js';
 import { type Estimate, portion, reported } from './estimates.js';
 import { fourierMap, type InputGroup, medianDistance } from './fourier.js';
@@ -15,7 +16,7 @@ import { type NonlinearMetric, type PreparedRows, standardised } from './judged-
 const SEEN = 8;
 const ROWS_SHARE = 0.3;
 /** Ridges that are tried: fine where features are many for the rows, and one that leaves a prediction as it was. */
-const GRID = Float64Array.of(1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 1e3);
+const GRID = Float64Array.from([-7, -5, -4, -3, -2, -1, 0, 3], (power) => 10 ** power);
 
 /** Columns of [1, o, x, z, a, x', new in x', features of o, of z, of (o, z)]: first column and width of each. */
 class Columns {
@@ -65,7 +66,7 @@ async function newIn(
   const sxx = await square(exogenous, exogenous);
   const sxn = await square(exogenous, exogenousNext);
   // Next to nothing on the diagonal: a coordinate that never moves is 0 everywhere.
-  for (let i = 0; i < n; i++) sxx[i * n + i] += 1e-9 * count;
+  for (let i = 0; i < n; i++) sxx[i * n + i] += LATENT_RIDGE * count;
   const weights = await backend.choleskySolve(sxx, sxn, n, n, 1, control);
   const predicted = await backend.multiply(
     { rows: count, inner: n, cols: n, a: exogenous, b: weights, transposeA: false, transposeB: false },

@@ -40,7 +40,7 @@ class Ridge {
   // Weights (regressors, targets) from the covariance with the targets. A ridge that is too small for the
   // arithmetic grows by decades until it is not, or fails where it may not grow.
   bool weights(const Matrix& with_targets, double ridge, bool grow, Matrix& out) const {
-    for (int decade = 0; decade < 16; ++decade, ridge = std::max(ridge * 10, 1e-12)) {
+    for (int decade = 0; decade < 16; ++decade, ridge = std::max(ridge * 10, LATENT_RIDGE)) {
       out = scaled(with_targets);
       if (solve(k_, s_, free_, ridge, out)) {
         out = scaled(out);
@@ -275,7 +275,8 @@ class Judging {
             continue;
           }
           for (std::size_t t = 0; t < parts.target.size(); ++t)
-            given_errors[g] += n.before(t, held[i]) / std::max(total(parts, t, held[i]), 1e-300);
+            if (const double all = total(parts, t, held[i]); all > 0)
+              given_errors[g] += n.before(t, held[i]) / all;
         }
       }
     const double given = least(b_.grid, given_errors);

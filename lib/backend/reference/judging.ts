@@ -64,7 +64,7 @@ function weightsAt(s: Matrix, cross: Matrix, scale: Float64Array, ridge: number,
 
 /** The same, the ridge grown by decades until the arithmetic bears it. */
 function grown(s: Matrix, cross: Matrix, scale: Float64Array, ridge: number, free = 0): Matrix {
-  for (let decade = 0; decade < 16; decade++, ridge = Math.max(10 * ridge, 1e-12)) {
+  for (let decade = 0; decade < 16; decade++, ridge = Math.max(10 * ridge, LATENT_RIDGE)) {
     const weights = weightsAt(s, cross, scale, ridge, free);
     if (weights) return weights;
   }
@@ -261,7 +261,8 @@ class Fold {
       for (const target of model.targets) {
         const rows = model.residual(target, ridge, false);
         if (!rows) return null;
-        sum += model.error(rows, held) / Math.max(model.total(target, held), 1e-300);
+        const all = model.total(target, held);
+        if (all > 0) sum += model.error(rows, held) / all;
       }
       return sum;
     });
