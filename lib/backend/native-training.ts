@@ -1,6 +1,7 @@
 import { rowArrays } from './batch-sources.js';
 import { type Backend, type Control, STATUS } from './requests.js';
 import { applyArrays, LOSS_PARTS, type TrainStepsAnswer, type TrainStepsRequest } from './train-requests.js';
+import { VIEW_KINDS } from './views.js';
 
 /** The addon's exports; requests are flat tables (see {@link flat}). */
 export interface TrainingAddon {
@@ -26,7 +27,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   labelMean: ['rows', 'labelled'],
   robustOn: ['latent', 'decoded'],
   'optimiser.kind': ['sgd', 'adam', 'adamw'],
-  'source.kind': ['linear-world', 'rows'],
+  'source.kind': ['linear-world', 'rows', 'view-world'],
+  'view.kind': VIEW_KINDS,
 };
 
 /**

@@ -1,7 +1,11 @@
 #include "addon/train-sources.h"
 
+#include <algorithm>
+
+#include "core/population.h"
 #include "core/train/linear-world.h"
 #include "core/train/rows-source.h"
+#include "core/train/view-world.h"
 
 namespace exo {
 namespace {
@@ -26,6 +30,38 @@ SourceRequest linear_world(const Kernels& kernels, Request& r) {
   s.square_mixing = r.flag("squareMixing");
   check(r, !s.square_mixing || d == ds, "source: squareMixing: expected endogenousDim = observationDim");
   return {make_linear_world(kernels, s), d, da, ds, dx, true, SIZE_MAX};
+}
+
+SourceRequest view_world(const Kernels& kernels, Request& r) {
+  ViewWorldSpec s{};
+  s.observation_dim = r.size("observationDim");
+  s.endogenous_dim = r.size("endogenousDim");
+  s.exogenous_dim = r.size("exogenousDim");
+  s.action_dim = r.size("actionDim");
+  const std::size_t d = s.observation_dim, ds = s.endogenous_dim, dx = s.exogenous_dim, da = s.action_dim;
+  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "source: dimensions: expected at least one");
+  s.parameters = r.array<double>("parameters", PARAMETER_COUNT);
+  s.action_effect = r.array<double>("actionEffect", times({ds, da}));
+  s.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
+  s.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
+  const std::size_t kind = r.size("view.kind");
+  std::int32_t size = 0;
+  float numbers[4] = {};
+  if (kind == static_cast<std::size_t>(ViewKind::SPRITES)) {
+    size = static_cast<std::int32_t>(std::min<std::size_t>(r.size("view.size"), 1 << 15));
+    const char* names[] = {"view.agentRadius", "view.distractorRadius", "view.agentBrightness",
+                           "view.distractorBrightness"};
+    for (std::size_t i = 0; i < 4; ++i) numbers[i] = static_cast<float>(r.number(names[i]));
+    s.view = {ViewKind::SPRITES, &size, 1, numbers, 4};
+  } else {
+    check(r, kind == static_cast<std::size_t>(ViewKind::MLP), "source: view: unknown kind");
+    const auto sizes = r.array<std::int32_t>("view.sizes");
+    const auto weights = r.array<float>("view.weights");
+    s.view = {ViewKind::MLP, sizes.first, sizes.second, weights.first, weights.second};
+  }
+  const char* fault = s.view.fault(ds, dx, d);
+  check(r, !fault, fault);
+  return {std::make_shared<ViewWorld>(kernels, s), d, da, ds, dx, true, SIZE_MAX};
 }
 
 // Of so many elements, or null where there are none.
@@ -72,7 +108,7 @@ SourceRequest rows(Request& r) {
 }
 
 // The numbering of SOURCE_KINDS (lib/backend/native-training.ts).
-enum Kind { LINEAR_WORLD, ROWS };
+enum Kind { LINEAR_WORLD, ROWS, VIEW_WORLD };
 
 }  // namespace
 
@@ -82,6 +118,8 @@ SourceRequest read_source(const Kernels& kernels, Request& source) {
       return linear_world(kernels, source);
     case ROWS:
       return rows(source);
+    case VIEW_WORLD:
+      return view_world(kernels, source);
     default:
       throw Napi::RangeError::New(source.env(), "source: unknown kind");
   }

@@ -6,6 +6,7 @@ import type { Backend } from '../../lib/backend/requests.js';
 import { openData } from '../../lib/data/open.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
 import type { AnyWorldSpec } from '../../lib/world/any-world.js';
+import { worldSource } from '../../lib/world/batch-source.js';
 import { type GenerateOptions, type SampleBatch, sampleTransitions } from '../../lib/world/sample.js';
 import { backends, native, reference } from '../support/backends.js';
 
@@ -239,3 +240,45 @@ describe('files of nonlinear worlds', () => {
     expect(loss).toBe((await solve({ ...question, world: {} })).loss);
   });
 });
+
+describe.each([
+  ['mlp', MLP],
+  ['sprites', SPRITES],
+])('training batches of the %s world', (_, spec) => {
+  const needs = { pair: true, later: 2, states: true };
+  const rows = (backend: Backend, first: number, count: number, threads?: number) =>
+    backend.drawRows({ source: worldSource(spec), seed: 9, first, count, needs }, { threads });
+
+  it('are the same on native and reference to the rounding of f32, and in any parts', async () => {
+    const [a, b] = [await rows(native, 5, 41, 2), await rows(reference, 5, 41)];
+    for (const [name, values] of Object.entries(b)) {
+      const own = (a as unknown as Record<string, Float32Array>)[name];
+      if (typeof values === 'number') continue;
+      expect(own.length, name).toBe(values.length);
+      expect(farthest(own, values as Float32Array), name).toBeLessThan(2e-5);
+    }
+    const part = await rows(native, 20, 7, 1);
+    const d = a.observation.length / 41;
+    expect(part.observation).toEqual(a.observation.slice(15 * d, 22 * d));
+    expect(part.pairLater).toEqual(a.pairLater.slice(30 * d, 44 * d));
+  });
+
+  it('follow the same law as samples do', async () => {
+    const [batch, sample] = [
+      await native.drawRows({ source: worldSource(spec), seed: 1, first: 0, count: 4000, needs }),
+      await drawn(spec, { samples: 4000, pairs: true }, native),
+    ];
+    for (const name of ['observation', 'observationNext', 'pairObservationNext', 'action'] as const) {
+      const [one, other] = [moments(batch[name]), moments(sample[name])];
+      expect(Math.abs(one.mean - other.mean), name).toBeLessThan(0.03);
+      expect(Math.abs(one.deviation / other.deviation - 1), name).toBeLessThan(0.03);
+    }
+  });
+});
+
+function moments(values: ArrayLike<number>) {
+  const all = Array.from(values);
+  const mean = all.reduce((sum, v) => sum + v, 0) / all.length;
+  const square = all.reduce((sum, v) => sum + (v - mean) ** 2, 0) / all.length;
+  return { mean, deviation: Math.sqrt(square) };
+}
