@@ -53,11 +53,10 @@
     ],
     "addon_sources": [
       "native/addon/addon.cc",
+      "native/addon/judging.cc",
       "native/addon/signals.cc",
       "native/addon/train-sources.cc",
       "native/addon/train.cc"
-      "native/addon/judging.cc",
-      "native/addon/signals.cc"
     ],
     "wasm_sources": [
       "native/wasm/exports.cc"
