@@ -1,14 +1,13 @@
 import { ExolamError } from '../base/errors.js';
 import type { Backend } from './requests.js';
 
-/** A typed array, or a request of them, copied: what the caller does to its own later is of no concern. */
+/** A typed array, or a request of them, also inside others, copied: what the caller does to its own later is of no concern. */
 function copied<T>(value: T): T {
   if (ArrayBuffer.isView(value)) return (value as unknown as Float64Array).slice() as unknown as T;
+  if (Array.isArray(value)) return value.map(copied) as unknown as T;
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
     return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, ArrayBuffer.isView(inner) ? copied(inner) : inner]),
-  ) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copied(inner)])) as T;
 }
 
 /** The numbers of an answer, written where the caller wants them; an array that has been given away meanwhile is an error. */

@@ -25,14 +25,14 @@ void fill(Random& random, Row<T>& to) {
 
 // A block's number at a row and column.
 template <class T>
-T& at(const Block<T>& b, std::size_t row, std::size_t column) {
+T& at(const Panelled<T>& b, std::size_t row, std::size_t column) {
   std::size_t j = 0;
   while (j + 1 < b.panels().size() && b.panels()[j + 1].begin <= column) ++j;
   return b.panel(j)[row * b.panels()[j].width + column - b.panels()[j].begin];
 }
 
 template <class T>
-void fill(Random& random, const Block<T>& b, std::size_t rows) {
+void fill(Random& random, const Panelled<T>& b, std::size_t rows) {
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < b.width(); ++c) at(b, r, c) = static_cast<T>(random.uniform());
 }
@@ -60,7 +60,7 @@ void layer(Checks& checks, const Kernels& kernels, Activation activation, std::s
   Layer<T> layer(k, {a, b}, out, 1, true, true);
   layer.read(Layer<T>::WEIGHTS, flat.data());
   layer.keep_gradient();
-  Block<T> x(k, rows, a), y(k, rows, b), z(k, rows, out), slopes(k, rows, out), back(k, rows, out),
+  Panelled<T> x(k, rows, a), y(k, rows, b), z(k, rows, out), slopes(k, rows, out), back(k, rows, out),
       returned(k, rows, b);
   fill(random, x, rows);
   fill(random, y, rows);
@@ -130,7 +130,7 @@ void layer(Checks& checks, const Kernels& kernels, Activation activation, std::s
   layer.backward(back, Activation::NONE, nullptr, true, 0, rows, returned);
   Layer<T> fresh(k, {a, b}, out, 1, true, true);
   fresh.read(Layer<T>::WEIGHTS, moved.data());
-  Block<T> again(k, rows, b);
+  Panelled<T> again(k, rows, b);
   layer.backward(back, Activation::NONE, nullptr, false, 0, rows, returned);
   fresh.backward(back, Activation::NONE, nullptr, false, 0, rows, again);
   for (std::size_t r = 0; r < rows; ++r)

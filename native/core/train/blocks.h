@@ -61,10 +61,10 @@ std::vector<Panel> panels_of(const TrainKernels<T>& k, std::size_t width) {
 
 // Rows of a batch by panels.
 template <class T>
-class Block {
+class Panelled {
  public:
-  Block() = default;
-  Block(const TrainKernels<T>& k, std::size_t rows, std::size_t width)
+  Panelled() = default;
+  Panelled(const TrainKernels<T>& k, std::size_t rows, std::size_t width)
       : width_(width), rows_alloc_(round_up(rows, k.tile_rows)), panels_(panels_of(k, width)) {
     const std::size_t columns = panels_.empty() ? 0 : panels_.back().begin + panels_.back().width;
     memory_ = Aligned<T>(rows_alloc_ * columns);

@@ -24,15 +24,15 @@ void Codebook<T>::turn() {
 }
 
 template <class T>
-void Codebook<T>::take(const Block<T>& z, std::size_t begin, std::size_t end) {
+void Codebook<T>::take(const Panelled<T>& z, std::size_t begin, std::size_t end) {
   z.each(begin, end, [&](std::size_t row, const T* from, std::size_t column, std::size_t width) {
     std::copy_n(from, width, z_.data() + row * shape_->latent + column);
   });
 }
 
 template <class T>
-void Codebook<T>::quantise(const Block<T>& z, std::size_t begin, std::size_t end, std::int32_t* codes,
-                           const Block<T>& latent) {
+void Codebook<T>::quantise(const Panelled<T>& z, std::size_t begin, std::size_t end, std::int32_t* codes,
+                           const Panelled<T>& latent) {
   const CodebookShape& c = shape_->codebook;
   const std::size_t k = shape_->latent;
   take(z, begin, end);
@@ -50,8 +50,8 @@ void Codebook<T>::quantise(const Block<T>& z, std::size_t begin, std::size_t end
 }
 
 template <class T>
-void Codebook<T>::commit(const Block<T>&, std::size_t begin, std::size_t end, const std::int32_t* codes,
-                         const Block<T>& back, double* loss) const {
+void Codebook<T>::commit(const Panelled<T>&, std::size_t begin, std::size_t end, const std::int32_t* codes,
+                         const Panelled<T>& back, double* loss) const {
   const CodebookShape& c = shape_->codebook;
   const double all = c.commitment + (c.ema ? 0 : 1);
   const T slope = static_cast<T>(2 * c.commitment / static_cast<double>(z_.size() / shape_->latent));

@@ -26,11 +26,11 @@ class Codebook {
   const std::vector<T>& rows() const { return rows_; }
 
   // Codes (rows, codes) and what stands for z, of rows [begin, end).
-  void quantise(const Block<T>& z, std::size_t begin, std::size_t end, std::int32_t* codes,
-                const Block<T>& latent);
+  void quantise(const Panelled<T>& z, std::size_t begin, std::size_t end, std::int32_t* codes,
+                const Panelled<T>& latent);
   // The encoder's part of the loss, added to `back`, and all of it by row.
-  void commit(const Block<T>& z, std::size_t begin, std::size_t end, const std::int32_t* codes,
-              const Block<T>& back, double* loss) const;
+  void commit(const Panelled<T>& z, std::size_t begin, std::size_t end, const std::int32_t* codes,
+              const Panelled<T>& back, double* loss) const;
   // d loss / d rows of the whole batch, where rows follow it: (codes, size, width), else empty.
   std::vector<T> gradient(std::size_t rows, const std::int32_t* codes) const;
 
@@ -42,7 +42,7 @@ class Codebook {
   void follow(std::size_t rows, const std::int32_t* codes, float* counts, float* sums, std::uint64_t seed,
               std::uint64_t step, Moved moved);
   // Row-major copy of z, which the calls above look at; rows [begin, end).
-  void take(const Block<T>& z, std::size_t begin, std::size_t end);
+  void take(const Panelled<T>& z, std::size_t begin, std::size_t end);
 
  private:
   void place(std::size_t rows, std::size_t at, float* counts, float* sums, std::uint64_t seed,

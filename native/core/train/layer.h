@@ -17,8 +17,8 @@ struct Descending {
 // null was absent.
 template <class T>
 struct Passage {
-  std::vector<const Block<T>*> inputs;
-  const Block<T>* back;
+  std::vector<const Panelled<T>*> inputs;
+  const Panelled<T>* back;
   bool with_bias;
 };
 
@@ -67,11 +67,11 @@ class Layer {
   void keep_gradient() { gradient_ = Aligned<T>(depth_alloc_ * columns_); }
 
   // out = activation(inputs W^T + b), rows [begin, end). from: the first of the layer's inputs that is given.
-  void forward(const std::vector<const Block<T>*>& inputs, std::size_t from, bool with_bias,
-               Activation activation, std::size_t begin, std::size_t end, const Block<T>& out,
-               const Block<T>* slope) const {
+  void forward(const std::vector<const Panelled<T>*>& inputs, std::size_t from, bool with_bias,
+               Activation activation, std::size_t begin, std::size_t end, const Panelled<T>& out,
+               const Panelled<T>* slope) const {
     std::vector<Segment<T>> segments;
-    for (const Block<T>* b : inputs)
+    for (const Panelled<T>* b : inputs)
       segments.insert(segments.end(), b->segments().begin(), b->segments().end());
     std::size_t first = 0;
     for (std::size_t i = 0; i < from; ++i) first += inputs_[i];
@@ -81,8 +81,8 @@ class Layer {
   }
 
   // out = (back W) of the returned inputs, times the derivative of their activation.
-  void backward(const Block<T>& back, Activation activation, const Block<T>* value, bool add,
-                std::size_t begin, std::size_t end, const Block<T>& out) const {
+  void backward(const Panelled<T>& back, Activation activation, const Panelled<T>* value, bool add,
+                std::size_t begin, std::size_t end, const Panelled<T>& out) const {
     k_->backward({back.segments().data(), back.segments().size(), back_weights_.data(), back_rows_,
                   back_panels_.data(), back_panels_.size(), activation, value ? value->data() : nullptr, add,
                   begin, end, out.rows_alloc(), out.data()});
@@ -96,8 +96,8 @@ class Layer {
     std::vector<Pass<T>> passes;
     for (std::size_t p = 0; p < passages.size(); ++p) {
       for (std::size_t i = 0; i < passages[p].inputs.size(); ++i) {
-        const Block<T>* own = passages[p].inputs[i];
-        const Block<T>* any = own ? own : passages[0].inputs[i];
+        const Panelled<T>* own = passages[p].inputs[i];
+        const Panelled<T>* any = own ? own : passages[0].inputs[i];
         for (const Segment<T>& s : any->segments())
           segments[p].push_back({own ? s.at : nullptr, s.width, s.pitch});
       }

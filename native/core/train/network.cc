@@ -59,11 +59,11 @@ Network<T>::Network(const Kernels& kernels, const NetworkShape& shape, const Tra
     head_layer_.emplace_back(k_, std::vector{k}, shape.action_dim, trained ? 1 : 0, shape.bias, trained);
   if (shape.quantised) codebook_ = Codebook<T>(k_, shape_, rows);
 
-  now_ = Block<T>(k_, rows, w);
-  next_ = Block<T>(k_, rows, w);
+  now_ = Panelled<T>(k_, rows, w);
+  next_ = Panelled<T>(k_, rows, w);
   first_ = Trail<T>(k_, encoder, shape.activation, rows, trained);
   decoded_ = Trail<T>(k_, decoder, shape.activation, rows, trained);
-  const auto input = [&](Trail<T>& trail, const Block<T>& now, const Block<T>& next) {
+  const auto input = [&](Trail<T>& trail, const Panelled<T>& now, const Panelled<T>& next) {
     if (shape.encodes_difference)
       trail.inputs = {&next};
     else
@@ -75,31 +75,31 @@ Network<T>::Network(const Kernels& kernels, const NetworkShape& shape, const Tra
   const bool plain = !o.cross_exogenous && o.encoder_noise == 0 && o.decoder_noise == 0;
   given_is_now_ = trained && plain;
   target_is_next_ = trained && plain && shape.targets == 1 && !shape.residual && !shape.encodes_difference;
-  if (!given_is_now_) given_ = Block<T>(k_, rows, w);
-  if (!target_is_next_) target_ = Block<T>(k_, rows, shape.predicted());
-  if (shape.quantised) quantised_ = Block<T>(k_, rows, k);
-  const Block<T>& given = given_is_now_ ? now_ : given_;
-  const Block<T>& z = shape.quantised ? quantised_ : first_.output();
+  if (!given_is_now_) given_ = Panelled<T>(k_, rows, w);
+  if (!target_is_next_) target_ = Panelled<T>(k_, rows, shape.predicted());
+  if (shape.quantised) quantised_ = Panelled<T>(k_, rows, k);
+  const Panelled<T>& given = given_is_now_ ? now_ : given_;
+  const Panelled<T>& z = shape.quantised ? quantised_ : first_.output();
   if (shape.decodes_latent_alone)
     decoded_.inputs = {&z};
   else
     decoded_.inputs = {&given, &z};
-  if (shape.action_dim > 0) head_out_ = Block<T>(k_, rows, shape.action_dim);
+  if (shape.action_dim > 0) head_out_ = Panelled<T>(k_, rows, shape.action_dim);
   codes_.resize(rows * codebook_.codes());
   if (!trained) return;
 
   for (std::vector<double>* by_row : {&reconstruction_, &action_, &robust_, &quantising_})
     by_row->resize(round_up(rows, k_.tile_rows));
-  if (shape.action_dim > 0) head_back_ = Block<T>(k_, rows, shape.action_dim);
+  if (shape.action_dim > 0) head_back_ = Panelled<T>(k_, rows, shape.action_dim);
   if (o.robust_weight > 0) {
-    pair_now_ = Block<T>(k_, rows, w);
-    pair_next_ = Block<T>(k_, rows, w);
+    pair_now_ = Panelled<T>(k_, rows, w);
+    pair_next_ = Panelled<T>(k_, rows, w);
     second_ = Trail<T>(k_, encoder, shape.activation, rows, true);
     input(second_, pair_now_, pair_next_);
     if (o.robust_on_decoded) {
-      moved_ = Block<T>(k_, rows, k);
-      moved_out_ = Block<T>(k_, rows, shape.predicted());
-      zeros_ = Block<T>(k_, rows, shape.predicted());
+      moved_ = Panelled<T>(k_, rows, k);
+      moved_out_ = Panelled<T>(k_, rows, shape.predicted());
+      zeros_ = Panelled<T>(k_, rows, shape.predicted());
     }
   }
   list_descents();
@@ -108,8 +108,8 @@ Network<T>::Network(const Kernels& kernels, const NetworkShape& shape, const Tra
 template <class T>
 void Network<T>::list_descents() {
   const auto passages = [](const Trail<T>& trail, std::size_t l, std::vector<Passage<T>>& to) {
-    to.push_back(
-        {l == 0 ? trail.inputs : std::vector<const Block<T>*>{&trail.outputs[l - 1]}, &trail.backs[l], true});
+    to.push_back({l == 0 ? trail.inputs : std::vector<const Panelled<T>*>{&trail.outputs[l - 1]},
+                  &trail.backs[l], true});
   };
   const bool robust = objective_.robust_weight > 0, decoded = robust && objective_.robust_on_decoded;
   encoder_passages_.resize(encoder_.layers.size());
@@ -125,7 +125,7 @@ void Network<T>::list_descents() {
   for (std::size_t l = 0; l < decoder_.layers.size(); ++l) {
     passages(decoded_, l, decoder_passages_[l]);
     if (decoded) {
-      std::vector<const Block<T>*> inputs(decoded_.inputs.size(), nullptr);
+      std::vector<const Panelled<T>*> inputs(decoded_.inputs.size(), nullptr);
       inputs.back() = &moved_;
       decoder_passages_[l].push_back({inputs, &moved_out_, false});
     }
@@ -148,7 +148,7 @@ namespace {
 
 // to = from [+ scale noise] [- minus], row-major arrays of the block's width (or `period`, over and over).
 template <class T>
-void stage(const Block<T>& to, std::size_t begin, std::size_t end, const T* from, std::size_t pitch,
+void stage(const Panelled<T>& to, std::size_t begin, std::size_t end, const T* from, std::size_t pitch,
            std::size_t column, const float* noise, T scale, const T* minus, std::size_t width,
            std::size_t to_column) {
   to.each(begin, end, [&](std::size_t row, T* out, std::size_t first, std::size_t count) {
@@ -213,7 +213,7 @@ void Network<T>::see(const TrainProblem& problem, const RowsMemory& from, std::u
   };
   const float* noise = draw(STREAM_ENCODER_NOISE, shape_.encodes_difference ? 0 : o.encoder_noise, n1);
   const T deviation = static_cast<T>(o.encoder_noise);
-  const auto pair = [&](const T* before, const T* after, const Block<T>& now, const Block<T>& next) {
+  const auto pair = [&](const T* before, const T* after, const Panelled<T>& now, const Panelled<T>& next) {
     stage<T>(now, begin, end, before, w, 0, noise, deviation, nullptr, w, 0);
     stage<T>(next, begin, end, after, w, 0, noise, deviation, shape_.encodes_difference ? before : nullptr, w,
              0);
@@ -252,7 +252,7 @@ template <class T>
 void Network<T>::pass(Chain<T>& chain, Trail<T>& trail, std::size_t begin, std::size_t end) {
   for (std::size_t l = 0; l < chain.layers.size(); ++l) {
     const bool hidden = l + 1 < chain.layers.size();
-    const auto inputs = l == 0 ? trail.inputs : std::vector<const Block<T>*>{&trail.outputs[l - 1]};
+    const auto inputs = l == 0 ? trail.inputs : std::vector<const Panelled<T>*>{&trail.outputs[l - 1]};
     chain.layers[l].forward(inputs, 0, true, hidden ? shape_.activation : Activation::NONE, begin, end,
                             trail.outputs[l], &trail.slopes[l]);
   }
@@ -292,12 +292,12 @@ void Network<T>::together(const RowsMemory& from) {
 // begins the two encoders' way back.
 template <class T>
 void Network<T>::penalise_latents(double weight) {
-  const Block<T>&z = first_.output(), &z2 = second_.output();
+  const Panelled<T>&z = first_.output(), &z2 = second_.output();
   const double n = static_cast<double>(rows_);
   for (std::size_t j = 0; j < z.panels().size(); ++j) {
     const std::size_t width = z.panels()[j].width, count = z.segments()[j].width;
     for (std::size_t c = 0; c < count; ++c) {
-      const auto at = [&](const Block<T>& b, std::size_t r) -> T& { return b.panel(j)[r * width + c]; };
+      const auto at = [&](const Panelled<T>& b, std::size_t r) -> T& { return b.panel(j)[r * width + c]; };
       double mean = 0, variance = 0, moved = 0;
       for (std::size_t r = 0; r < rows_; ++r)
         mean += (static_cast<double>(at(z, r)) + static_cast<double>(at(z2, r))) / (2 * n);
@@ -323,8 +323,8 @@ template <class T>
 void Network<T>::decode(const RowsMemory& from, std::size_t begin, std::size_t end) {
   if (codebook_.there()) codebook_.quantise(first_.output(), begin, end, codes_.data(), quantised_);
   pass(decoder_, decoded_, begin, end);
-  const Block<T>& prediction = decoded_.output();
-  const Block<T>& target = target_is_next_ ? next_ : target_;
+  const Panelled<T>& prediction = decoded_.output();
+  const Panelled<T>& target = target_is_next_ ? next_ : target_;
   // The error is made in the place of the prediction's gradient.
   for (std::size_t j = 0; j < prediction.panels().size(); ++j) {
     const std::size_t width = prediction.panels()[j].width;
@@ -447,7 +447,7 @@ void Network<T>::decode_alone(std::size_t begin, std::size_t end) {
 }
 
 template <class T>
-void Network<T>::copy(const Block<T>& from, std::size_t begin, std::size_t end, float* to) const {
+void Network<T>::copy(const Panelled<T>& from, std::size_t begin, std::size_t end, float* to) const {
   from.each(begin, end, [&](std::size_t row, const T* x, std::size_t column, std::size_t width) {
     for (std::size_t c = 0; c < width; ++c) to[row * from.width() + column + c] = static_cast<float>(x[c]);
   });

@@ -22,8 +22,8 @@ struct Chain {
 // the activation where it needs them, gradients of every layer's outputs.
 template <class T>
 struct Trail {
-  std::vector<const Block<T>*> inputs;
-  std::vector<Block<T>> outputs, slopes, backs;
+  std::vector<const Panelled<T>*> inputs;
+  std::vector<Panelled<T>> outputs, slopes, backs;
 
   Trail() = default;
   Trail(const TrainKernels<T>& k, const std::vector<std::size_t>& widths, Activation activation,
@@ -31,12 +31,13 @@ struct Trail {
     for (std::size_t l = 1; l < widths.size(); ++l) {
       const bool hidden = l + 1 < widths.size();
       outputs.emplace_back(k, rows, widths[l]);
-      slopes.push_back(hidden && activation == Activation::GELU ? Block<T>(k, rows, widths[l]) : Block<T>());
-      backs.push_back(back ? Block<T>(k, rows, widths[l]) : Block<T>());
+      slopes.push_back(hidden && activation == Activation::GELU ? Panelled<T>(k, rows, widths[l])
+                                                                : Panelled<T>());
+      backs.push_back(back ? Panelled<T>(k, rows, widths[l]) : Panelled<T>());
     }
   }
-  const Block<T>& output() const { return outputs.back(); }
-  const Block<T>& back() const { return backs.back(); }
+  const Panelled<T>& output() const { return outputs.back(); }
+  const Panelled<T>& back() const { return backs.back(); }
 };
 
 // Row-major memory of a batch as its source fills it.
@@ -107,12 +108,12 @@ class Network {
   void quantise(std::size_t begin, std::size_t end);
   void decode_alone(std::size_t begin, std::size_t end);
   // Row-major copies; the residual's o is added to the prediction.
-  void copy(const Block<T>& from, std::size_t begin, std::size_t end, float* to) const;
+  void copy(const Panelled<T>& from, std::size_t begin, std::size_t end, float* to) const;
   void copy_prediction(std::size_t begin, std::size_t end, float* to) const;
 
-  const Block<T>& encoded() const { return first_.output(); }
-  const Block<T>& latent() const { return codebook_.there() ? quantised_ : first_.output(); }
-  const Block<T>& head() const { return head_out_; }
+  const Panelled<T>& encoded() const { return first_.output(); }
+  const Panelled<T>& latent() const { return codebook_.there() ? quantised_ : first_.output(); }
+  const Panelled<T>& head() const { return head_out_; }
 
  private:
   struct Part {
@@ -153,10 +154,10 @@ class Network {
   std::vector<Layer<T>> head_layer_;  // one or none
   Codebook<T> codebook_;
 
-  Block<T> now_, next_, pair_now_, pair_next_, given_, target_;
+  Panelled<T> now_, next_, pair_now_, pair_next_, given_, target_;
   bool given_is_now_ = false, target_is_next_ = false;
   Trail<T> first_, second_, decoded_;  // of the batch, its pair, the decoder
-  Block<T> quantised_, head_out_, head_back_, moved_, moved_out_, zeros_;
+  Panelled<T> quantised_, head_out_, head_back_, moved_, moved_out_, zeros_;
   std::vector<std::vector<Passage<T>>> encoder_passages_, decoder_passages_;
   std::vector<Passage<T>> head_passages_;
   std::vector<Part> descents_;

@@ -5,7 +5,7 @@
 
 namespace exo {
 
-// Block `index` of stream `stream` under a seed: Philox4x32-10.
+// Panelled `index` of stream `stream` under a seed: Philox4x32-10.
 inline std::array<std::uint32_t, 4> philox_block(std::uint64_t seed, std::uint64_t stream,
                                                  std::uint64_t index) {
   std::array<std::uint32_t, 4> x{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
