@@ -44,6 +44,7 @@ const csv = file('data.csv', 'obs_0,obs_1\n1,2\n2,3\n4,5\n7,8\n9,1\n');
 const all = async (samples: AsyncIterable<unknown>) => {
   for await (const _ of samples);
 };
+const swept = (spec: Wrong, options?: Wrong) => all(api.sweep(spec, options));
 const sample = (spec: Wrong, options: Wrong) => all(api.sampleTransitions(spec, options));
 const lam = await api.fitLinearLam({ world, ...question });
 const o = new Float64Array(24);
@@ -1044,6 +1045,85 @@ const abuses: (readonly [string, () => unknown, RegExp])[] = [
       /^first: expected an index of fewer digits/,
     ],
     ['pairs 1', () => api.drawMoments({}, wrong({ transitions: 9, pairs: 1 })), /^pairs: expected a boolean/],
+  ),
+  ...control('sweep', (options) => swept({ latentDim: 2 }, options)),
+  ...list(
+    'sweep',
+    ['no spec', () => swept(undefined), /^spec: expected an object but received nothing$/],
+    ['an array', () => swept([1]), /^spec: expected an object but received \[1\]$/],
+    ['a spec that holds itself', () => swept({ latentDim: 2, base: looped }), /^base: unknown key "self"/],
+    ['no latentDim', () => swept({}), /^latentDim: expected an integer from 1, a list/],
+    [
+      'latentDim as text',
+      () => swept({ latentDim: '2' }),
+      /^latentDim: expected an integer from 1.*received "2"$/,
+    ],
+    [
+      'a grid of an array',
+      () => swept({ latentDim: 2, grid: [] }),
+      /^grid: expected an object of keys of the world/,
+    ],
+    [
+      'an infinite range',
+      () => swept({ latentDim: 2, grid: { policyNoise: { range: [0, Infinity, 3] } } }),
+      /^grid\.policyNoise\.range: expected \[from, to, count\]/,
+    ],
+    [
+      'points beyond counting',
+      () =>
+        swept({
+          latentDim: 2,
+          seeds: 1e6,
+          grid: { policyNoise: { range: [0, 1, 1e6] }, sensorNoise: { range: [0, 1, 1e3] } },
+        }),
+      /^grid: expected at most \d+ points/,
+    ],
+    [
+      'no objectives',
+      () => swept({ latentDim: 2, objectives: [] }),
+      /^objectives: expected a list of at least one/,
+    ],
+    [
+      'an objective that is null',
+      () => swept({ latentDim: 2, objectives: [null] }),
+      /^objectives\[0\]: expected an object/,
+    ],
+    [
+      'a shard beyond the last',
+      () => swept({ latentDim: 2 }, { shard: { index: 3, count: 3 } }),
+      /^shard\.index: expected an integer below count \(3\) but received 3$/,
+    ],
+    [
+      'a shard of text',
+      () => swept({ latentDim: 2 }, { shard: '1/2' }),
+      /^shard: expected an object but received "1\/2"$/,
+    ],
+  ),
+  ...control('runSweep', (options) =>
+    api.runSweep({ latentDim: 2 }, options && { out: join(folder, 'sweep'), ...options }),
+  ).filter(([what]) => !/null|number/.test(what)),
+  ...list(
+    'runSweep',
+    [
+      'no options',
+      () => wrong(api.runSweep)({ latentDim: 2 }),
+      /^options: expected an object but received nothing$/,
+    ],
+    [
+      'no folder',
+      () => api.runSweep({ latentDim: 2 }, wrong({})),
+      /^out: expected the path of a file or folder but received nothing$/,
+    ],
+    [
+      'stop no signal',
+      () => api.runSweep({ latentDim: 2 }, wrong({ out: folder, stop: 1 })),
+      /^stop: expected an AbortSignal/,
+    ],
+    [
+      'no spec',
+      () => api.runSweep(wrong(null), { out: join(folder, 'sweep') }),
+      /^spec: expected an object but received null$/,
+    ],
   ),
   ...control('drawMoments', (options) =>
     api.drawMoments({}, options && typeof options === 'object' ? { transitions: 9, ...options } : options),

@@ -190,8 +190,8 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
 
   root
     .command('report')
-    .description('a self-contained HTML page from a reproduction or an analysis')
-    .argument('<dir>', 'a folder with results.json or analysis.json, or such a file')
+    .description('a self-contained HTML page from a reproduction, an analysis or a sweep')
+    .argument('<dir>', 'a folder with results.json, analysis.json or spec.json, or such a file')
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
     .option('--force', FORCE)
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));

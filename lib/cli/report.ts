@@ -5,6 +5,7 @@ import { writeWhole } from '../base/files.js';
 import { analysisPage } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
 import { isAnalysis, readAnalysis } from '../report/read.js';
+import { isSweep, sweepPage } from '../report/sweep.js';
 import { isReproduction, readReproduction, reproductionPage } from '../reproduce/index.js';
 import { readJson } from './json.js';
 import { withOutput } from './outputs.js';
@@ -16,7 +17,7 @@ export interface ReportFlags {
 }
 
 const ACCEPTED =
-  'results.json (exolam reproduce) or analysis.json (exolam analyze --json), or such a file itself';
+  'results.json (exolam reproduce), analysis.json (exolam analyze --json) or spec.json (exolam sweep), or such a file itself';
 
 /** `exolam report DIR`: results as one self-contained page. */
 export async function reportCommand(path: string, flags: ReportFlags, shell: Shell): Promise<void> {
@@ -26,16 +27,22 @@ export async function reportCommand(path: string, flags: ReportFlags, shell: She
   const own = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
   const out = flags.out ?? join(isFolder ? path : dirname(path), own);
   await withOutput({ out, inputs: [source], force: flags.force }, shell, async (place = out) => {
-    const html = await pageOf(await readJson(source), source);
-    await writeWhole(dirname(place), { [basename(place)]: html });
+    const { html, figures = {} } = await pageOf(await readJson(source), source);
+    const drawings = Object.entries(figures).map(([name, svg]) => [`figures/${name}.svg`, svg]);
+    await writeWhole(dirname(place), { [basename(place)]: html, ...Object.fromEntries(drawings) });
   });
   shell.out(`${out}\n`);
 }
 
-async function pageOf(value: unknown, source: string): Promise<string> {
-  if (isReproduction(value)) return (await reproductionPage(readReproduction(value, source))).html;
-  if (isAnalysis(value)) return analysisPage(readAnalysis(value, source), source);
-  throw new ExolamError('data', `${source}: expected ${ACCEPTED}, but this JSON is neither of the two`);
+/** The page, and of a sweep its figures as files. */
+async function pageOf(
+  value: unknown,
+  source: string,
+): Promise<{ html: string; figures?: Readonly<Record<string, string>> }> {
+  if (isReproduction(value)) return { html: (await reproductionPage(readReproduction(value, source))).html };
+  if (isAnalysis(value)) return { html: await analysisPage(readAnalysis(value, source), source) };
+  if (isSweep(value)) return sweepPage(dirname(source));
+  throw new ExolamError('data', `${source}: expected ${ACCEPTED}, but this JSON is none of these`);
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -48,7 +55,7 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** The results that a folder holds; a reproduction before an analysis. */
 async function resultsIn(folder: string): Promise<string> {
-  for (const name of ['results.json', 'analysis.json']) {
+  for (const name of ['results.json', 'analysis.json', 'spec.json']) {
     const file = join(folder, name);
     if (
       await stat(file)
@@ -57,5 +64,5 @@ async function resultsIn(folder: string): Promise<string> {
     )
       return file;
   }
-  throw new ExolamError('input', `${folder}: expected a folder with ${ACCEPTED}, but it holds neither`);
+  throw new ExolamError('input', `${folder}: expected a folder with ${ACCEPTED}, but it holds none of them`);
 }

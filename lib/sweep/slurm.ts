@@ -105,7 +105,7 @@ export function slurmScript(
     '--progress',
     'json',
   ];
-  const threads = options.threads === undefined ? '"${SLURM_CPUS_PER_TASK:-1}"' : String(options.threads);
+  const threads = options.threads === undefined ? `"\${SLURM_CPUS_PER_TASK:-1}"` : String(options.threads);
   return `#!/bin/bash
 #SBATCH --job-name=exolam-sweep
 #SBATCH --output="${join(folder, FOLDER, '%A_%a.log')}"

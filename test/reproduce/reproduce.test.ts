@@ -635,8 +635,8 @@ describe('the commands', () => {
       ['report', join(folder, 'nowhere')],
       /no such file or folder; expected a folder with results.json/,
     );
-    await expectRefused(['report', mkdtempSync(join(folder, 'empty-'))], /but it holds neither/);
-    await expectRefused(['report', file], /this JSON is neither of the two/);
+    await expectRefused(['report', mkdtempSync(join(folder, 'empty-'))], /but it holds none of them/);
+    await expectRefused(['report', file], /this JSON is none of these/);
     await expectRefused(['reproduce'], /--out/);
     await expectRefused(
       ['reproduce', '--out', join(file, 'dir')],

@@ -1,0 +1,89 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runSweep } from '../../lib/index.js';
+import { sweepPage } from '../../lib/report/sweep.js';
+import { findingsOf, mainAxis, regimesOf } from '../../lib/report/sweep-findings.js';
+import { readSweepData } from '../../lib/report/sweep-settings.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'exolam-sweep-page-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the page of a sweep', async () => {
+  const out = join(folder, 'exact');
+  await runSweep(
+    {
+      grid: { exogenousScale: { range: [0.5, 3, 11] } },
+      objectives: [
+        { kind: 'reconstruction' },
+        { kind: 'action-supervised', weight: { range: [0, 9.5, 20] } },
+        { kind: 'representation', gain: [0.2, 0.5, 1] },
+      ],
+      latentDim: [3, 4],
+      seeds: 2,
+    },
+    { out },
+  );
+  const data = await readSweepData(out);
+
+  it('goes by the parameter of the world that matters, and counts every row', () => {
+    expect(mainAxis(data)).toBe('exogenousScale');
+    expect(data.rows).toBe(11 * (1 + 20 + 3) * 2 * 2);
+    expect(data.settings).toHaveLength(data.rows / 2);
+    expect(data.seeds).toBe(2);
+  });
+
+  it('says who does best where, as T4 has it', () => {
+    const regimes = regimesOf(data);
+    expect(regimes.map(({ name }) => name)).toEqual([
+      'exogenousScale 0.5',
+      'exogenousScale 1',
+      'exogenousScale 1.5',
+      'exogenousScale 2',
+      'exogenousScale 2.5',
+      'exogenousScale 3',
+    ]);
+    // Above 1, reconstruction holds clutter; enough weight, or a small gain, is the action.
+    for (const { best, worst } of regimes.slice(2)) {
+      expect(best.actionError).toBeLessThan(1e-9);
+      expect(worst.actionError).toBeGreaterThan(0.5);
+    }
+    const [first, ...others] = findingsOf(data);
+    expect(first).toMatch(/^Over all settings .* does best: on average z carries [\d.]+ % of what is new/);
+    expect(others.join(' ')).toMatch(
+      /exogenousScale matters most for the leak: [\d.]+ % on average at 0\.5, [\d.]+ % at 3\./,
+    );
+  });
+
+  it('leads with the findings, draws the boundary where there is one, and needs nothing else', async () => {
+    const { html, figures } = await sweepPage(out);
+    expect(Object.keys(figures).sort()).toEqual([
+      'leakage',
+      'phase-action-supervised',
+      'phase-representation',
+    ]);
+    expect(html.indexOf('does best')).toBeLessThan(html.indexOf('<figure'));
+    expect(figures['phase-action-supervised']).toMatch(/T4: the boundary where latentDim is actionDim/);
+    expect(figures['phase-representation']).toMatch(/T3: the boundary/);
+    expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+  });
+
+  it('is refused where nothing can be told', async () => {
+    await expect(readSweepData(folder)).rejects.toThrow(/expected the folder of a sweep/);
+  });
+});
+
+describe("the README's sweep", () => {
+  const readme = readFileSync('README.md', 'utf8');
+  it('is the spec whose figure the README shows', async () => {
+    const { parse } = await import('yaml');
+    const spec = parse(/```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '');
+    const out = join(folder, 'readme');
+    const { points } = await runSweep(spec, { out });
+    expect(readme).toContain(`# ${points} exact points`);
+    expect(existsSync('docs/sweep.svg') && readme.includes('(docs/sweep.svg)')).toBe(true);
+    const { figures } = await sweepPage(out);
+    expect(figures['phase-action-supervised']).toBe(readFileSync('docs/sweep.svg', 'utf8'));
+  });
+});
