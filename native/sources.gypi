@@ -10,8 +10,10 @@
     ],
     "core_sources": [
       "native/core/accumulate.cc",
+      "native/core/band.cc",
       "native/core/careful.cc",
       "native/core/decoder.cc",
+      "native/core/dense.cc",
       "native/core/descend-moments.cc",
       "native/core/descend-population.cc",
       "native/core/descent.cc",
@@ -25,6 +27,7 @@
       "native/core/innovation.cc",
       "native/core/judge.cc",
       "native/core/lbfgs.cc",
+      "native/core/leading.cc",
       "native/core/loadings.cc",
       "native/core/memory.cc",
       "native/core/moments.cc",
@@ -48,7 +51,10 @@
       "native/core/train/team.cc",
       "native/core/train/train.cc",
       "native/core/train/view-world.cc",
+      "native/core/unit-rows.cc",
       "native/core/view.cc",
+      "native/core/wide-estimates.cc",
+      "native/core/wide-ridge.cc",
       "native/core/wishart.cc"
     ],
     "addon_sources": [
@@ -69,7 +75,8 @@
       "test/native/pool_test.cc",
       "test/native/scratch_test.cc",
       "test/native/streams_test.cc",
-      "test/native/train_test.cc"
+      "test/native/train_test.cc",
+      "test/native/wide_test.cc"
     ],
     "addon_defines": [
       "NAPI_VERSION=9",

@@ -19,6 +19,7 @@ import {
   type SampleAnswer,
   type SampleRequest,
   trainMomentsArrays,
+  type UnitRows,
   VARIABLES,
 } from './requests.js';
 import { encodeView } from './views.js';
@@ -39,6 +40,7 @@ export interface Addon extends JudgingAddon, TrainingAddon {
   conditionMoments(request: object): Promise<void>;
   probe(request: object): Promise<void>;
   estimate(request: object): Promise<void>;
+  rowCovariance(request: object): Promise<void>;
   trainMoments(request: object): Promise<void>;
   descendPopulation(request: object): Promise<void>;
   descendMoments(request: object): Promise<void>;
@@ -242,8 +244,28 @@ function fits(
 }
 
 /** Metrics on data, fold by fold. */
-function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
+const NOTHING = new Float64Array(0);
+
+/** Rows as flat fields: values0, mean0, factor0 of the first variable, and so on. */
+function encodeRows(rows: UnitRows | null): object {
+  if (!rows) return { rows: 0 };
+  const fields: Record<string, Float64Array> = {};
+  rows.columns.forEach((column, v) => {
+    fields[`values${v}`] = column?.values ?? NOTHING;
+    fields[`mean${v}`] = column?.mean ?? NOTHING;
+    fields[`factor${v}`] = column?.factor ?? NOTHING;
+  });
+  return { rows: rows.unit.length, rowUnit: rows.unit, ...fields };
+}
+
+function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate' | 'rowCovariance'> {
   return {
+    async rowCovariance({ rows, width, layout }, control) {
+      const out = new Float64Array((width - 1) ** 2);
+      await run(addon.rowCovariance, { width, layout, ...encodeRows(rows), out }, control);
+      return out;
+    },
+
     async estimate(r, control) {
       const answer = estimatesArrays(r);
       const columns = Math.max(...r.objectives.map((o) => o.coefficients.length));
@@ -268,6 +290,7 @@ function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate'> {
           projections,
           projectionDims: Int32Array.from(r.objectives, (o) => o.projectionDim),
           chosen: r.chosen ?? new Int32Array(0),
+          ...encodeRows(r.rows),
         },
         answer,
         control,

@@ -401,6 +401,23 @@ export interface FittedObjective {
   readonly projectionDim: number;
 }
 
+/** A variable as rows: less `mean`, times `factor`, column by column. */
+export interface RowColumn {
+  /** (rows, width) */
+  readonly values: Float64Array;
+  readonly width: number;
+  readonly mean: Float64Array;
+  readonly factor: Float64Array;
+}
+
+/** Rows of data in the place of their moments. */
+export interface UnitRows {
+  /** (UNIT_VARIABLES.length): null where the data lacks it. */
+  readonly columns: readonly (RowColumn | null)[];
+  /** (rows): the unit of each, -1 for a row that is left out. */
+  readonly unit: Int32Array;
+}
+
 /**
  * theory.md section 4, "Metrics on data": for each fold of units a model of each objective and its probes, fitted on the units
  * of the other folds and judged on the fold's; and the same once more for each group of units, fitted without it.
@@ -409,8 +426,10 @@ export interface EstimatesRequest {
   readonly units: number;
   /** Side of a unit's moments. */
   readonly width: number;
-  /** (units, width, width): sums over the unit's rows of products of [1, variables]; column 0 is the 1. */
+  /** (units, width, width): sums over the unit's rows of products of [1, variables]; column 0 is the 1. Empty where `rows` are given. */
   readonly moments: Float64Array;
+  /** What the moments are of, where they would take too much memory: then groups are the folds. */
+  readonly rows: UnitRows | null;
   /** (UNIT_VARIABLES.length, 2): first column and width of each variable; width 0 where the data lacks it. */
   readonly layout: Int32Array;
   /** At least 3; every fold has units. */
@@ -429,6 +448,9 @@ export interface EstimatesRequest {
   /** Ascending: of these the smallest whose error on inner folds is within a tenth of the least. */
   readonly grid: Float64Array;
 }
+
+/** Covariance of rows, (width - 1, width - 1): the constant's column is left out. */
+export type RowCovarianceRequest = Pick<EstimatesRequest, 'width' | 'layout'> & { readonly rows: UnitRows };
 
 /** A = objectives, or 1 where each fold has its own; L = latentDims, M = ESTIMATED. NaN where the data lacks a variable. */
 export interface EstimatesAnswer {
@@ -656,6 +678,7 @@ export interface Backend {
   conditionMoments(request: ConditionRequest, control?: Control): Promise<ConditionAnswer>;
   probe(request: ProbeRequest, control?: Control): Promise<ProbeAnswer>;
   estimate(request: EstimatesRequest, control?: Control): Promise<EstimatesAnswer>;
+  rowCovariance(request: RowCovarianceRequest, control?: Control): Promise<Float64Array>;
   trainMoments(request: TrainMomentsRequest, control?: Control): Promise<TrainMomentsAnswer>;
   /** Gradient steps of one run, and of many at once, a core each: train-requests.ts. */
   trainSteps(request: TrainStepsRequest, control?: Control): Promise<TrainStepsAnswer>;

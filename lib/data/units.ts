@@ -41,9 +41,10 @@ export function foldsOf(count: number, blocks: boolean, seed: number): Int32Arra
   return permutation(count, seed).map((i) => i % folds);
 }
 
-/** Groups that are left out in turn, at most, and above how many coordinates they are the folds. */
+/** Groups that are left out in turn, at most. */
 const GROUPS = 20;
-const WIDE = 500;
+/** Above so many coordinates the folds are the groups. */
+export const WIDE = 500;
 
 /** What the jackknife leaves out at a time: a unit; above 20 units one of 20 groups nested in the folds; above 500 coordinates a fold. */
 export function groupsOf(fold: Int32Array, observationDim: number): Int32Array {

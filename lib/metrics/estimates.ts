@@ -8,9 +8,15 @@ import {
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
 import { greatestOf } from '../base/extremes.js';
-import { checkedFolds, foldsOf, groupsOf, type Units, unitsOf } from '../data/units.js';
+import { checkedFolds, foldsOf, groupsOf, type Units, unitsOf, WIDE } from '../data/units.js';
 import { scaleColumns } from '../linalg/matrix.js';
-import { type EstimatedData, type Scale, type UnitMoments, unitMoments } from '../moments/of-units.js';
+import {
+  type EstimatedData,
+  type Scale,
+  type UnitMoments,
+  unitMoments,
+  unitRows,
+} from '../moments/of-units.js';
 import { type ObjectiveSpec, requireProjection, resolveObjective } from '../solve/objectives.js';
 import { type FoldErrors, type FoldedMoments, foldErrors } from './fold-errors.js';
 import {
@@ -128,23 +134,33 @@ export async function prepare(
     ? checkedFolds(options.folds, count)
     : foldsOf(count, blocks, options.seed ?? 0);
   const groups = groupsOf(folds, t.observationDim);
+  const of = {
+    scale: options.scale ?? 'standard',
+    discreteActions: options.discreteActions ?? true,
+  } as const;
   const d = t.observationDim;
   const views = 2 + (t.endogenousNext ? 1 : 0) + (t.pairObservation ? 2 : 0);
   const width = 1 + views * d + (t.action ? t.actionDim : 0) + 2 * t.exogenousDim;
-  const bundled = count > MOST_UNITS || count * width ** 2 * 8 > mostBytes;
+  // Of wide observations rows are kept: a matrix a fold would be larger than they are.
+  const wide = d > WIDE;
+  const bundled = count > MOST_UNITS || (!wide && count * width ** 2 * 8 > mostBytes);
   const numbers = [...new Set(groups)].sort((a, b) => a - b);
-  const matrixOf = bundled ? groups.map((g) => numbers.indexOf(g)) : Int32Array.from(folds, (_, u) => u);
-  const moments = await unitMoments(
-    t,
-    unit.map((u) => matrixOf[u]),
-    bundled ? numbers.length : count,
-    { scale: options.scale ?? 'standard', discreteActions: options.discreteActions ?? true },
-    backend,
-    control,
-  );
-  const of = (labels: Int32Array) =>
+  const labelsOf = (labels: Int32Array) =>
     bundled ? Int32Array.from(numbers, (g) => labels[groups.indexOf(g)]) : labels;
-  return { moments, fold: of(folds), group: of(groups), units: count, folds, groups, blocks };
+  const partOf = bundled ? groups.map((g) => numbers.indexOf(g)) : Int32Array.from(folds, (_, u) => u);
+  const part = unit.map((u) => partOf[u]);
+  const moments = wide
+    ? unitRows(t, part, of)
+    : await unitMoments(t, part, bundled ? numbers.length : count, of, backend, control);
+  return {
+    moments,
+    fold: labelsOf(folds),
+    group: labelsOf(groups),
+    units: count,
+    folds,
+    groups,
+    blocks,
+  };
 }
 
 /** An objective for columns as they were scaled: a projection sees the observation as it was given. */

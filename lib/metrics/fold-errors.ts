@@ -5,7 +5,9 @@ import {
   type EstimatedMetric,
   type EstimatesAnswer,
   type FittedObjective,
+  type RowColumn,
   UNIT_VARIABLES,
+  type UnitRows,
   type UnitVariable,
 } from '../backend/requests.js';
 import { requireOk } from '../backend/status.js';
@@ -52,11 +54,13 @@ export interface FoldErrors {
 }
 
 /** Sums of squares about the mean over all rows, of each variable. */
-function totalsOf({ moments, layout, width }: UnitMoments): Map<UnitVariable, number> {
-  const units = moments.length / (width * width);
+function totalsOf(moments: UnitMoments): Map<UnitVariable, number> {
+  const { layout, width, rows } = moments;
+  if (rows) return new Map(UNIT_VARIABLES.map((name, v) => [name, squaresOf(rows.columns[v], rows.unit)]));
+  const units = moments.moments.length / (width * width);
   const all = (i: number, j: number) => {
     let sum = 0;
-    for (let u = 0; u < units; u++) sum += moments[(u * width + i) * width + j];
+    for (let u = 0; u < units; u++) sum += moments.moments[(u * width + i) * width + j];
     return sum;
   };
   const count = all(0, 0);
@@ -68,6 +72,23 @@ function totalsOf({ moments, layout, width }: UnitMoments): Map<UnitVariable, nu
       return [name, total];
     }),
   );
+}
+
+function squaresOf(column: RowColumn | null, unit: Int32Array): number {
+  if (!column) return 0;
+  const { values, width, mean, factor } = column;
+  const sums = new Float64Array(width);
+  let [count, total] = [0, 0];
+  for (let row = 0; row < unit.length; row++) {
+    if (unit[row] < 0) continue;
+    count++;
+    for (let j = 0; j < width; j++) {
+      const v = (values[row * width + j] - mean[j]) * factor[j];
+      sums[j] += v;
+      total += v * v;
+    }
+  }
+  return sums.reduce((left, sum) => left - sum ** 2 / Math.max(1, count), total);
 }
 
 /** Fits every fold, and every fold without each group, in one call of the backend. */
@@ -86,6 +107,7 @@ export async function foldErrors(
       units,
       width: moments.width,
       moments: moments.moments,
+      rows: moments.rows,
       layout: moments.layout,
       folds: greatestOf(fold) + 1,
       groups,
@@ -126,9 +148,22 @@ function ratios(answer: EstimatesAnswer, at: number, groups: number): Float64Arr
   return num.map((v, g) => (den[g] > 0 ? v / den[g] : Number.NaN));
 }
 
+function rowsWithoutFold(data: FoldedMoments, rows: UnitRows, left: number): FoldedMoments {
+  const kept = Array.from(data.fold.keys()).filter((u) => data.fold[u] !== left);
+  const place = new Map(kept.map((u, i) => [u, i]));
+  const fold = renumbered(Int32Array.from(kept, (u) => data.fold[u]));
+  return {
+    moments: { ...data.moments, rows: { ...rows, unit: rows.unit.map((u) => place.get(u) ?? -1) } },
+    fold,
+    group: fold,
+    units: kept.length,
+  };
+}
+
 /** The same data without one fold: its folds renumbered, its groups dealt anew. */
 export function withoutFold(data: FoldedMoments, left: number): FoldedMoments {
   const { moments, fold } = data;
+  if (moments.rows) return rowsWithoutFold(data, moments.rows, left);
   const size = moments.width ** 2;
   const kept = Array.from(fold.keys()).filter((u) => fold[u] !== left);
   const own = new Float64Array(kept.length * size);

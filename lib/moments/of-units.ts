@@ -1,4 +1,11 @@
-import { type Backend, type Control, UNIT_VARIABLES, type UnitVariable } from '../backend/requests.js';
+import {
+  type Backend,
+  type Control,
+  type RowColumn,
+  UNIT_VARIABLES,
+  type UnitRows,
+  type UnitVariable,
+} from '../backend/requests.js';
 import { STILL_COLUMN } from '../base/conventions.js';
 import type { Transitions } from '../data/transitions.js';
 
@@ -27,20 +34,17 @@ export interface EstimatedData
 export type Scale = 'standard' | 'given';
 
 /** A variable as columns: its numbers, and what is taken off each column and multiplied with it. */
-export interface Column {
-  readonly values: Float64Array;
-  readonly width: number;
-  readonly mean: Float64Array;
-  readonly factor: Float64Array;
-}
+export type Column = RowColumn;
 
 export interface UnitMoments {
   /** Side of each matrix, the constant's column included. */
   readonly width: number;
   /** (UNIT_VARIABLES.length, 2): first column and width. */
   readonly layout: Int32Array;
-  /** Units that each matrix sums over; more than units where memory asks for it. */
+  /** Units that each matrix sums over; more than units where memory asks for it. Empty where there are rows. */
   readonly moments: Float64Array;
+  /** What moments are of, where one matrix a unit would take too much memory: those of all rows are then made as they are needed. */
+  readonly rows: UnitRows | null;
   /** Values of a discrete action that became categories, ascending, or null. */
   readonly categories: readonly number[] | null;
   /** What each coordinate of o was multiplied with. */
@@ -138,6 +142,55 @@ export interface UnitMomentsOptions {
   readonly discreteActions: boolean;
 }
 
+/** What stands where, and the columns themselves. */
+function laidOut(t: EstimatedData, options: UnitMomentsOptions) {
+  const categories = t.action && options.discreteActions ? categoriesOf(t.action, t.actionDim) : null;
+  const { found, observationFactor } = scaledColumns(t, options.scale, categories);
+  const layout = new Int32Array(2 * UNIT_VARIABLES.length);
+  let width = 1;
+  UNIT_VARIABLES.forEach((name, i) => {
+    const column = found[name];
+    if (!column) return;
+    layout.set([width, column.width], 2 * i);
+    width += column.width;
+  });
+  return { found, width, layout, categories, observationFactor };
+}
+
+/** The rows in the place of their moments. `unit` (N): a row's unit. */
+export function unitRows(t: EstimatedData, unit: Int32Array, options: UnitMomentsOptions): UnitMoments {
+  const { found, width, layout, categories, observationFactor } = laidOut(t, options);
+  const columns = UNIT_VARIABLES.map((name) => found[name] ?? null);
+  return {
+    width,
+    layout,
+    moments: new Float64Array(0),
+    rows: { columns, unit },
+    categories,
+    observationFactor,
+  };
+}
+
+/** Covariance of all rows, the constant's row and column left out: (width - 1, width - 1). */
+export async function covarianceOfAll(
+  { moments, rows, width, layout }: UnitMoments,
+  backend: Backend,
+  control: Control = {},
+): Promise<Float64Array> {
+  if (rows) return backend.rowCovariance({ rows, width, layout }, { ...control, onProgress: undefined });
+  const size = width * width;
+  const total = new Float64Array(size);
+  for (let at = 0; at < moments.length; at++) total[at % size] += moments[at];
+  const count = total[0];
+  const n = width - 1;
+  const covariance = new Float64Array(n * n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++)
+      covariance[i * n + j] =
+        total[(i + 1) * width + j + 1] / count - (total[i + 1] / count) * (total[j + 1] / count);
+  return covariance;
+}
+
 /**
  * Joint second moments of [1, variables] of every unit, one pass over the rows. `unit` (N) says which matrix a row belongs to,
  * of `count`.
@@ -150,16 +203,7 @@ export async function unitMoments(
   backend: Backend,
   control: Control = {},
 ): Promise<UnitMoments> {
-  const categories = t.action && options.discreteActions ? categoriesOf(t.action, t.actionDim) : null;
-  const { found, observationFactor } = scaledColumns(t, options.scale, categories);
-  const layout = new Int32Array(2 * UNIT_VARIABLES.length);
-  let width = 1;
-  UNIT_VARIABLES.forEach((name, i) => {
-    const column = found[name];
-    if (!column) return;
-    layout.set([width, column.width], 2 * i);
-    width += column.width;
-  });
+  const { found, width, layout, categories, observationFactor } = laidOut(t, options);
   const rowsOf: number[][] = Array.from({ length: count }, () => []);
   unit.forEach((u, row) => {
     rowsOf[u].push(row);
@@ -191,5 +235,5 @@ export async function unitMoments(
       control.onProgress?.(done, t.count);
     }
   }
-  return { width, layout, moments, categories, observationFactor };
+  return { width, layout, moments, rows: null, categories, observationFactor };
 }

@@ -9,7 +9,7 @@ import {
 import { requireOk } from '../backend/status.js';
 import { multiply } from '../linalg/dense.js';
 import { block, type Matrix, matrix, transpose } from '../linalg/matrix.js';
-import type { UnitMoments } from '../moments/of-units.js';
+import { covarianceOfAll, type UnitMoments } from '../moments/of-units.js';
 
 /** One objective over all rows. */
 export interface WholeSolution {
@@ -17,21 +17,6 @@ export interface WholeSolution {
   /** Eigenvalues of M, descending. */
   readonly spectrum: readonly number[];
   readonly rank: number;
-}
-
-/** Covariance of all rows, the constant's row and column left out: (width - 1, width - 1). */
-function covarianceOf({ moments, width }: UnitMoments): Float64Array {
-  const size = width * width;
-  const total = new Float64Array(size);
-  for (let at = 0; at < moments.length; at++) total[at % size] += moments[at];
-  const count = total[0];
-  const n = width - 1;
-  const covariance = new Float64Array(n * n);
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++)
-      covariance[i * n + j] =
-        total[(i + 1) * width + j + 1] / count - (total[i + 1] / count) * (total[j + 1] / count);
-  return covariance;
 }
 
 /** Where each variable stands in the covariance. */
@@ -54,12 +39,15 @@ function layoutOf({ layout }: UnitMoments): MomentLayout {
 /** What second moments of all rows say at once: nothing here is an estimate. */
 export function wholeFit(moments: UnitMoments, backend: Backend) {
   const width = moments.width - 1;
-  const covariance = covarianceOf(moments);
+  // Of rows it is made for each question anew: it is large.
+  const kept = moments.rows ? null : covarianceOfAll(moments, backend);
+  const covarianceNow = (control?: Control) => kept ?? covarianceOfAll(moments, backend, control);
   const layout = layoutOf(moments);
   return {
     /** W with cov(W h) = I for h = P o (o itself without P), on the directions whose variance is above the tolerance: (rank, d). */
     async whitening(projection: Matrix | null): Promise<Matrix> {
       const d = layout.observationDim;
+      const covariance = await covarianceNow();
       const s = block(matrix(width, width, covariance), layout.observation, d, layout.observation, d);
       const seen = projection ? multiply(multiply(projection, s), transpose(projection)) : s;
       const n = seen.rows;
@@ -74,6 +62,7 @@ export function wholeFit(moments: UnitMoments, backend: Backend) {
     /** tr cov(o' given o) and tr cov(a given o), by regressions with this ridge. */
     async variances(ridge: number): Promise<{ readonly innovation: number; readonly action: number }> {
       const { observation, observationNext, observationDim, action, actionDim } = layout;
+      const covariance = await covarianceNow();
       const { remaining } = await backend.probe({
         width,
         train: covariance,
@@ -99,13 +88,13 @@ export function wholeFit(moments: UnitMoments, backend: Backend) {
         {
           count: 1,
           width,
-          moments: covariance,
+          moments: await covarianceNow(control),
           layout,
           objective: objective.rows,
           coefficients: Float64Array.from(objective.coefficients),
           projection: objective.projection,
           projectionDim: objective.projectionDim,
-          latentDim: 1,
+          latentDim: 0,
           ridge,
           relativeTolerance: RELATIVE_TOLERANCE,
         },

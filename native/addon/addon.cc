@@ -168,8 +168,8 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
   MomentsBatch b = read_moments(r);
   b.latent = r.size("latentDim");
-  check(r, b.latent > 0, "latentDim: expected at least one");
   b.decoder = r.flag("decoder");
+  check(r, b.latent > 0 || !b.decoder, "latentDim: expected at least one, for a decoder");
   for (const Variable v : {OBSERVATION, OBSERVATION_NEXT})
     check(r,
           !b.decoder ||
@@ -282,6 +282,62 @@ void require_variables(Request& r, const UnitLayout& at, const Objective& o) {
   }
 }
 
+// First columns and widths of the variables of a row, within its width.
+UnitLayout read_layout(Request& r) {
+  UnitLayout layout{};
+  layout.width = r.size("width");
+  const std::int32_t* columns = r.array<std::int32_t>("layout", 16);
+  Columns* variables[] = {&layout.observation,      &layout.observation_next,     &layout.action,
+                          &layout.exogenous,        &layout.exogenous_next,       &layout.endogenous_next,
+                          &layout.pair_observation, &layout.pair_observation_next};
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::int32_t begin = columns[2 * i], size = columns[2 * i + 1];
+    check(r, size >= 0 && (size == 0 || begin > 0), "layout: malformed");
+    if (size == 0) continue;
+    *variables[i] = {static_cast<std::size_t>(begin), static_cast<std::size_t>(size)};
+    check(r, variables[i]->begin + variables[i]->size <= layout.width, "layout: beyond the moments");
+  }
+  const std::size_t d = layout.observation.size;
+  check(r, d > 0 && layout.observation_next.size == d, "layout: expected o and o' of one width");
+  for (const Columns* c : {&layout.pair_observation, &layout.pair_observation_next})
+    check(r, c->size == 0 || c->size == d, "layout: expected a pair as wide as o");
+  return layout;
+}
+
+// One array of values a variable, and what is taken off each column and multiplied with it.
+RowSource read_rows(Request& r, const UnitLayout& layout, std::size_t units) {
+  RowSource rows{};
+  rows.count = r.size("rows");
+  if (rows.count == 0) return rows;
+  rows.unit = r.array<std::int32_t>("rowUnit", rows.count);
+  for (std::size_t i = 0; i < rows.count; ++i)
+    check(r, rows.unit[i] >= -1 && (rows.unit[i] < 0 || static_cast<std::size_t>(rows.unit[i]) < units),
+          "rowUnit: out of range");
+  const Columns* columns[] = {&layout.observation,      &layout.observation_next,     &layout.action,
+                              &layout.exogenous,        &layout.exogenous_next,       &layout.endogenous_next,
+                              &layout.pair_observation, &layout.pair_observation_next};
+  for (std::size_t v = 0; v < 8; ++v) {
+    const std::string at = std::to_string(v);
+    const std::size_t width = columns[v]->size;
+    rows.variables[v] = {width, r.array<double>(("values" + at).c_str(), rows.count * width),
+                         r.array<double>(("mean" + at).c_str(), width),
+                         r.array<double>(("factor" + at).c_str(), width)};
+  }
+  return rows;
+}
+
+// rowCovariance(request: RowCovarianceRequest & { out }): Promise<void>
+Napi::Value row_covariance_call(const Napi::CallbackInfo& call) {
+  Request r = request_of(call);
+  const UnitLayout layout = read_layout(r);
+  const RowSource rows = read_rows(r, layout, SIZE_MAX);
+  check(r, rows.count > 0, "rows: expected at least one");
+  double* out = r.array<double>("out", times({layout.width - 1, layout.width - 1}));
+  return Task::start(r, [layout, rows, out](const Kernels& kernels, Job& job) {
+    row_covariance(kernels, layout, rows, out, job);
+  });
+}
+
 // estimate(request: EstimatesRequest & EstimatesAnswer, objectives encoded one after another): Promise<void>
 Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -289,32 +345,19 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   b.units = r.size("units");
   b.folds = r.size("folds");
   b.groups = r.size("groups");
-  b.layout.width = r.size("width");
   check(r, b.units > 0 && b.folds > 2 && b.groups > 1, "units, folds, groups: expected more");
-  const std::size_t w = b.layout.width;
-  const std::int32_t* columns = r.array<std::int32_t>("layout", 16);
-  Columns* variables[] = {&b.layout.observation,      &b.layout.observation_next,
-                          &b.layout.action,           &b.layout.exogenous,
-                          &b.layout.exogenous_next,   &b.layout.endogenous_next,
-                          &b.layout.pair_observation, &b.layout.pair_observation_next};
-  for (std::size_t i = 0; i < 8; ++i) {
-    const std::int32_t begin = columns[2 * i], size = columns[2 * i + 1];
-    check(r, size >= 0 && (size == 0 || begin > 0), "layout: malformed");
-    if (size == 0) continue;
-    *variables[i] = {static_cast<std::size_t>(begin), static_cast<std::size_t>(size)};
-    check(r, variables[i]->begin + variables[i]->size <= w, "layout: beyond the moments");
-  }
-  const std::size_t d = b.layout.observation.size;
-  check(r, d > 0 && b.layout.observation_next.size == d, "layout: expected o and o' of one width");
-  for (const Columns* c : {&b.layout.pair_observation, &b.layout.pair_observation_next})
-    check(r, c->size == 0 || c->size == d, "layout: expected a pair as wide as o");
-  b.moments = r.array<double>("moments", times({b.units, w, w}));
+  b.layout = read_layout(r);
+  const std::size_t w = b.layout.width, d = b.layout.observation.size;
+  b.rows = read_rows(r, b.layout, b.units);
+  check(r, b.rows.count == 0 || b.groups == b.folds, "groups: expected the folds, where there are rows");
+  b.moments = r.array<double>("moments", b.rows.count ? 0 : times({b.units, w, w}));
   b.fold = r.array<std::int32_t>("fold", b.units);
   b.group = r.array<std::int32_t>("group", b.units);
   std::vector<std::int32_t> fold_of(b.groups, -1);
   for (std::size_t u = 0; u < b.units; ++u) {
     check(r, b.fold[u] >= 0 && static_cast<std::size_t>(b.fold[u]) < b.folds, "fold: out of range");
     check(r, b.group[u] >= 0 && static_cast<std::size_t>(b.group[u]) < b.groups, "group: out of range");
+    check(r, b.rows.count == 0 || b.group[u] == b.fold[u], "group: expected the fold, where there are rows");
     std::int32_t& of = fold_of[static_cast<std::size_t>(b.group[u])];
     check(r, of < 0 || of == b.fold[u], "group: expected to lie in one fold");
     of = b.fold[u];
@@ -664,6 +707,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("estimate", Napi::Function::New(env, estimate_call));
   exports.Set("featureMoments", Napi::Function::New(env, feature_moments_call));
   exports.Set("nestedErrors", Napi::Function::New(env, nested_errors_call));
+  exports.Set("rowCovariance", Napi::Function::New(env, row_covariance_call));
   exports.Set("trainMoments", Napi::Function::New(env, train_moments_call));
   exports.Set("descendPopulation", Napi::Function::New(env, descend_population_call));
   exports.Set("descendMoments", Napi::Function::New(env, descend_moments_call));

@@ -42,6 +42,8 @@ constexpr double REGRESSOR_CUT = 1e-24;
 constexpr double NEGLIGIBLE_VARIANCE = 1e-12;
 // Ridge of a regression on latents, which are at unit variance.
 constexpr double LATENT_RIDGE = 1e-9;
+// |A v - lambda v| of a leading eigenpair, over the largest eigenvalue, at which it is found.
+constexpr double LEADING_RESIDUAL = 1e-11;
 // Norm of the gradient times that of its argument, over the loss of an empty model, at which training has
 // converged.
 constexpr double FLAT = 1e-9;

@@ -8,6 +8,7 @@
 #include "core/fold-fit.h"
 #include "core/fold-ridge.h"
 #include "core/pool.h"
+#include "core/wide-estimates.h"
 
 namespace exo {
 namespace {
@@ -148,29 +149,28 @@ class Folds {
       if (Status s = model.fit(b_.objectives[which], forms[v])) return outcome_.fail(s);
     }
     std::vector<double> out(per_answer());
-    const auto judge = [&](const Matrix& sums, const auto& take) {
-      const std::vector<double> left = model.left(sums);
+    const auto judge = [&](const Matrix& sums, double scale, const auto& take) {
+      const Held on{&sums, nullptr, scale};
+      const std::vector<double> left = model.left(on);
       for (std::size_t v = 0; v < forms.size() && !job_.cancelled(); ++v) {
         std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
-        model.errors(forms[v], sums, left, b_.latents, b_.latent_count, out.data());
+        model.errors(forms[v], on, left, b_.latents, b_.latent_count, out.data());
         take(v);
       }
     };
     if (without < b_.groups) {
       const Matrix held = sums_.over([&](std::size_t g) { return sums_.fold_of[g] == fold; });
-      judge(about(held.data(), w, model.training().mean), [&](std::size_t v) {
+      judge(about(held.data(), w, model.training().mean), 1, [&](std::size_t v) {
         std::copy(out.begin(), out.end(), &partial_[(f * b_.groups + without) * size() + v * per_answer()]);
       });
       return;
     }
-    Matrix own = model.training().covariance;
-    for (double& x : own.a) x *= model.training().count;
-    judge(own, [&](std::size_t v) {
+    judge(model.training().covariance, model.training().count, [&](std::size_t v) {
       std::copy(out.begin(), out.end(), &trained_[f * size() + v * per_answer()]);
     });
     for (std::size_t u = 0; u < b_.units; ++u) {
       if (b_.fold[u] != fold) continue;
-      judge(about(b_.moments + u * w * w, w, model.training().mean), [&](std::size_t v) {
+      judge(about(b_.moments + u * w * w, w, model.training().mean), 1, [&](std::size_t v) {
         for (std::size_t i = 0; i < per_answer(); ++i)
           b_.held[(v * per_answer() + i) * b_.units + u] = out[i];
       });
@@ -206,6 +206,10 @@ class Folds {
 
 void estimate(const Kernels& kernels, const EstimatesBatch& batch, Job& job) {
   Outcome outcome(batch.status);
+  if (batch.rows.count) {
+    *batch.status = estimate_wide(kernels, batch, job);
+    return;
+  }
   const GroupSums sums(batch);
   Folds folds(kernels, batch, sums, outcome, job);
   choose_ridges(kernels, batch, sums, outcome, job, folds.count());

@@ -48,10 +48,26 @@ struct Fitted {
   std::size_t projected;
 };
 
+// A variable as rows, less `mean` and times `factor`; width 0 where the data lacks it.
+struct RowVariable {
+  std::size_t width;
+  const double* values;         // (rows, width)
+  const double *mean, *factor;  // (width)
+};
+
+// The rows of a data set, dealt to units.
+struct RowSource {
+  std::size_t count;
+  const std::int32_t* unit;  // (count): -1 for a row that is left out
+  RowVariable variables[8];  // in the order of a layout
+};
+
 struct EstimatesBatch {
   std::size_t units, folds, groups;
   UnitLayout layout;
-  const double* moments;             // (units, width, width)
+  // Either one matrix a unit, or rows: then groups are folds.
+  const double* moments;             // (units, width, width), or null
+  RowSource rows;                    // count 0 where there are none
   const std::int32_t *fold, *group;  // (units); a group lies in one fold
   std::vector<Fitted> objectives;
   const std::int32_t* chosen;   // (folds): which objective a fold fits, or null: each of them
@@ -72,5 +88,9 @@ struct EstimatesBatch {
 };
 
 void estimate(const Kernels& kernels, const EstimatesBatch& batch, Job& job);
+
+// out (width - 1, width - 1): covariance of rows, the constant's column left out.
+void row_covariance(const Kernels& kernels, const UnitLayout& layout, const RowSource& rows, double* out,
+                    Job& job);
 
 }  // namespace exo

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/conventions.h"
+#include "core/leading.h"
 #include "core/regression.h"
 #include "core/stack-moments.h"
 
@@ -68,8 +69,8 @@ class Uncorrelated {
   std::vector<double> pivots_;
 };
 
-Matrix variance_of(const Kernels& k, const Matrix& rows, const Matrix& covariance) {
-  Matrix out = times_nt(k, times(k, rows, covariance), rows);
+Matrix variance_of(const Dense& d, const Matrix& rows, const Matrix& covariance) {
+  Matrix out = times_nt(d, times(d, rows, covariance), rows);
   symmetrise(out);
   return out;
 }
@@ -129,31 +130,39 @@ std::vector<double> unit_scale(const Matrix& covariance, double cut) {
 }
 std::vector<double> unit_scale(const Matrix& covariance) { return unit_scale(covariance, REGRESSOR_CUT); }
 
-bool Regression::on(const Kernels& k, const Matrix& covariance, double ridge, std::vector<double> scale) {
+bool Regression::on(const Dense& d, Matrix covariance, double ridge, std::vector<double> scale) {
   const std::size_t n = covariance.rows;
   scale_ = std::move(scale);
   inverse_.clear();
-  factor_ = covariance;
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) factor_.at(i, j) *= scale_[i] * scale_[j];
-    factor_.at(i, i) += scale_[i] > 0 ? ridge : 1;
-  }
+  const auto scaled = [&](Matrix& m) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) m.at(i, j) *= scale_[i] * scale_[j];
+      m.at(i, i) += scale_[i] > 0 ? ridge : 1;
+    }
+  };
+  factor_ = std::move(covariance);
+  scaled(factor_);
   if (n == 0) return true;
-  Matrix vectors = factor_;
-  if (k.cholesky(factor_.data(), n, n) > 0) return true;
-  if (!eigen_symmetric(k, vectors, inverse_)) return false;
+  // The factor takes the lower triangle: the upper one and the diagonal are what it was of.
+  std::vector<double> diagonal(n);
+  for (std::size_t i = 0; i < n; ++i) diagonal[i] = factor_.at(i, i);
+  if (d.cholesky(factor_.data(), n, n) > 0) return true;
+  for (std::size_t i = 0; i < n; ++i) {
+    factor_.at(i, i) = diagonal[i];
+    for (std::size_t j = 0; j < i; ++j) factor_.at(i, j) = factor_.at(j, i);
+  }
+  if (!eigen_symmetric(d.k, factor_, inverse_, &d.job)) return false;
   const double least = RELATIVE_TOLERANCE * std::max(inverse_[0], 0.0);
   for (double& v : inverse_) v = v > least ? 1 / v : 0;
-  factor_ = vectors;
   return true;
 }
 
-bool Regression::on(const Kernels& k, const Matrix& covariance, double ridge) {
-  return on(k, covariance, ridge, unit_scale(covariance));
+bool Regression::on(const Dense& d, Matrix covariance, double ridge) {
+  std::vector<double> scale = unit_scale(covariance);
+  return on(d, std::move(covariance), ridge, std::move(scale));
 }
 
-Matrix Regression::weights(const Kernels& k, const Matrix& with_targets) const {
-  Matrix b = with_targets;
+Matrix Regression::weights(const Dense& d, Matrix b) const {
   const auto scale_rows = [&](Matrix& m, const std::vector<double>& by) {
     for (std::size_t i = 0; i < m.rows; ++i)
       for (std::size_t j = 0; j < m.cols; ++j) m.at(i, j) *= by[i];
@@ -161,11 +170,11 @@ Matrix Regression::weights(const Kernels& k, const Matrix& with_targets) const {
   if (b.rows == 0 || b.cols == 0) return b;
   scale_rows(b, scale_);
   if (inverse_.empty()) {
-    k.cholesky_solve(factor_.data(), factor_.rows, factor_.rows, b.data(), b.cols, b.cols);
+    d.cholesky_solve(factor_.data(), factor_.rows, factor_.rows, b.data(), b.cols, b.cols);
   } else {
-    Matrix t = times(k, factor_, b);
+    Matrix t = times(d, factor_, b);
     scale_rows(t, inverse_);
-    product_tn(k, factor_, t, b);
+    b = times_tn(d, factor_, t);
   }
   scale_rows(b, scale_);
   return b;
@@ -174,7 +183,7 @@ Matrix Regression::weights(const Kernels& k, const Matrix& with_targets) const {
 std::size_t FoldFit::remainder(Columns target, const std::vector<std::size_t>& given,
                                const Regression* regression) {
   Remainder r{target, given, Matrix(given.size(), target.size)};
-  if (regression) r.weights = regression->weights(k_, gather(training_.covariance, given, target));
+  if (regression) r.weights = regression->weights(dense_, gather(training_.covariance, given, target));
   remainders_.push_back(std::move(r));
   return remainders_.size() - 1;
 }
@@ -185,18 +194,16 @@ Status FoldFit::condition(Centred training) {
   const UnitLayout& at = layout_;
   on_observation_ = indices(at.observation);
   on_seen_ = on_observation_;
-  if (!observation_.on(k_, cut(s, at.observation, at.observation), ridge_)) return NOT_CONVERGED;
+  if (!observation_.on(dense_, cut(s, at.observation, at.observation), ridge_)) return NOT_CONVERGED;
   const Regression* seen = &observation_;
   const bool knows_exogenous = at.exogenous.size > 0 && at.exogenous_next.size > 0;
   if (knows_exogenous) {
     for (std::size_t i : indices(at.exogenous)) on_seen_.push_back(i);
-    if (!seen_.on(k_, gather(s, on_seen_, on_seen_), ridge_)) return NOT_CONVERGED;
+    if (!seen_.on(dense_, gather(s, on_seen_, on_seen_), ridge_)) return NOT_CONVERGED;
     seen = &seen_;
   }
   if (job_.cancelled()) return OK;
   const auto index = [](std::size_t i) { return static_cast<std::int32_t>(i); };
-  next_ = index(remainder(at.observation_next, on_observation_, &observation_));
-  gamma_ = remainders_[static_cast<std::size_t>(next_)].weights;
   if (at.action.size) {
     action_ = index(remainder(at.action, on_observation_, &observation_));
     raw_action_ = index(remainder(at.action, {}, nullptr));
@@ -212,13 +219,64 @@ Status FoldFit::condition(Centred training) {
   return OK;
 }
 
+// D Gamma^T for D (rows, o'): what of it o tells.
+Matrix FoldFit::by_next(const Matrix& d) const {
+  const std::size_t n = layout_.observation.size;
+  const Matrix& s = training_.covariance;
+  Matrix with(n, d.rows);
+  dense_.product(false, true, n, d.rows, n, 1,
+                 s.row(layout_.observation.begin) + layout_.observation_next.begin, s.cols, d.data(), d.cols,
+                 0, with.data(), with.cols);
+  const Matrix weights = observation_.weights(dense_, std::move(with));
+  Matrix out(d.rows, n);
+  for (std::size_t i = 0; i < d.rows; ++i)
+    for (std::size_t j = 0; j < n; ++j) out.at(i, j) = weights.at(j, i);
+  return out;
+}
+
+const Matrix& FoldFit::gamma() {
+  if (gamma_.rows == 0)
+    gamma_ = observation_.weights(dense_,
+                                  cut(training_.covariance, layout_.observation, layout_.observation_next));
+  return gamma_;
+}
+
+// Of wide observations the leading eigenvectors of cov(o' given o) are found without that matrix: a product
+// with it is a few products with blocks of the moments, and two solves. False where all have to be found.
+bool FoldFit::leading_directions(Matrix& g) {
+  const Matrix& s = training_.covariance;
+  const std::size_t n = layout_.observation.size, w = s.cols;
+  const double* oo = s.row(layout_.observation.begin) + layout_.observation.begin;
+  const double* on = s.row(layout_.observation.begin) + layout_.observation_next.begin;
+  const double* nn = s.row(layout_.observation_next.begin) + layout_.observation_next.begin;
+  const auto by = [&](bool transposed, const double* block, const Matrix& x, double alpha, double beta,
+                      Matrix& out) {
+    dense_.product(transposed, false, n, x.cols, n, alpha, block, w, x.data(), x.cols, beta, out.data(),
+                   out.cols);
+  };
+  // With P the weights of o: cov = S_nn - S_no (P + P S_on - P S_oo P ..), written so that it is the
+  // covariance of what the weights leave, whatever rounding does to them.
+  const Operator apply = [&](const Matrix& x, Matrix& out) {
+    Matrix u(n, x.cols);
+    by(false, on, x, 1, 0, u);
+    Matrix v = observation_.weights(dense_, u);
+    by(false, oo, v, -1, 1, u);
+    const Matrix back = observation_.weights(dense_, std::move(u));
+    for (std::size_t i = 0; i < v.a.size(); ++i) v.a[i] += back.a[i];
+    by(false, nn, x, 1, 0, out);
+    by(true, on, v, -1, 1, out);
+  };
+  std::vector<double> values;
+  return leading_eigenpairs(dense_, n, latents_, apply, values, g);
+}
+
 Matrix FoldFit::predicted_from(const Matrix& rows, const std::vector<std::size_t>& given,
                                const Regression& regression) const {
-  const Matrix covered = times(k_, rows, training_.covariance);
+  const Matrix covered = times(dense_, rows, training_.covariance);
   Matrix with(given.size(), rows.rows);
   for (std::size_t i = 0; i < given.size(); ++i)
     for (std::size_t j = 0; j < rows.rows; ++j) with.at(i, j) = covered.at(j, given[i]);
-  const Matrix weights = regression.weights(k_, with);
+  const Matrix weights = regression.weights(dense_, with);
   Matrix out(rows.rows, rows.cols);
   for (std::size_t i = 0; i < given.size(); ++i)
     for (std::size_t j = 0; j < rows.rows; ++j) out.at(j, given[i]) = weights.at(i, j);
@@ -237,10 +295,10 @@ Matrix FoldFit::remainder_cross(const Matrix& products, const Remainder& r) cons
 }
 
 Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Matrix& rows) const {
-  const Uncorrelated uncorrelated(variance_of(k_, rows, training_.covariance), LATENT_RIDGE);
+  const Uncorrelated uncorrelated(variance_of(dense_, rows, training_.covariance), LATENT_RIDGE);
   Probed p{metric, remainder, uncorrelated(rows), Matrix(), Matrix()};
-  p.gain = remainder_cross(times(k_, p.latents, training_.covariance), remainders_[remainder]);
-  p.gain_gram = times_nt(k_, p.gain, p.gain);
+  p.gain = remainder_cross(times(dense_, p.latents, training_.covariance), remainders_[remainder]);
+  p.gain_gram = times_nt(dense_, p.gain, p.gain);
   return p;
 }
 
@@ -266,7 +324,7 @@ Source FoldFit::source(const std::vector<std::size_t>& remainders) const {
 // What a source explains of rows, brought to unit variance and uncorrelated.
 Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source) const {
   const Matrix& s = training_.covariance;
-  const Uncorrelated uncorrelated(variance_of(k_, rows, s), 0);
+  const Uncorrelated uncorrelated(variance_of(dense_, rows, s), 0);
   Shared out{metric, Matrix(), uncorrelated(rows)};
   const Matrix s_gt = gather(s, source.given, source.target);
   Matrix variance =
@@ -279,8 +337,8 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source
     if (!(variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(column, column))) scale[i] = 0;
   }
   Regression regression;
-  regression.on(k_, variance, LATENT_RIDGE, std::move(scale));
-  const Matrix products = times(k_, out.whole, s);
+  regression.on(dense_, variance, LATENT_RIDGE, std::move(scale));
+  const Matrix products = times(dense_, out.whole, s);
   Matrix cross(products.rows, source.target.size()), given(products.rows, source.given.size());
   for (std::size_t i = 0; i < products.rows; ++i) {
     for (std::size_t j = 0; j < cross.cols; ++j) cross.at(i, j) = products.at(i, source.target[j]);
@@ -290,12 +348,12 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source
   Matrix with(cross.cols, cross.rows);
   for (std::size_t i = 0; i < cross.rows; ++i)
     for (std::size_t j = 0; j < cross.cols; ++j) with.at(j, i) = cross.at(i, j);
-  const Matrix weights = regression.weights(k_, with);  // (target, K)
+  const Matrix weights = regression.weights(dense_, with);  // (target, K)
   out.left = out.whole;
   for (std::size_t j = 0; j < weights.rows; ++j)
     for (std::size_t i = 0; i < weights.cols; ++i) out.left.at(i, source.target[j]) -= weights.at(j, i);
   if (!source.given.empty()) {
-    const Matrix back = times(k_, source.weights, weights);  // (given, K)
+    const Matrix back = times(dense_, source.weights, weights);  // (given, K)
     for (std::size_t j = 0; j < back.rows; ++j)
       for (std::size_t i = 0; i < back.cols; ++i) out.left.at(i, source.given[j]) += back.at(j, i);
   }
@@ -307,11 +365,26 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
   const StackMoments stacks(k_, layout_, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
+  const std::size_t dim = layout_.observation.size;
+  if (innovation && reconstructs && few_of(latents_, dim)) {
+    Matrix g;
+    if (leading_directions(g) || job_.cancelled()) {
+      c = Matrix(latents_, dim);
+      d = Matrix(latents_, dim);
+      if (job_.cancelled()) return OK;
+      stacks.add_maps(o.e, g, 1, c, d);
+      if (o.innovation) {
+        const Matrix back = by_next(g);
+        for (std::size_t i = 0; i < c.a.size(); ++i) c.a[i] -= back.a[i];
+      }
+      return OK;
+    }
+  }
   const Matrix s_ff = stacks.covariance(o.f, o.f), s_fe = stacks.covariance(o.f, o.e);
   Regression own;
-  if (!innovation && !own.on(k_, s_ff, ridge_)) return NOT_CONVERGED;
+  if (!innovation && !own.on(dense_, s_ff, ridge_)) return NOT_CONVERGED;
   const Regression& on_f = innovation ? observation_ : own;
-  const Matrix gamma_e = innovation ? gamma_ : on_f.weights(k_, s_fe);
+  const Matrix gamma_e = innovation ? gamma() : on_f.weights(dense_, s_fe);
 
   // Eigenpairs of what the encoder sees, penalties added.
   std::vector<double> variance;
@@ -325,8 +398,8 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       const Stack &given = o.penalties[i].given, &of = o.penalties[i].of;
       const Matrix gg = stacks.covariance(given, given), go = stacks.covariance(given, of);
       Regression on_given;
-      if (!on_given.on(k_, gg, ridge_)) return NOT_CONVERGED;
-      const Matrix weights = on_given.weights(k_, go);
+      if (!on_given.on(dense_, gg, ridge_)) return NOT_CONVERGED;
+      const Matrix weights = on_given.weights(dense_, go);
       const Matrix move = residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights);
       const double weight = stacks.coefficient(o.penalties[i].weight);
       for (std::size_t j = 0; j < u.a.size(); ++j) u.a[j] += weight * move.a[j];
@@ -349,7 +422,7 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
   if (reconstructs) {
     std::copy(u.data(), u.data() + std::min(latents_, kept) * ne, g.data());
   } else {
-    const Matrix s_fy = stacks.covariance(o.f, o.y), gamma_y = on_f.weights(k_, s_fy);
+    const Matrix s_fy = stacks.covariance(o.f, o.y), gamma_y = on_f.weights(dense_, s_fy);
     const Matrix s_ye =
         residual_covariance(k_, stacks.covariance(o.y, o.e), s_fy, s_fe, s_ff, gamma_y, gamma_e);
     // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
@@ -359,10 +432,10 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
       const double scale = 1 / std::sqrt(variance[i]);
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
-    const Matrix n = times_nt(k_, s_ye, u);
+    const Matrix n = times_nt(dense_, s_ye, u);
     if (job_.cancelled()) return OK;
     const bool by_target = n.rows < n.cols;
-    Matrix b = by_target ? times_nt(k_, n, n) : times_tn(k_, n, n);
+    Matrix b = by_target ? times_nt(dense_, n, n) : times_tn(dense_, n, n);
     symmetrise(b);
     std::vector<double> lambda;
     if (!eigen_symmetric(k_, b, lambda, &job_)) return NOT_CONVERGED;
@@ -374,14 +447,13 @@ Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
     if (!by_target)
       for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t j = 0; j < b.cols; ++j) b.at(i, j) *= std::sqrt(std::max(lambda[i], 0.0));
-    const Matrix leading = by_target ? times(k_, times(k_, b, n), u) : times(k_, b, u);
+    const Matrix leading = by_target ? times(dense_, times(dense_, b, n), u) : times(dense_, b, u);
     std::copy(leading.a.begin(), leading.a.end(), g.data());
   }
-  const std::size_t dim = layout_.observation.size;
   c = Matrix(latents_, dim);
   d = Matrix(latents_, dim);
   stacks.add_maps(o.e, g, 1, c, d);
-  if (o.innovation && o.f.count) stacks.add_maps(o.f, times_nt(k_, g, gamma_e), -1, c, d);
+  if (o.innovation && o.f.count) stacks.add_maps(o.f, times_nt(dense_, g, gamma_e), -1, c, d);
   return OK;
 }
 
@@ -394,10 +466,10 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   // z given o: whatever z holds of o itself drops out, and with it C.
   Matrix given_o(latents_, at.width), raw(latents_, at.width);
   place(given_o, d, at.observation_next.begin, 1);
-  place(given_o, times_nt(k_, d, gamma_), at.observation.begin, -1);
+  place(given_o, by_next(d), at.observation.begin, -1);
   place(raw, d, at.observation_next.begin, 1);
   place(raw, c, at.observation.begin, 1);
-  const Uncorrelated at_unit(variance_of(k_, given_o, s), 0);
+  const Uncorrelated at_unit(variance_of(dense_, given_o, s), 0);
   const Matrix z = at_unit(given_o);
   const auto index = [](std::int32_t i) { return static_cast<std::size_t>(i); };
 
@@ -418,7 +490,7 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   if (action_ >= 0) shares(Estimated::ShareAction, {index(action_)});
   if (innovation_ >= 0 && action_ >= 0) shares(Estimated::ShareEither, {index(innovation_), index(action_)});
 
-  const Matrix raw_at_unit = Uncorrelated(variance_of(k_, raw, s), 0)(raw);
+  const Matrix raw_at_unit = Uncorrelated(variance_of(dense_, raw, s), 0)(raw);
   if (raw_action_ >= 0)
     forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
   if (raw_future_ >= 0)
@@ -434,23 +506,46 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   return OK;
 }
 
-std::vector<double> FoldFit::left(const Matrix& sums) const {
+std::vector<double> FoldFit::left(const Held& held) const {
   std::vector<double> out;
   for (const Remainder& r : remainders_) {
     double left = 0;
-    for (std::size_t i = 0; i < r.target.size; ++i) left += sums.at(r.target.begin + i, r.target.begin + i);
-    if (!r.given.empty()) {
-      const Matrix mapped = times(k_, gather(sums, r.given, r.given), r.weights);
-      const Matrix with = gather(sums, r.given, r.target);
-      for (std::size_t i = 0; i < mapped.a.size(); ++i)
-        left += r.weights.a[i] * (mapped.a[i] - 2 * with.a[i]);
+    if (held.rows) {
+      const Matrix& rows = *held.rows;
+      Matrix e = cut(rows, {0, rows.rows}, r.target);
+      if (!r.given.empty()) {
+        Matrix seen(rows.rows, r.given.size());
+        for (std::size_t i = 0; i < rows.rows; ++i)
+          for (std::size_t j = 0; j < r.given.size(); ++j) seen.at(i, j) = rows.at(i, r.given[j]);
+        dense_.product(false, false, e.rows, e.cols, seen.cols, -1, seen.data(), seen.cols, r.weights.data(),
+                       r.weights.cols, 1, e.data(), e.cols);
+      }
+      left = dot(e.data(), e.data(), e.a.size());
+    } else {
+      const Matrix& sums = *held.sums;
+      for (std::size_t i = 0; i < r.target.size; ++i) left += sums.at(r.target.begin + i, r.target.begin + i);
+      if (!r.given.empty()) {
+        const Matrix mapped = times(dense_, gather(sums, r.given, r.given), r.weights);
+        const Matrix with = gather(sums, r.given, r.target);
+        for (std::size_t i = 0; i < mapped.a.size(); ++i)
+          left += r.weights.a[i] * (mapped.a[i] - 2 * with.a[i]);
+      }
+      left *= held.scale;
     }
     out.push_back(left);
   }
   return out;
 }
 
-void FoldFit::errors(const LatentForms& forms, const Matrix& sums, const std::vector<double>& left,
+// Of rows with every column, on what is held.
+Matrix FoldFit::products(const Matrix& rows, const Held& held) const {
+  if (held.rows) return times(dense_, times_nt(dense_, rows, *held.rows), *held.rows);
+  Matrix out = times(dense_, rows, *held.sums);
+  for (double& v : out.a) v *= held.scale;
+  return out;
+}
+
+void FoldFit::errors(const LatentForms& forms, const Held& held, const std::vector<double>& left,
                      const std::int32_t* latent_dims, std::size_t latent_count, double* out) const {
   const auto report = [&](Estimated metric, const std::vector<double>& num, const std::vector<double>& den) {
     for (std::size_t l = 0; l < latent_count; ++l) {
@@ -462,24 +557,26 @@ void FoldFit::errors(const LatentForms& forms, const Matrix& sums, const std::ve
   };
   std::vector<double> num(latents_ + 1), den(latents_ + 1);
   for (const Probed& p : forms.probed) {
-    const Matrix products = times(k_, p.latents, sums);
-    const Matrix held = times_nt(k_, products, p.latents);
-    const Matrix cross = remainder_cross(products, remainders_[p.remainder]);
+    const Matrix with = products(p.latents, held);
+    const Matrix squares = times_nt(dense_, with, p.latents);
+    const Matrix cross = remainder_cross(with, remainders_[p.remainder]);
     std::fill(den.begin(), den.end(), left[p.remainder]);
     num[0] = left[p.remainder];
     for (std::size_t i = 0; i < latents_; ++i) {
-      double change = p.gain_gram.at(i, i) * held.at(i, i) - 2 * dot(p.gain.row(i), cross.row(i), cross.cols);
-      for (std::size_t j = 0; j < i; ++j) change += p.gain_gram.at(i, j) * (held.at(i, j) + held.at(j, i));
+      double change =
+          p.gain_gram.at(i, i) * squares.at(i, i) - 2 * dot(p.gain.row(i), cross.row(i), cross.cols);
+      for (std::size_t j = 0; j < i; ++j)
+        change += p.gain_gram.at(i, j) * (squares.at(i, j) + squares.at(j, i));
       num[i + 1] = num[i] + change;
     }
     report(p.metric, num, den);
   }
   for (const Shared& p : forms.shared) {
-    const Matrix of_left = times(k_, p.left, sums), of_whole = times(k_, p.whole, sums);
+    const Matrix of_left = products(p.left, held), of_whole = products(p.whole, held);
     num[0] = den[0] = 0;
     for (std::size_t i = 0; i < latents_; ++i) {
-      num[i + 1] = num[i] + dot(of_left.row(i), p.left.row(i), sums.cols);
-      den[i + 1] = den[i] + dot(of_whole.row(i), p.whole.row(i), sums.cols);
+      num[i + 1] = num[i] + dot(of_left.row(i), p.left.row(i), of_left.cols);
+      den[i + 1] = den[i] + dot(of_whole.row(i), p.whole.row(i), of_whole.cols);
     }
     report(p.metric, num, den);
   }

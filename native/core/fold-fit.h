@@ -3,8 +3,8 @@
 #pragma once
 #include <vector>
 
+#include "core/dense.h"
 #include "core/estimates.h"
-#include "core/matrix.h"
 #include "core/status.h"
 
 namespace exo {
@@ -31,16 +31,24 @@ class Regression {
  public:
   Regression() = default;
   // False where an eigenproblem did not converge.
-  bool on(const Kernels& k, const Matrix& covariance, double ridge);
+  bool on(const Dense& d, Matrix covariance, double ridge);
   // The same with each regressor divided by a scale of the caller's; 0 leaves it out.
-  bool on(const Kernels& k, const Matrix& covariance, double ridge, std::vector<double> scale);
+  bool on(const Dense& d, Matrix covariance, double ridge, std::vector<double> scale);
   // Weights (regressors, targets) from the covariance of regressors with targets.
-  Matrix weights(const Kernels& k, const Matrix& with_targets) const;
+  Matrix weights(const Dense& d, Matrix with_targets) const;
 
  private:
   std::vector<double> scale_;
   Matrix factor_;
   std::vector<double> inverse_;  // of eigenvalues, where the factor is eigenvectors
+};
+
+// What a model is judged on, about its training mean: sums of squares and products, times `scale`; or the
+// rows themselves.
+struct Held {
+  const Matrix* sums;  // (width, width), or null
+  const Matrix* rows;  // (rows, width), or null
+  double scale;        // of sums
 };
 
 // A target less its prediction from what is given.
@@ -81,15 +89,17 @@ class FoldFit {
  public:
   // Once the job is cancelled, both return early and what they leave is not to be used.
   FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents, const Job& job)
-      : k_(k), layout_(layout), ridge_(ridge), latents_(latents), job_(job) {}
+      : k_(k), dense_(k, job), layout_(layout), ridge_(ridge), latents_(latents), job_(job) {}
   Status condition(Centred training);
   Status fit(const Fitted& objective, LatentForms& forms);
 
   const Centred& training() const { return training_; }
-  // |t - prediction|^2 of every remainder on sums of squares about the training mean.
-  std::vector<double> left(const Matrix& sums) const;
+  // Hands its moments back: nothing can be fitted any more.
+  Centred take_training() { return std::move(training_); }
+  // |t - prediction|^2 of every remainder.
+  std::vector<double> left(const Held& held) const;
   // out (latent_count, ESTIMATED_COUNT, 2), the entries of metrics that the data has.
-  void errors(const LatentForms& forms, const Matrix& sums, const std::vector<double>& left,
+  void errors(const LatentForms& forms, const Held& held, const std::vector<double>& left,
               const std::int32_t* latent_dims, std::size_t latent_count, double* out) const;
 
  private:
@@ -101,8 +111,13 @@ class FoldFit {
   Source source(const std::vector<std::size_t>& remainders) const;
   Shared share(Estimated metric, const Matrix& rows, const Source& source) const;
   Status encoder(const Fitted& objective, Matrix& c, Matrix& d);
+  const Matrix& gamma();
+  Matrix by_next(const Matrix& d) const;
+  bool leading_directions(Matrix& g);
+  Matrix products(const Matrix& rows, const Held& held) const;
 
   const Kernels& k_;
+  const Dense dense_;
   const UnitLayout& layout_;
   double ridge_;
   std::size_t latents_;
@@ -110,9 +125,9 @@ class FoldFit {
   Centred training_;
   std::vector<std::size_t> on_observation_, on_seen_;
   Regression observation_, seen_;
-  Matrix gamma_;  // weights of o' on o
+  Matrix gamma_;  // weights of o' on o, once they were asked for: as wide as o both ways
   std::vector<Remainder> remainders_;
-  std::int32_t next_ = -1, action_ = -1, future_ = -1, innovation_ = -1, endogenous_ = -1, raw_action_ = -1,
+  std::int32_t action_ = -1, future_ = -1, innovation_ = -1, endogenous_ = -1, raw_action_ = -1,
                raw_future_ = -1, raw_observation_ = -1;
   // Eigenpairs of cov(o' given o), once they were asked for.
   bool has_spectrum_ = false;

@@ -59,8 +59,15 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
   std::vector<double> lambda;
   Matrix g;  // row i: the i-th latent's weights on e
   if (reconstructs) {
-    g = given_f.ee;
-    if (!eigen_symmetric(k, g, lambda, &job)) return NOT_CONVERGED;
+    if (p.latent == 0) {
+      // The spectrum alone.
+      lambda.resize(ne);
+      std::vector<double> work(k.eigen_work(ne));
+      if (!k.eigenvalues(given_f.ee.data(), ne, lambda.data(), work.data(), job.stop())) return NOT_CONVERGED;
+    } else {
+      g = given_f.ee;
+      if (!eigen_symmetric(k, g, lambda, &job)) return NOT_CONVERGED;
+    }
   } else {
     Matrix u = given_f.ee;
     for (std::int32_t i = 0; i < o.penalty_count; ++i) {

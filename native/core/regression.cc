@@ -1,24 +1,40 @@
 #include "core/regression.h"
 
 #include "core/conventions.h"
+#include "core/dense.h"
+#include "core/leading.h"
 
 namespace exo {
 namespace {
 
-// A product is asked for in panels of so many rows or columns, so that a cancelled job need not await the
-// whole; a part of it equals the same part of the whole, bit by bit.
-constexpr std::size_t PANEL = 192;
-
-bool stopped(const Job* job) { return job && job->cancelled(); }
+constexpr double NOT_CUT = 0.5;  // of the cut over the least eigenvalue: both are known to more than that
 
 // c = beta c + alpha op(a) b
-void product_in_panels(const Kernels& k, bool transpose_a, const Matrix& a, const Matrix& b, Matrix& c,
-                       double alpha, double beta, const Job* job) {
+void product_for(const Kernels& k, bool transpose_a, const Matrix& a, const Matrix& b, Matrix& c,
+                 double alpha, double beta, const Job* job) {
   const std::size_t inner = transpose_a ? a.rows : a.cols;
-  for (std::size_t first = 0; first < c.rows && !stopped(job); first += PANEL)
-    k.gemm(transpose_a, false, std::min(PANEL, c.rows - first), c.cols, inner, alpha,
-           transpose_a ? a.data() + first : a.row(first), a.cols, b.data(), b.cols, beta, c.row(first),
-           c.cols);
+  if (job)
+    Dense(k, *job).product(transpose_a, false, c.rows, c.cols, inner, alpha, a.data(), a.cols, b.data(),
+                           b.cols, beta, c.data(), c.cols);
+  else
+    k.gemm(transpose_a, false, c.rows, c.cols, inner, alpha, a.data(), a.cols, b.data(), b.cols, beta,
+           c.data(), c.cols);
+}
+
+// Whether no eigenvalue of s = l l^T, which is large, lies below the cut. A pivot tells little of them there.
+bool nothing_to_cut(const Dense& d, const Matrix& s, const Matrix& l, double tolerance) {
+  const std::size_t n = s.rows;
+  if (!few_of(1, n)) return false;
+  std::vector<double> largest, inverse;
+  Matrix vectors;
+  const Operator by_s = [&](const Matrix& x, Matrix& out) { out = times(d, s, x); };
+  const Operator by_inverse = [&](const Matrix& x, Matrix& out) {
+    out = x;
+    d.cholesky_solve(l.data(), n, n, out.data(), out.cols, out.cols);
+  };
+  return leading_eigenpairs(d, n, 1, by_s, largest, vectors) &&
+         leading_eigenpairs(d, n, 1, by_inverse, inverse, vectors) &&
+         inverse[0] * tolerance * largest[0] < NOT_CUT;
 }
 
 }  // namespace
@@ -33,22 +49,28 @@ bool eigen_symmetric(const Kernels& k, Matrix& vectors, std::vector<double>& val
 
 bool solve_semidefinite(const Kernels& k, const Matrix& s, double tolerance, Matrix& b, const Job* job) {
   if (s.rows == 0) return true;
+  const std::size_t n = s.rows;
   Matrix factor = s;
-  if (k.cholesky(factor.data(), s.rows, s.rows) > WELL_CONDITIONED) {
-    for (std::size_t first = 0; first < b.cols && !stopped(job); first += PANEL)
-      k.cholesky_solve(factor.data(), s.rows, s.rows, b.data() + first, std::min(PANEL, b.cols - first),
-                       b.cols);
+  const double pivot = job ? Dense(k, *job).cholesky(factor.data(), n, n) : k.cholesky(factor.data(), n, n);
+  if (pivot > WELL_CONDITIONED ||
+      (job && pivot > 0 && nothing_to_cut(Dense(k, *job), s, factor, tolerance))) {
+    if (job)
+      Dense(k, *job).cholesky_solve(factor.data(), n, n, b.data(), b.cols, b.cols);
+    else
+      k.cholesky_solve(factor.data(), n, n, b.data(), b.cols, b.cols);
     return true;
   }
+  if (job && job->cancelled()) return true;
   Matrix u = s;
   std::vector<double> w;
   if (!eigen_symmetric(k, u, w, job)) return false;
-  Matrix t = times(k, u, b);
+  Matrix t(n, b.cols);
+  product_for(k, false, u, b, t, 1, 0, job);
   for (std::size_t i = 0; i < t.rows; ++i) {
     const double inverse = w[i] > tolerance * std::max(w[0], 0.0) ? 1 / w[i] : 0;
     for (std::size_t j = 0; j < t.cols; ++j) t.at(i, j) *= inverse;
   }
-  product_tn(k, u, t, b);
+  product_for(k, true, u, t, b, 1, 0, job);
   return true;
 }
 
@@ -64,11 +86,11 @@ Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s
                            const Matrix& s_ff, const Matrix& a, const Matrix& b, const Job* job) {
   Matrix out = s_uv;
   if (s_ff.rows == 0) return out;
-  product_in_panels(k, true, a, s_fv, out, -1, 1, job);
-  product_in_panels(k, true, s_fu, b, out, -1, 1, job);
+  product_for(k, true, a, s_fv, out, -1, 1, job);
+  product_for(k, true, s_fu, b, out, -1, 1, job);
   Matrix weighted(s_ff.rows, b.cols);
-  product_in_panels(k, false, s_ff, b, weighted, 1, 0, job);
-  product_in_panels(k, true, a, weighted, out, 1, 1, job);
+  product_for(k, false, s_ff, b, weighted, 1, 0, job);
+  product_for(k, true, a, weighted, out, 1, 1, job);
   return out;
 }
 

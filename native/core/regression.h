@@ -5,8 +5,8 @@
 
 namespace exo {
 
-// Each of these returns early once `job`, where there is one, is cancelled; what they leave is then not to be
-// used.
+// Each of these shares its work out where it is given a job, and returns early once that is cancelled; what
+// they leave is then not to be used.
 
 // S^+ b for a positive semidefinite S (n,n), b (n,m): Cholesky where S is well conditioned, else through its
 // eigenvalues, cut at `tolerance` times the largest. False where an eigenproblem did not converge.

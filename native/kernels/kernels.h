@@ -66,11 +66,21 @@ struct Kernels {
   double (*cholesky)(double* a, std::size_t n, std::size_t lda);
   void (*cholesky_solve)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
                          std::size_t ldx);
+  // The two halves of it, l x = b and l^T x = b; and x l^T = a for a (rows,n). All in place; any split of the
+  // columns of x, or of the rows of a, gives the same bits.
+  void (*cholesky_forward)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                           std::size_t ldx);
+  void (*cholesky_backward)(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                            std::size_t ldx);
+  void (*cholesky_rows)(const double* l, std::size_t n, std::size_t ldl, double* a, std::size_t rows,
+                        std::size_t lda);
   // a (n,n) symmetric in; out: row j is the unit eigenvector of w[j], w descending. work: eigen_work(n)
   // doubles. Returns false when the iteration does not converge (non-finite input), and soon after *stop
   // (null: nobody says) is not 0.
   bool (*eigen)(double* a, std::size_t n, double* w, double* work, const std::int32_t* stop);
   std::size_t (*eigen_work)(std::size_t n);
+  // The eigenvalues alone, in a third of the time: a stays as it is.
+  bool (*eigenvalues)(const double* a, std::size_t n, double* w, double* work, const std::int32_t* stop);
 
   // Random streams (streams-inl.h).
   //

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ESTIMATED } from '../../lib/backend/requests.js';
+import { type Backend, ESTIMATED } from '../../lib/backend/requests.js';
 import { foldsOf, groupsOf, unitsOf } from '../../lib/data/units.js';
 import { chooseStrength } from '../../lib/metrics/choose-strength.js';
 import {
@@ -10,11 +10,12 @@ import {
   prepare,
   ridgesOf,
 } from '../../lib/metrics/estimates.js';
-import { foldErrors } from '../../lib/metrics/fold-errors.js';
+import { foldErrors, withoutFold } from '../../lib/metrics/fold-errors.js';
 import type { ErrorSums } from '../../lib/metrics/interval.js';
-import { type EstimatedData, unitMoments } from '../../lib/moments/of-units.js';
+import { type EstimatedData, type UnitMoments, unitMoments, unitRows } from '../../lib/moments/of-units.js';
 import { normals } from '../../lib/random/philox.js';
 import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
+import { wholeFit } from '../../lib/solve/of-units.js';
 import { backends, native, reference } from '../support/backends.js';
 import { reordered, study } from '../support/study.js';
 
@@ -255,6 +256,60 @@ describe('estimates mean what they say', () => {
       expect(b?.units).toBe(47);
       Array.from(a?.replicates ?? []).forEach((r, g) => {
         expect(b?.replicates[g]).toBeCloseTo(r, 10);
+      });
+    }
+  });
+
+  it('rows in the place of moments answer alike, with any backend, and without a fold', async () => {
+    const t = study({ episodes: 12, rows: 15, views: true });
+    const { unit, count } = unitsOf(t.episode);
+    const fold = foldsOf(count, false, 0);
+    const options = { scale: 'standard', discreteActions: true } as const;
+    const byMoments = await unitMoments(t, unit, count, options, native);
+    const byRows = unitRows(t, unit, options);
+    const objectives = OBJECTIVES.slice(0, 7).map((spec) => fittedObjective(spec, t, byMoments));
+    const data = (moments: UnitMoments) => ({ moments, fold, group: fold, units: count });
+    const answers = async (moments: UnitMoments, backend: Backend, left?: number) => {
+      const all = left === undefined ? data(moments) : withoutFold(data(moments), left);
+      const errors = await foldErrors(
+        { ...all, group: all.fold },
+        { objectives, latentDims, ridges: ridgesOf(undefined, left === undefined ? 5 : 4) },
+        backend,
+      );
+      const figures = objectives.flatMap((_, v) =>
+        ESTIMATED.flatMap((metric) => {
+          const sums = errors.sums(v, 1, metric);
+          return sums
+            ? [sums.num, sums.den, sums.replicates, sums.training, [sums.total ?? 0]].flatMap((v) =>
+                Array.from(v),
+              )
+            : [];
+        }),
+      );
+      return [...errors.ridges, ...figures];
+    };
+    for (const left of [undefined, 2]) {
+      const wanted = await answers(byMoments, native, left);
+      expect(wanted.length).toBeGreaterThan(1000);
+      for (const [, backend] of backends) {
+        const found = await answers(byRows, backend, left);
+        expect(found.length).toBe(wanted.length);
+        const scale = Math.max(...wanted.map(Math.abs));
+        found.forEach((v, i) => {
+          expect(Math.abs(v - wanted[i]), `figure ${i}`).toBeLessThanOrEqual(
+            1e-8 * Math.abs(wanted[i]) + 1e-12 * scale,
+          );
+        });
+      }
+    }
+    for (const [, backend] of backends) {
+      const solutions = await Promise.all(
+        [byMoments, byRows].map((m) => wholeFit(m, backend).solve(objectives[0], 1e-3, {})),
+      );
+      expect(solutions[1].rank).toBe(solutions[0].rank);
+      expect(solutions[1].trace).toBeCloseTo(solutions[0].trace, 10);
+      solutions[1].spectrum.forEach((v, i) => {
+        expect(v).toBeCloseTo(solutions[0].spectrum[i], 10);
       });
     }
   });

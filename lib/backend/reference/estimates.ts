@@ -7,7 +7,9 @@ import {
   type EstimatesAnswer,
   type EstimatesRequest,
   estimatesArrays,
+  type RowCovarianceRequest,
   STATUS,
+  type UnitRows,
 } from '../requests.js';
 import { at, centred, columnsOf, FoldFit, squares, type UnitColumns, unitScale } from './fold-fit.js';
 import { Pace } from './pace.js';
@@ -27,6 +29,39 @@ export async function estimate(request: EstimatesRequest, control?: Control): Pr
   return answer;
 }
 
+/** Covariance of all rows. */
+export async function rowCovariance({ rows, width, layout }: RowCovarianceRequest): Promise<Float64Array> {
+  const one = { ...rows, unit: rows.unit.map((u) => Math.min(u, 0)) };
+  const sums = matrix(width, width, momentsOfRows(one, { units: 1, width, layout }));
+  const n = width - 1;
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) {
+      const mean = (of: number) => sums.data[of + 1] / sums.data[0];
+      out[i * n + j] = sums.data[(i + 1) * width + j + 1] / sums.data[0] - mean(i) * mean(j);
+    }
+  return out;
+}
+
+/** One matrix a unit after all. */
+function momentsOfRows(
+  { columns, unit }: UnitRows,
+  { units, width: w, layout }: Pick<EstimatesRequest, 'units' | 'width' | 'layout'>,
+): Float64Array {
+  const moments = new Float64Array(units * w * w);
+  const row = new Float64Array(w);
+  row[0] = 1;
+  unit.forEach((u, at) => {
+    if (u < 0) return;
+    columns.forEach((column, v) => {
+      for (let j = 0; column && j < column.width; j++)
+        row[layout[2 * v] + j] = (column.values[at * column.width + j] - column.mean[j]) * column.factor[j];
+    });
+    for (let i = 0; i < w; i++) for (let j = 0; j < w; j++) moments[(u * w + i) * w + j] += row[i] * row[j];
+  });
+  return moments;
+}
+
 class Estimation {
   private readonly units: Matrix[];
   private readonly variables: UnitColumns;
@@ -38,8 +73,9 @@ class Estimation {
     control: Control | undefined,
   ) {
     const w = r.width;
+    const moments = r.rows ? momentsOfRows(r.rows, r) : r.moments;
     this.units = Array.from({ length: r.units }, (_, u) =>
-      matrix(w, w, r.moments.subarray(u * w * w, (u + 1) * w * w)),
+      matrix(w, w, moments.subarray(u * w * w, (u + 1) * w * w)),
     );
     this.variables = columnsOf(r.layout);
     this.pace = new Pace(control, r.folds * (r.groups + 2));

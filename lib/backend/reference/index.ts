@@ -9,7 +9,7 @@ import { solveMoments } from './decoder.js';
 import { accumulate, choleskySolve, multiply, symmetricEigen } from './dense.js';
 import { descendMoments } from './descend-moments.js';
 import { descendPopulation } from './descend-population.js';
-import { estimate } from './estimates.js';
+import { estimate, rowCovariance } from './estimates.js';
 import { featureMoments, nestedErrors } from './judging.js';
 import { conditionMoments } from './moments.js';
 import { solvePopulation } from './population.js';
@@ -28,6 +28,7 @@ export const referenceBackend: Backend = {
   estimate,
   featureMoments,
   nestedErrors,
+  rowCovariance,
   trainMoments,
   trainSteps,
   trainBatch,

@@ -5,6 +5,32 @@
 // By blocks of BLOCK columns; the rest of the matrix sees a block once, in a product.
 constexpr std::size_t BLOCK = 32;
 
+// x L^T = a for a (rows,n), n <= BLOCK, LANES rows at a time; l[k * BLOCK + j] = L(j, k), inverse (n) of its
+// diagonal.
+inline void rows_block(const double* l, const double* inverse, std::size_t n, double* a, std::size_t rows,
+                       std::size_t lda) {
+  for (std::size_t i = 0; i < rows; i += LANES) {
+    const std::size_t count = smaller(rows - i, LANES);
+    vec x[BLOCK];
+    for (std::size_t j = 0; j < n; ++j) {
+      x[j] = vec{};
+      for (std::size_t r = 0; r < count; ++r) x[j][r] = a[(i + r) * lda + j];
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      vec even = x[j], odd{};
+      std::size_t k = 0;
+      for (; k + 2 <= j; k += 2) {
+        even = fnma(x[k], splat(l[k * BLOCK + j]), even);
+        odd = fnma(x[k + 1], splat(l[(k + 1) * BLOCK + j]), odd);
+      }
+      if (k < j) even = fnma(x[k], splat(l[k * BLOCK + j]), even);
+      x[j] = (even + odd) * splat(inverse[j]);
+    }
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t r = 0; r < count; ++r) a[(i + r) * lda + j] = x[j][r];
+  }
+}
+
 // The factor of the n <= BLOCK leading columns of a (rows,n), rows >= n: the triangle, then the rows below
 // it. Returns the smallest pivot, or the first that is not positive.
 inline double cholesky_block(double* a, std::size_t rows, std::size_t n, std::size_t lda) {
@@ -29,27 +55,7 @@ inline double cholesky_block(double* a, std::size_t rows, std::size_t n, std::si
   }
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t k = 0; k <= j; ++k) a[j * lda + k] = l[k * BLOCK + j];
-  // x L^T = row, for LANES rows at a time
-  for (std::size_t i = n; i < rows; i += LANES) {
-    const std::size_t count = smaller(rows - i, LANES);
-    vec x[BLOCK];
-    for (std::size_t j = 0; j < n; ++j) {
-      x[j] = vec{};
-      for (std::size_t r = 0; r < count; ++r) x[j][r] = a[(i + r) * lda + j];
-    }
-    for (std::size_t j = 0; j < n; ++j) {
-      vec even = x[j], odd{};
-      std::size_t k = 0;
-      for (; k + 2 <= j; k += 2) {
-        even = fnma(x[k], splat(l[k * BLOCK + j]), even);
-        odd = fnma(x[k + 1], splat(l[(k + 1) * BLOCK + j]), odd);
-      }
-      if (k < j) even = fnma(x[k], splat(l[k * BLOCK + j]), even);
-      x[j] = (even + odd) * splat(inverse[j]);
-    }
-    for (std::size_t j = 0; j < n; ++j)
-      for (std::size_t r = 0; r < count; ++r) a[(i + r) * lda + j] = x[j][r];
-  }
+  rows_block(l, inverse, n, a + n * lda, rows - n, lda);
   return smallest;
 }
 
@@ -99,14 +105,19 @@ inline void triangle_solve(const double* l, std::size_t n, std::size_t ldl, doub
   }
 }
 
-// l (n,n), x (n,m): see kernels.h.
-inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
-                           std::size_t ldx) {
+// l x = b in place: see kernels.h.
+inline void cholesky_forward(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                             std::size_t ldx) {
   for (std::size_t i = 0; i < n; i += BLOCK) {
     const std::size_t width = smaller(n - i, BLOCK);
     if (i > 0) gemm<double>(false, false, width, m, i, -1, l + i * ldl, ldl, x, ldx, 1, x + i * ldx, ldx);
     triangle_solve<true>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
   }
+}
+
+// l^T x = b in place: see kernels.h.
+inline void cholesky_backward(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                              std::size_t ldx) {
   for (std::size_t end = n; end > 0;) {
     const std::size_t i = (end - 1) / BLOCK * BLOCK, width = end - i;
     if (end < n)
@@ -114,5 +125,28 @@ inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, doub
                    x + i * ldx, ldx);
     triangle_solve<false>(l + i * ldl + i, width, ldl, x + i * ldx, m, ldx);
     end = i;
+  }
+}
+
+// l (n,n), x (n,m): see kernels.h.
+inline void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
+                           std::size_t ldx) {
+  cholesky_forward(l, n, ldl, x, m, ldx);
+  cholesky_backward(l, n, ldl, x, m, ldx);
+}
+
+// x l^T = a in place, for a (rows,n): see kernels.h.
+inline void cholesky_rows(const double* l, std::size_t n, std::size_t ldl, double* a, std::size_t rows,
+                          std::size_t lda) {
+  for (std::size_t j = 0; j < n; j += BLOCK) {
+    const std::size_t width = smaller(n - j, BLOCK);
+    if (j > 0) gemm<double>(false, true, rows, width, j, -1, a, lda, l + j * ldl, ldl, 1, a + j, lda);
+    alignas(64) double block[BLOCK * BLOCK];
+    double inverse[BLOCK];
+    for (std::size_t r = 0; r < width; ++r) {
+      for (std::size_t k = 0; k <= r; ++k) block[k * BLOCK + r] = l[(j + r) * ldl + j + k];
+      inverse[r] = 1 / l[(j + r) * ldl + j + r];
+    }
+    rows_block(block, inverse, width, a + j, rows, lda);
   }
 }

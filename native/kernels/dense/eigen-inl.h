@@ -42,7 +42,7 @@ inline EigenWork eigen_layout(Arena& arena, std::size_t n) {
 inline std::size_t eigen_aligned_work(std::size_t n) {
   return scratch_of([&](Arena arena) { eigen_layout(arena, n); });
 }
-// Callers' memory may begin anywhere: up to a cache line is left out.
+// Callers' memory may begin anywhere: up to a cache line is left out (eigen_memory).
 inline std::size_t eigen_work(std::size_t n) { return eigen_aligned_work(n) + 8; }
 
 inline double sum_of(vec v) {
@@ -98,8 +98,8 @@ inline void multiply_symmetric(const double* t, std::size_t ld, std::size_t k, c
   for (std::size_t j = k; j < padded(k, LANES); ++j) p[j] = 0;
 }
 
-// Whether the caller, which may be null, has been told to stop: asked once in a block of reflections or
-// sweeps.
+// Whether the caller, which may be null, has been told to stop: asked at every reflection, and once in a
+// block of sweeps.
 inline bool told_to(const std::int32_t* stop) { return stop && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
 
 inline void tridiagonal(const EigenWork& o, std::size_t n, const std::int32_t* stop) {
@@ -111,6 +111,7 @@ inline void tridiagonal(const EigenWork& o, std::size_t n, const std::int32_t* s
     // the leading matrix in one product at its end; until then they are applied to what is read of it.
     const std::size_t begin = end > REFLECTIONS + 1 ? end - REFLECTIONS : 1;
     for (std::size_t k = end; k-- > begin;) {
+      if (told_to(stop)) return;
       double *v = t + k * ld, *p = w + (k - begin) * ld;
       const std::size_t width = padded(k, LANES), whole = padded(k + 1, LANES);
       for (std::size_t i = k + 1; i < end; ++i) {
@@ -257,7 +258,9 @@ inline void rotate(double* panels, Waiting& w) {
 }
 
 // Implicit QL in the recurrence of implicit_ql_lanes: its chain from one rotation to the next has one
-// division and no square root. Eigenvalues of T in d; false when an eigenvalue takes too many sweeps.
+// division and no square root. Eigenvalues of T in d; false when an eigenvalue takes too many sweeps. Without
+// VECTORS rotations are not applied.
+template <bool VECTORS>
 inline bool implicit_ql(const EigenWork& o, std::size_t n, const std::int32_t* stop) {
   double *d = o.d, *e = o.e, norm = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -306,9 +309,12 @@ inline bool implicit_ql(const EigenWork& o, std::size_t n, const std::int32_t* s
       e[l] = s * pi;
       if (++waiting.count < SWEEPS) continue;
       if (told_to(stop)) return false;
-      rotate(o.t, waiting);
+      if (VECTORS)
+        rotate(o.t, waiting);
+      else
+        waiting.count = 0;
     }
-  rotate(o.t, waiting);
+  if (VECTORS) rotate(o.t, waiting);
   return true;
 }
 
@@ -339,21 +345,48 @@ inline double power_below(double x) {
   return power > 0 ? power : 1;
 }
 
-// a (n,n), w (n), work (eigen_work(n)): see kernels.h.
-inline bool eigen(double* a, std::size_t n, double* w, double* work, const std::int32_t* stop) {
-  if (n == 0) return true;
-  const double largest = largest_of(a, n * n);
-  if (!(largest < __builtin_inf())) return false;
-  const std::size_t to_line = (64 - (std::uintptr_t)work % 64) % 64 / sizeof(double);
-  Arena arena = arena_over(work + to_line, [&] { return eigen_aligned_work(n); });
-  const EigenWork o = eigen_layout(arena, n);
-
-  const double power = power_below(largest), down = 1 / power;
+// The lower triangle of a (n,n), times `down`, zeros around it.
+inline void lower_triangle(const EigenWork& o, const double* a, std::size_t n, double down) {
   for (std::size_t i = 0; i < padded(n, LANES); ++i) {
     const std::size_t count = i < n ? i + 1 : 0;
     for (std::size_t j = 0; j < count; ++j) o.t[i * o.ld + j] = a[i * n + j] * down;
     for (std::size_t j = count; j < o.ld; ++j) o.t[i * o.ld + j] = 0;
   }
+}
+
+// Memory of the caller's for eigen_layout; up to a cache line of it is left out.
+inline EigenWork eigen_memory(double* work, std::size_t n) {
+  const std::size_t to_line = (64 - (std::uintptr_t)work % 64) % 64 / sizeof(double);
+  Arena arena = arena_over(work + to_line, [&] { return eigen_aligned_work(n); });
+  return eigen_layout(arena, n);
+}
+
+// See kernels.h.
+inline bool eigenvalues(const double* a, std::size_t n, double* w, double* work, const std::int32_t* stop) {
+  if (n == 0) return true;
+  const double largest = largest_of(a, n * n);
+  if (!(largest < __builtin_inf())) return false;
+  const EigenWork o = eigen_memory(work, n);
+  const double power = power_below(largest);
+  lower_triangle(o, a, n, 1 / power);
+  tridiagonal(o, n, stop);
+  if (told_to(stop) || !implicit_ql<false>(o, n, stop)) return false;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::size_t rank = 0;
+    for (std::size_t j = 0; j < n; ++j) rank += o.d[j] > o.d[i] || (o.d[j] == o.d[i] && j < i);
+    w[rank] = o.d[i] * power;
+  }
+  return true;
+}
+
+// a (n,n), w (n), work (eigen_work(n)): see kernels.h.
+inline bool eigen(double* a, std::size_t n, double* w, double* work, const std::int32_t* stop) {
+  if (n == 0) return true;
+  const double largest = largest_of(a, n * n);
+  if (!(largest < __builtin_inf())) return false;
+  const EigenWork o = eigen_memory(work, n);
+  const double power = power_below(largest);
+  lower_triangle(o, a, n, 1 / power);
   tridiagonal(o, n, stop);
   reflections(o, a, n, stop);
   if (told_to(stop)) return false;
@@ -362,7 +395,7 @@ inline bool eigen(double* a, std::size_t n, double* w, double* work, const std::
   for (std::size_t j0 = 0; j0 < n; j0 += PANEL)
     for (std::size_t i = 0; i < n; ++i, panel += PANEL)
       for (std::size_t j = 0; j < PANEL; ++j) panel[j] = j0 + j < n ? a[i * n + j0 + j] : 0;
-  if (!implicit_ql(o, n, stop)) return false;
+  if (!implicit_ql<true>(o, n, stop)) return false;
   for (std::size_t i = 0; i < n; ++i) {
     std::size_t rank = 0;
     for (std::size_t j = 0; j < n; ++j) rank += o.d[j] > o.d[i] || (o.d[j] == o.d[i] && j < i);

@@ -1,0 +1,158 @@
+#include "core/band.h"
+
+#include <cmath>
+
+#include "core/pool.h"
+
+namespace exo {
+namespace {
+
+constexpr std::size_t PANEL = 192;  // columns of a thread
+
+double dot(const double* x, const double* y, std::size_t n) {
+  double sum[8] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (std::size_t l = 0; l < 8; ++l) sum[l] += x[i + l] * y[i + l];
+  for (; i < n; ++i) sum[0] += x[i] * y[i];
+  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+}
+
+// Householder reflections of the columns that the rows of p (width, length) are: R stays in p[c][0 .. c], the
+// reflection c becomes v with v[c] = 1 beyond. t (width, WIDTH-strided by `stride`) upper triangular.
+void reflect(std::vector<double>& p, std::size_t width, std::size_t length, double* t, std::size_t stride) {
+  for (std::size_t c = 0; c < width; ++c) {
+    double* v = p.data() + c * length;
+    double tau = 0;
+    if (c < length) {
+      const std::size_t rest = length - c - 1;
+      const double square = dot(v + c + 1, v + c + 1, rest), first = v[c];
+      if (square > 0) {
+        const double norm = std::sqrt(first * first + square), beta = first > 0 ? -norm : norm;
+        tau = (beta - first) / beta;
+        for (std::size_t i = c + 1; i < length; ++i) v[i] /= first - beta;
+        v[c] = beta;
+        for (std::size_t o = c + 1; o < width; ++o) {
+          double* x = p.data() + o * length;
+          const double s = tau * (x[c] + dot(v + c + 1, x + c + 1, rest));
+          x[c] -= s;
+          for (std::size_t i = c + 1; i < length; ++i) x[i] -= s * v[i];
+        }
+      }
+    }
+    std::vector<double> with(c);
+    for (std::size_t q = 0; q < c && tau != 0; ++q) {
+      const double* u = p.data() + q * length;
+      with[q] = u[c] + dot(u + c + 1, v + c + 1, length - c - 1);
+    }
+    for (std::size_t r = 0; r < c; ++r) {
+      double sum = 0;
+      for (std::size_t q = r; q < c; ++q) sum += t[r * stride + q] * with[q];
+      t[r * stride + c] = -tau * sum;
+    }
+    t[c * stride + c] = tau;
+  }
+}
+
+}  // namespace
+
+Band::Band(const Dense& dense, double* a, std::size_t n, std::size_t lda)
+    : dense_(dense), a_(a), n_(n), lda_(lda) {
+  const std::size_t all = blocks() * WIDTH * WIDTH;
+  for (std::vector<double>* v : {&t_, &diagonal_, &below_, &factor_, &coupling_}) v->assign(all, 0.0);
+  for (std::size_t panel = 0; panel < blocks() && !dense_.job.cancelled(); ++panel) {
+    for (std::size_t i = 0; i < size(panel); ++i)
+      for (std::size_t j = 0; j < size(panel); ++j)
+        diagonal_[(panel * WIDTH + i) * WIDTH + j] = a_[(panel * WIDTH + i) * lda_ + panel * WIDTH + j];
+    if (panel + 1 < blocks()) reduce(panel);
+  }
+}
+
+// The panel's columns below its block become R, and what R hides of them V, which the rest is turned by.
+void Band::reduce(std::size_t panel) {
+  const std::size_t j = panel * WIDTH, top = j + WIDTH, rows = n_ - top, w = WIDTH;
+  double* v = a_ + top * lda_ + j;  // (rows, w)
+  double* t = t_.data() + panel * WIDTH * WIDTH;
+  std::vector<double> p(w * rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t c = 0; c < w; ++c) p[c * rows + i] = v[i * lda_ + c];
+  reflect(p, w, rows, t, WIDTH);
+  double* below = below_.data() + panel * WIDTH * WIDTH;
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t c = 0; c < w; ++c) {
+      if (i <= c && i < WIDTH) below[i * WIDTH + c] = p[c * rows + i];
+      v[i * lda_ + c] = i > c ? p[c * rows + i] : i == c ? 1 : 0;
+    }
+  // X = A V T, W = X - V (T^T V^T X) / 2, A <- A - V W^T - W V^T.
+  double* rest = a_ + top * lda_ + top;
+  Matrix u(rows, w), pair(rows, 2 * w), swapped(rows, 2 * w), n(w, w), vx(w, w);
+  dense_.product(false, false, rows, w, rows, 1, rest, lda_, v, lda_, 0, u.data(), w);
+  double* x = pair.data() + w;
+  dense_.product(false, false, rows, w, w, 1, u.data(), w, t, WIDTH, 0, x, 2 * w);
+  dense_.product(true, false, w, w, rows, 1, v, lda_, x, 2 * w, 0, vx.data(), w);
+  dense_.product(true, false, w, w, w, 1, t, WIDTH, vx.data(), w, 0, n.data(), w);
+  symmetrise(n);
+  dense_.product(false, false, rows, w, w, -0.5, v, lda_, n.data(), w, 1, x, 2 * w);
+  for (std::size_t i = 0; i < rows; ++i) {
+    std::copy(v + i * lda_, v + i * lda_ + w, pair.row(i));
+    std::copy(v + i * lda_, v + i * lda_ + w, swapped.row(i) + w);
+    std::copy(pair.row(i) + w, pair.row(i) + 2 * w, swapped.row(i));
+  }
+  dense_.product(false, true, rows, rows, 2 * w, -1, pair.data(), 2 * w, swapped.data(), 2 * w, 1, rest,
+                 lda_);
+}
+
+void Band::turn(double* x, std::size_t m, std::size_t ldx) const {
+  in_parallel(dense_.job, (m + PANEL - 1) / PANEL, [&](std::size_t task, std::size_t) {
+    const std::size_t first = task * PANEL, width = std::min(PANEL, m - first);
+    std::vector<double> with(2 * WIDTH * PANEL);
+    double *y = with.data(), *ty = y + WIDTH * PANEL;
+    for (std::size_t panel = 0; panel + 1 < blocks() && !dense_.job.cancelled(); ++panel) {
+      const std::size_t j = panel * WIDTH, top = j + WIDTH, rows = n_ - top;
+      const double* v = a_ + top * lda_ + j;
+      double* part = x + top * ldx + first;
+      dense_.k.gemm(true, false, WIDTH, width, rows, 1, v, lda_, part, ldx, 0, y, width);
+      dense_.k.gemm(true, false, WIDTH, width, WIDTH, 1, t_.data() + panel * WIDTH * WIDTH, WIDTH, y, width,
+                    0, ty, width);
+      dense_.k.gemm(false, false, rows, width, WIDTH, -1, v, lda_, ty, width, 1, part, ldx);
+    }
+  });
+}
+
+bool Band::factor(double lambda) {
+  factor_ = diagonal_;
+  coupling_ = below_;
+  for (std::size_t i = 0; i < blocks(); ++i) {
+    double* l = factor_.data() + i * WIDTH * WIDTH;
+    for (std::size_t r = 0; r < size(i); ++r) l[r * WIDTH + r] += lambda;
+    if (i > 0) {
+      const double* c = coupling_.data() + (i - 1) * WIDTH * WIDTH;
+      dense_.k.gemm(false, true, size(i), size(i), WIDTH, -1, c, WIDTH, c, WIDTH, 1, l, WIDTH);
+    }
+    if (!(dense_.k.cholesky(l, size(i), WIDTH) > 0)) return false;
+    if (i + 1 < blocks())
+      dense_.k.cholesky_rows(l, WIDTH, WIDTH, coupling_.data() + i * WIDTH * WIDTH, size(i + 1), WIDTH);
+  }
+  return true;
+}
+
+void Band::solve(double* x, std::size_t m, std::size_t ldx) const {
+  in_parallel(dense_.job, (m + PANEL - 1) / PANEL, [&](std::size_t task, std::size_t) {
+    const std::size_t first = task * PANEL, width = std::min(PANEL, m - first);
+    const auto at = [&](std::size_t block) { return x + block * WIDTH * ldx + first; };
+    for (std::size_t i = 0; i < blocks(); ++i) {
+      if (i > 0)
+        dense_.k.gemm(false, false, size(i), width, WIDTH, -1, coupling_.data() + (i - 1) * WIDTH * WIDTH,
+                      WIDTH, at(i - 1), ldx, 1, at(i), ldx);
+      dense_.k.cholesky_forward(factor_.data() + i * WIDTH * WIDTH, size(i), WIDTH, at(i), width, ldx);
+    }
+    for (std::size_t i = blocks(); i-- > 0;) {
+      if (i + 1 < blocks())
+        dense_.k.gemm(true, false, WIDTH, width, size(i + 1), -1, coupling_.data() + i * WIDTH * WIDTH, WIDTH,
+                      at(i + 1), ldx, 1, at(i), ldx);
+      dense_.k.cholesky_backward(factor_.data() + i * WIDTH * WIDTH, size(i), WIDTH, at(i), width, ldx);
+    }
+  });
+}
+
+}  // namespace exo

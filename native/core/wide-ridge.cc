@@ -1,0 +1,127 @@
+#include "core/wide-ridge.h"
+
+#include <cmath>
+
+#include "core/band.h"
+#include "core/conventions.h"
+#include "core/fold-fit.h"
+#include "core/pool.h"
+
+namespace exo {
+namespace {
+
+constexpr std::size_t SQUARE = 64;
+
+// sum of a_ij b_ij for a (rows,cols), row after row.
+double inner(const double* a, std::size_t lda, const double* b, std::size_t ldb, std::size_t rows,
+             std::size_t cols, const Dense& d) {
+  std::vector<double> parts(rows);
+  in_parallel(d.job, (rows + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
+    for (std::size_t i = task * SQUARE; i < std::min(rows, (task + 1) * SQUARE); ++i) {
+      double sum[8] = {};
+      const double *x = a + i * lda, *y = b + i * ldb;
+      std::size_t j = 0;
+      for (; j + 8 <= cols; j += 8)
+        for (std::size_t l = 0; l < 8; ++l) sum[l] += x[j + l] * y[j + l];
+      for (; j < cols; ++j) sum[0] += x[j] * y[j];
+      for (const double s : sum) parts[i] += s;
+    }
+  });
+  double total = 0;
+  for (const double p : parts) total += p;
+  return total;
+}
+
+// What is judged on: with X, Y the scaled rows of o and o' and C = cov(o, o'), all seen through Q.
+struct Side {
+  double total = 0;  // |Y|^2
+  Matrix x;          // Q^T X^T (n, rows)
+  Matrix cy;         // Q^T C Y^T (n, rows)
+  Matrix xx;         // Q^T X^T X Q
+};
+
+}  // namespace
+
+bool wide_ridge_errors(const Dense& d, const EstimatesBatch& b, const UnitRows& rows, LeftOut left,
+                       const bool wanted[2], std::vector<double> errors[2]) {
+  const Columns o = b.layout.observation, next = b.layout.observation_next;
+  const std::size_t n = o.size;
+  const UnitRows::Columnwise seen = rows.without(left.one, left.other);
+  const auto scale_of = [&](Columns c) {
+    double largest = 0;
+    for (std::size_t i = 0; i < c.size; ++i) largest = std::max(largest, seen.variance[c.begin + i]);
+    std::vector<double> scale(c.size);
+    for (std::size_t i = 0; i < c.size; ++i) {
+      const double variance = seen.variance[c.begin + i];
+      scale[i] = variance > REGRESSOR_CUT * largest ? 1 / std::sqrt(variance) : 0;
+    }
+    return scale;
+  };
+  const std::vector<double> scale = scale_of(o), target = scale_of(next);
+
+  // Correlations of o, and of o with o', in the place of their sums.
+  MovingSums moments(rows, b.folds, o.begin + n, next.begin + n);
+  moments.move_to(left.one, left.other);
+  if (d.job.cancelled()) return true;
+  const std::size_t ld = moments.sums().cols;
+  double* r = moments.sums().row(o.begin) + o.begin;
+  double* c = moments.sums().row(o.begin) + next.begin;
+  in_parallel(d.job, n, [&](std::size_t i, std::size_t) {
+    const double mean = seen.mean[o.begin + i];
+    for (std::size_t j = i; j < n; ++j)
+      r[i * ld + j] = (r[i * ld + j] / seen.count - mean * seen.mean[o.begin + j]) * scale[i] * scale[j];
+    for (std::size_t j = 0; j < n; ++j)
+      c[i * ld + j] = (c[i * ld + j] / seen.count - mean * seen.mean[next.begin + j]) * scale[i] * target[j];
+  });
+  d.mirror_upper(r, n, ld);
+  Band band(d, r, n, ld);
+  band.turn(c, n, ld);
+  if (d.job.cancelled()) return true;
+
+  Side sides[2];
+  for (int s = 0; s < 2; ++s) {
+    errors[s].assign(b.grid_size, 0.0);
+    if (!wanted[s]) continue;
+    Side& side = sides[s];
+    const Matrix held = rows.rows(static_cast<std::size_t>(s == 0 ? left.other : left.one), seen.mean);
+    const std::size_t m = held.rows;
+    Matrix y(n, m);
+    side.x = Matrix(n, m);
+    in_parallel(d.job, (n + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
+      for (std::size_t i = 0; i < m; ++i)
+        for (std::size_t j = task * SQUARE; j < std::min(n, (task + 1) * SQUARE); ++j) {
+          side.x.at(j, i) = held.at(i, o.begin + j) * scale[j];
+          y.at(j, i) = held.at(i, next.begin + j) * target[j];
+        }
+    });
+    side.total = inner(y.data(), m, y.data(), m, n, m, d);
+    band.turn(side.x.data(), m, m);
+    side.cy = Matrix(n, m);
+    d.product(false, false, n, m, n, 1, c, ld, y.data(), m, 0, side.cy.data(), m);
+    side.xx = Matrix(n, n);
+    d.symmetric_product(false, true, n, m, 1, side.x.data(), m, side.x.data(), m, 0, side.xx.data(), n);
+  }
+  Matrix gram(n, n);
+  d.symmetric_product(false, true, n, n, 1, c, ld, c, ld, 0, gram.data(), n);
+
+  // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T). C is not needed any
+  // more.
+  double* v = c;
+  for (std::size_t g = 0; g < b.grid_size && !d.job.cancelled(); ++g) {
+    if (!band.factor(b.grid[g])) return false;
+    for (std::size_t i = 0; i < n; ++i) std::copy(gram.row(i), gram.row(i) + n, v + i * ld);
+    band.solve(v, n, ld);
+    d.transpose(v, n, ld);
+    band.solve(v, n, ld);
+    for (int s = 0; s < 2; ++s) {
+      if (!wanted[s]) continue;
+      Matrix x = sides[s].x;
+      band.solve(x.data(), x.cols, x.cols);
+      errors[s][g] = sides[s].total - 2 * inner(x.data(), x.cols, sides[s].cy.data(), x.cols, n, x.cols, d) +
+                     inner(v, ld, sides[s].xx.data(), n, n, n, d);
+    }
+  }
+  return true;
+}
+
+}  // namespace exo
