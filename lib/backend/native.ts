@@ -243,7 +243,6 @@ function fits(
   };
 }
 
-/** Metrics on data, fold by fold. */
 const NOTHING = new Float64Array(0);
 
 /** Rows as flat fields: values0, mean0, factor0 of the first variable, and so on. */
@@ -258,11 +257,12 @@ function encodeRows(rows: UnitRows | null): object {
   return { rows: rows.unit.length, rowUnit: rows.unit, ...fields };
 }
 
+/** Metrics on data, fold by fold. */
 function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate' | 'rowCovariance'> {
   return {
     async rowCovariance({ rows, width, layout }, control) {
       const out = new Float64Array((width - 1) ** 2);
-      await run(addon.rowCovariance, { width, layout, ...encodeRows(rows), out }, control);
+      await run(addon.rowCovariance, { width, layout, ...encodeRows(rows) }, { out }, control);
       return out;
     },
 
