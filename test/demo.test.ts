@@ -167,10 +167,10 @@ describe('the command', () => {
       .filter((l) => /^(Arm alone|Pendulum in view|With action labels)/.test(l)))
       expect(page).toContain(line);
     const figures = page.match(/<figure>[\s\S]*?<\/figure>/g) ?? [];
-    expect(figures.length).toBe(5);
+    expect(figures.length).toBe(6);
     for (const figure of figures) expect(figure).toMatch(/<svg [\s\S]*<\/svg>[\s\S]*<figcaption>[^<]{80,}/);
-    // Four charts, three strips of six frames.
-    expect(page.match(/<svg [^>]*aria-label/g)?.length).toBe(4 + 18);
+    // Five charts, three strips of six frames.
+    expect(page.match(/<svg [^>]*aria-label/g)?.length).toBe(5 + 18);
     expect(page).not.toMatch(/<script|<link|<img|\ssrc=|@import|url\(["']?http/);
     expect(page).not.toMatch(/NaN|undefined/);
     expect(page).toContain('&#34;seed&#34;: 1');
