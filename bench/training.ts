@@ -113,7 +113,7 @@ export function trainingStep(
       ({ trace }) => trace.subarray(0, 1),
     );
   };
-  const items = model === 'linear' ? 400 : Math.round(5120 / batchSize);
+  const items = model === 'linear' ? 1200 : Math.round(15_360 / batchSize);
   const step = 2 * batchSize * multiplyAdds(shape);
   return {
     name: `training step, ${model === 'linear' ? 'linear' : `MLP ${model}`}, batch ${batchSize}`,

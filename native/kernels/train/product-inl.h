@@ -35,31 +35,45 @@ inline void each_tile(const Segment<T>* inputs, std::size_t input_count, std::si
   }
 }
 
+// An activation of `count` numbers that are still in the first cache. A function of its own: its constants,
+// held in registers over the tiles, would push the sums of a tile out of theirs (a gelu layer took 2.4 times
+// as long).
+template <Activation ACTIVATION, class T>
+__attribute__((noinline)) void activate(T* out, T* slopes, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += WIDTH<T>) {
+    typename Register<T>::type x = load_of(out + i);
+    if (ACTIVATION == Activation::TANH) x = tanh_of(x);
+    if (ACTIVATION == Activation::GELU) {
+      typename Register<T>::type slope;
+      x = gelu(x, slope);
+      __builtin_memcpy(slopes + i, &slope, sizeof slope);
+    }
+    __builtin_memcpy(out + i, &x, sizeof x);
+  }
+}
+
 template <Activation ACTIVATION, std::size_t VECS, class T>
 inline void forward_panel(const Forward<T>& f, Panel panel) {
   using Vec = typename Register<T>::type;
+  constexpr bool APART = ACTIVATION == Activation::GELU || ACTIVATION == Activation::TANH;
+  constexpr std::size_t WIDE = VECS * WIDTH<T>;
   const T* b = f.weights + panel.begin * f.depth + f.first * panel.width;
   Vec bias[VECS];
   for (std::size_t v = 0; v < VECS; ++v)
     bias[v] = f.bias ? load_of(f.bias + panel.begin + v * WIDTH<T>) : Vec{};
   T* out = f.out + panel.begin * f.rows_alloc;
   T* slopes = ACTIVATION == Activation::GELU ? f.slope + panel.begin * f.rows_alloc : nullptr;
-  each_tile<VECS>(f.inputs, f.input_count, f.begin, f.end, b,
-                  [=](std::size_t row, Vec(&sum)[TILE_ROWS][VECS]) {
-                    for (std::size_t i = 0; i < TILE_ROWS; ++i)
-                      for (std::size_t v = 0; v < VECS; ++v) {
-                        const std::size_t at = (row + i) * VECS * WIDTH<T> + v * WIDTH<T>;
-                        Vec x = sum[i][v] + bias[v];
-                        if (ACTIVATION == Activation::RELU) x = positive(x);
-                        if (ACTIVATION == Activation::TANH) x = tanh_of(x);
-                        if (ACTIVATION == Activation::GELU) {
-                          Vec slope;
-                          x = gelu(x, slope);
-                          __builtin_memcpy(slopes + at, &slope, sizeof slope);
-                        }
-                        __builtin_memcpy(out + at, &x, sizeof x);
-                      }
-                  });
+  each_tile<VECS>(
+      f.inputs, f.input_count, f.begin, f.end, b, [=](std::size_t row, Vec(&sum)[TILE_ROWS][VECS]) {
+        for (std::size_t i = 0; i < TILE_ROWS; ++i)
+          for (std::size_t v = 0; v < VECS; ++v) {
+            Vec x = sum[i][v] + bias[v];
+            if (ACTIVATION == Activation::RELU) x = positive(x);
+            __builtin_memcpy(out + (row + i) * WIDE + v * WIDTH<T>, &x, sizeof x);
+          }
+        if (APART)
+          activate<ACTIVATION>(out + row * WIDE, slopes + (slopes ? row * WIDE : 0), TILE_ROWS * WIDE);
+      });
 }
 
 template <Activation ACTIVATION, std::size_t VECS, class T>
