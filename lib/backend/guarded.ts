@@ -28,6 +28,35 @@ function handed<T extends object>(answer: T, into: T | undefined): T {
   return into;
 }
 
+/** What a backend says of a request that is none, as a sentence of ours. */
+function refused(call: string, error: unknown): unknown {
+  if (error instanceof ExolamError && error.kind !== 'internal') return error;
+  // A check of the addon or before it comes as a fault: of a request of exolam's it is one, of a caller's it is not.
+  const said = error instanceof ExolamError ? (error.cause ?? error) : error;
+  const check = said instanceof TypeError || said instanceof RangeError || said instanceof ExolamError;
+  return check ? new ExolamError('input', `${call}: ${said.message}`, { cause: said }) : error;
+}
+
+/** The calls of a backend, each of whose refusals is an ExolamError. */
+function speaking(backend: Backend): Backend {
+  const calls = Object.entries(backend) as [string, (...args: unknown[]) => unknown][];
+  const all = calls.map(([name, call]) => [
+    name,
+    (...args: unknown[]) => {
+      try {
+        const answer = call.apply(backend, args);
+        if (!(answer instanceof Promise)) return answer;
+        return answer.catch((error: unknown) => {
+          throw refused(name, error);
+        });
+      } catch (error) {
+        throw refused(name, error);
+      }
+    },
+  ]);
+  return Object.fromEntries(all) as unknown as Backend;
+}
+
 /** Calls that end before they return. */
 const AT_ONCE: readonly (keyof Backend)[] = ['info', 'normals', 'normalsF32'];
 
@@ -46,7 +75,7 @@ export function guarded(backend: Backend): Backend {
           return call.apply(backend, options);
         },
   ]);
-  return {
+  return speaking({
     ...(Object.fromEntries(all) as unknown as Backend),
     solvePopulation: async (r, control, into) =>
       handed(await backend.solvePopulation(copied(r), control), into),
@@ -56,7 +85,7 @@ export function guarded(backend: Backend): Backend {
       handed(await backend.symmetricEigen(copied(matrices), n, count, control), into),
     choleskySolve: async (matrices, rightSides, n, m, count, control, into) =>
       handed(await backend.choleskySolve(copied(matrices), copied(rightSides), n, m, count, control), into),
-  };
+  });
 }
 
 /** Signals and callbacks are the caller's own. */

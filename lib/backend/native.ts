@@ -1,4 +1,5 @@
 import { ExolamError } from '../base/errors.js';
+import { requireMemory } from '../base/memory.js';
 import { DESCENT_METHODS } from './descent-requests.js';
 import { type JudgingAddon, judging } from './native-judging.js';
 import { gradientSteps, type TrainingAddon } from './native-training.js';
@@ -354,12 +355,14 @@ function draws(
     },
 
     normals(seed, stream, first, count, into) {
+      if (!into) requireMemory(8 * count, `${count} normals`);
       const out = into ?? new Float64Array(count);
       addon.normals({ seed, stream, first, out, answer: { out } });
       return out;
     },
 
     normalsF32(seed, stream, first, count, into) {
+      if (!into) requireMemory(4 * count, `${count} normals`);
       const out = into ?? new Float32Array(count);
       addon.normalsF32({ seed, stream, first, out, answer: { out } });
       return out;

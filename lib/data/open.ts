@@ -83,8 +83,17 @@ export function openData(
     parse(pathField, path, 'path');
     const known = parseOptions(dataOptionsSchema, options);
     const watched = parse(controlSchema, control, '', 'control');
-    return checked(transitionsOf(path, await read(path, known, watched), known));
+    const found = await read(path, known, watched).catch((error: NodeJS.ErrnoException) => {
+      throw error.syscall === undefined || error instanceof ExolamError ? error : unreadable(path, error);
+    });
+    return checked(transitionsOf(path, found, known));
   });
+}
+
+/** What the system says of a file: no permission, a name that is too long, a disk that fails. */
+function unreadable(path: string, error: NodeJS.ErrnoException): ExolamError {
+  const which = (error.path ?? path).slice(0, 300);
+  return new ExolamError('data', `${which} cannot be read (${error.code})`, { cause: error });
 }
 
 async function read(path: string, options: DataOptions, control: Control): Promise<Episodes | Transitions> {

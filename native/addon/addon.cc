@@ -65,6 +65,13 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return result;
 }
 
+// A share of the largest eigenvalue: at 1 not even that one would be kept, and no direction be left.
+double tolerance_of(Request& r) {
+  const double tolerance = r.number("relativeTolerance");
+  check(r, tolerance >= 0 && tolerance < 1, "relativeTolerance: expected a number from 0 up to 1");
+  return tolerance;
+}
+
 // What solvePopulation and descendPopulation are asked alike.
 PopulationBatch read_worlds(Request& r) {
   PopulationBatch b{};
@@ -93,7 +100,7 @@ PopulationBatch read_worlds(Request& r) {
   b.state_feedback = r.array<double>("stateFeedback", times({m, da, ds}));
   b.exogenous_feedback = r.array<double>("exogenousFeedback", times({m, da, dx}));
   b.projection = r.array<double>("projection", times({m, b.projected, q}));
-  b.tolerance = r.number("relativeTolerance");
+  b.tolerance = tolerance_of(r);
   return b;
 }
 
@@ -159,7 +166,7 @@ MomentsBatch read_moments(Request& r) {
   std::copy(columns, columns + VARIABLE_COUNT, b.column);
   b.projection = r.array<double>("projection", times({b.projected, b.observation_dim}));
   b.ridge = r.number("ridge");
-  b.tolerance = r.number("relativeTolerance");
+  b.tolerance = tolerance_of(r);
   return b;
 }
 
@@ -175,6 +182,13 @@ Napi::Value solve_moments_call(const Napi::CallbackInfo& call) {
           !b.decoder ||
               (b.column[v] >= 0 && static_cast<std::size_t>(b.column[v]) + b.observation_dim <= b.width),
           "columns: a decoder needs o and o'");
+  // What y ~ A o is read from is y on f: f has to be o, seen through the projection where there is one.
+  const Stack& free = b.objective.f;
+  check(r,
+        !b.decoder || free.count == 0 ||
+            (free.count == 1 && free.blocks[0].terms[0].variable != ACTION &&
+             (free.blocks[0].projected != 0) == (b.projected > 0)),
+        "f: a decoder needs one block, of the observation");
   const std::size_t decoded = b.decoder ? times({b.count, moments_decoded_width(b)}) : 0;
   b.decoder_a = r.array<double>("decoderA", times({decoded, b.observation_dim}));
   b.decoder_b = r.array<double>("decoderB", times({decoded, b.latent}));
@@ -433,7 +447,7 @@ Napi::Value train_moments_call(const Napi::CallbackInfo& call) {
   b.observation_next = column("observationNext", d);
   b.action = column("action", b.action_dim);
   b.ridge = r.number("ridge");
-  b.tolerance = r.number("relativeTolerance");
+  b.tolerance = tolerance_of(r);
   b.starts = r.size("starts");
   b.seed = r.whole("seed");
   b.iterations = r.size("iterations");

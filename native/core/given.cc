@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t MOST_SEEN = 24;
 
 bool same(const Rows& a, const Rows& b) {
-  return a.rows == b.rows && a.cols == b.cols &&
-         std::memcmp(a.v.data(), b.v.data(), a.v.size() * sizeof(double)) == 0;
+  if (a.rows != b.rows || a.cols != b.cols) return false;
+  // Nothing has no place, which memcmp may not be given.
+  return a.v.empty() || std::memcmp(a.v.data(), b.v.data(), a.v.size() * sizeof(double)) == 0;
 }
 
 std::uint64_t key_of(const double* row, std::size_t n) {

@@ -194,6 +194,8 @@ function topLevel({ schema }: FileMetaData): { name: string; from: number; to: n
   const found: { name: string; from: number; to: number }[] = [];
   for (let from = 1; from < schema.length; ) {
     const to = skip(from);
+    // Damaged, it may be of any type.
+    if (typeof schema[from]?.name !== 'string') throw new Error('a column has no name');
     found.push({ name: schema[from]?.name ?? '', from, to });
     from = to;
   }
