@@ -249,7 +249,8 @@ export async function calls(): Promise<Target> {
       const [first] = args;
       if (random.chance(0.1) && typeof first === 'object' && first !== null && !ArrayBuffer.isView(first))
         for (const [key, value] of Object.entries(first))
-          if (isArray(value) && value.byteLength > 0) (first as Record<string, unknown>)[key] = resizable(value);
+          if (isArray(value) && value.byteLength > 0)
+            (first as Record<string, unknown>)[key] = resizable(value);
       const control = controlOf(name, args, random);
       const answer = safe[name]?.(...args);
       if (answer instanceof Promise) answer.catch(() => {});
