@@ -214,6 +214,16 @@ async function innovationOf(
   return scale(-1, await product(await product(await product(D, basis), gamma), basis, true));
 }
 
+/** C of the innovation gauge for any encoder of a prepared case's world. */
+export async function innovationC(
+  prepared: Prepared,
+  encoder: Encoder,
+  backend: Backend,
+  control: Control,
+): Promise<Matrix> {
+  return innovationOf(encoder, await reduced(prepared, backend, control));
+}
+
 /**
  * The decoder that goes with the encoder of a prepared case; `lambda` are the eigenvalues that its latents stand for. A
  * representation decodes P o' itself.

@@ -8,6 +8,7 @@ import {
   type ObjectiveSpec,
   objectiveSchema,
   requireProjection,
+  resolveForTraining,
   resolveObjective,
 } from '../solve/objectives.js';
 import { type LinearLamParts, predictionOf, productOf } from './parts.js';
@@ -62,6 +63,7 @@ const metadataSchema = z.object({
   loss: z.number().min(0),
   fit: z.discriminatedUnion('source', [
     z.strictObject({ source: z.literal('population') }),
+    z.strictObject({ source: z.literal('training'), steps: z.int().min(0), optimizer: z.string() }),
     z.strictObject({
       source: z.literal('data'),
       transitions: positive,
@@ -97,7 +99,12 @@ function partsOf(
     }
   });
   const about = parse(metadataSchema, Object.fromEntries(entries), path);
-  const objective = resolveObjective(about.objective as ObjectiveSpec, `${path}: objective`);
+  const isTrained = about.fit.source === 'training';
+  // What was trained may have no closed form, and keeps whatever gauge its steps led to.
+  const named = `${path}: objective`;
+  const objective = isTrained
+    ? resolveForTraining(about.objective as ObjectiveSpec, true, named)
+    : resolveObjective(about.objective as ObjectiveSpec, named);
   const [k, d, m] = [about.latent_dim, about.observation_dim, about.prediction_dim];
   requireProjection(objective, d, `${path}: objective`);
   expect('prediction', predictionOf(objective.spec), about.prediction);
@@ -105,7 +112,8 @@ function partsOf(
   expect('product of observation_shape', d, productOf(about.observation_shape));
   if (k > d) throw bad(`latent_dim: expected at most observation_dim (${d}) but received ${k}`);
   const fixed = hasKind(objective.spec, 'cross-exogenous');
-  if (about.gauge === 'encoder' ? objective.rows.gauge !== 'encoder' : fixed)
+  const stays = isTrained || objective.rows.gauge === 'encoder';
+  if (about.gauge === 'encoder' ? !stays : fixed)
     throw bad(`gauge: "${about.gauge}" is none of objective ${objective.spec.kind}`);
 
   const layout = layoutOf({ latentDim: k, observationDim: d, predictionDim: m });
@@ -117,6 +125,8 @@ function partsOf(
       const tensor = tensors.get(name);
       if (!tensor) throw bad(`tensor "${name}" is missing`);
       expect(`shape of tensor "${name}"`, JSON.stringify(shape), JSON.stringify(tensor.shape));
+      if (tensor.data instanceof Float32Array)
+        throw bad(`tensor "${name}": expected dtype "F64" but received "F32"`);
       tensor.data.forEach((v, i) => {
         if (!Number.isFinite(v))
           throw bad(`tensor "${name}": number ${i} is ${v}; every number must be finite`);

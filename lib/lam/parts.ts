@@ -14,6 +14,7 @@ export type StateGauge = 'innovation' | 'difference' | 'encoder';
 /** What a model was fitted to. */
 export type FitSource =
   | { readonly source: 'population' }
+  | { readonly source: 'training'; readonly steps: number; readonly optimizer: string }
   | {
       readonly source: 'data';
       readonly transitions: number;

@@ -1,14 +1,15 @@
 /**
  * The safetensors format, as far as exolam writes and reads it: eight bytes with the header's length (little-endian), the header
  * (JSON: `__metadata__` with strings, and for every tensor its dtype, shape and data_offsets), then the numbers, row-major and
- * little-endian. Tensors are F64.
+ * little-endian. Tensors are F64 or F32.
  */
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
 
-export interface Tensor {
+export interface Tensor<Numbers extends Float64Array | Float32Array = Float64Array | Float32Array> {
   readonly shape: readonly number[];
-  readonly data: Float64Array;
+  /** Float32Array of an F32 tensor. */
+  readonly data: Numbers;
 }
 
 export interface TensorFile {
@@ -31,8 +32,9 @@ export function encodeTensors(file: TensorFile): Uint8Array {
   let end = 0;
   for (const [name, { shape, data }] of file.tensors) {
     const begin = end;
-    end += data.length * 8;
-    header[name] = { dtype: 'F64', shape, data_offsets: [begin, end] };
+    end += data.byteLength;
+    const dtype = data instanceof Float32Array ? 'F32' : 'F64';
+    header[name] = { dtype, shape, data_offsets: [begin, end] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
@@ -43,8 +45,9 @@ export function encodeTensors(file: TensorFile): Uint8Array {
   let at = LENGTH_BYTES + length;
   for (const { data } of file.tensors.values())
     for (const value of data) {
-      view.setFloat64(at, value, true);
-      at += 8;
+      if (data instanceof Float32Array) view.setFloat32(at, value, true);
+      else view.setFloat64(at, value, true);
+      at += data.BYTES_PER_ELEMENT;
     }
   return bytes;
 }
@@ -52,6 +55,7 @@ export function encodeTensors(file: TensorFile): Uint8Array {
 interface Entry {
   readonly name: string;
   readonly shape: readonly number[];
+  readonly isSingle: boolean;
   readonly begin: number;
   readonly end: number;
 }
@@ -108,9 +112,13 @@ export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
   if (end < size) throw bad(`its last ${size - end} bytes belong to no tensor`);
 
   const tensors = new Map<string, Tensor>();
-  for (const { name, shape, begin } of entries) {
-    const data = new Float64Array(shape.reduce((product, n) => product * n, 1));
-    for (let i = 0; i < data.length; i++) data[i] = view.getFloat64(start + begin + 8 * i, true);
+  for (const { name, shape, begin, isSingle } of entries) {
+    const length = shape.reduce((product, n) => product * n, 1);
+    const data = isSingle ? new Float32Array(length) : new Float64Array(length);
+    for (let i = 0; i < length; i++)
+      data[i] = isSingle
+        ? view.getFloat32(start + begin + 4 * i, true)
+        : view.getFloat64(start + begin + 8 * i, true);
     tensors.set(name, { shape, data });
   }
   return { metadata: metadata as Record<string, string>, tensors };
@@ -121,7 +129,8 @@ function entryOf(name: string, value: unknown, bad: (why: string) => ExolamError
   if (!isRecord(value))
     throw bad(`${tensor}: expected dtype, shape and data_offsets but received ${quote(value)}`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (dtype !== 'F64') throw bad(`${tensor}.dtype: expected "F64" but received ${quote(dtype)}`);
+  if (dtype !== 'F64' && dtype !== 'F32')
+    throw bad(`${tensor}.dtype: expected "F64" or "F32" but received ${quote(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isCount))
     throw bad(`${tensor}.shape: expected integers of at least 0 but received ${quote(shape)}`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[1] < offsets[0])
@@ -129,10 +138,10 @@ function entryOf(name: string, value: unknown, bad: (why: string) => ExolamError
       `${tensor}.data_offsets: expected [begin, end] with begin <= end but received ${quote(offsets)}`,
     );
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product: number, n: number) => product * n, 8);
+  const bytes = shape.reduce((product: number, n: number) => product * n, dtype === 'F32' ? 4 : 8);
   if (end - begin !== bytes)
     throw bad(
       `${tensor}: shape ${quote(shape)} takes ${bytes} bytes, but data_offsets ${quote(offsets)} hold ${end - begin}`,
     );
-  return { name, shape: shape, begin, end };
+  return { name, shape: shape, isSingle: dtype === 'F32', begin, end };
 }

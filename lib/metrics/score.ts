@@ -18,7 +18,7 @@ import type { Transitions } from '../data/transitions.js';
 import { fromRows, hstack, type Matrix, matrix } from '../linalg/matrix.js';
 import { type DrawnMoments, exogenousDimOf, momentsOfDraw, populationMoments } from '../moments/drawn.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
-import { hasKind, type ObjectiveSpec, resolveObjective } from '../solve/objectives.js';
+import { hasKind, type ObjectiveSpec, resolveForTraining } from '../solve/objectives.js';
 import type { PopulationMetric } from '../solve/population.js';
 import { createWorld, type World, type WorldSpec, worldSchema } from '../world/world.js';
 import {
@@ -192,7 +192,7 @@ function lossOf(lam: ScoredLam, judged: MomentsSource): number | undefined {
 }
 
 function decoderOf({ decoder: { A, B }, objective }: ScoredLam): DecoderMatrices {
-  const { projection } = resolveObjective(objective);
+  const { projection } = resolveForTraining(objective, true);
   return { A, B, projection, paired: hasKind(objective, 'cross-exogenous') };
 }
 

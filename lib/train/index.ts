@@ -1,0 +1,23 @@
+/** Training of latent action models by gradient steps: docs/train.md. */
+
+export { LinearLam } from '../lam/linear-lam.js';
+export { MlpLam, type MlpLamOptions } from '../lam/mlp-lam.js';
+export type {
+  TrainCodebook,
+  TrainConfig,
+  TrainData,
+  TrainModel,
+  TrainOptimizer,
+  TrainStopping,
+} from './config.js';
+export type { Evaluation } from './evaluate.js';
+export type { Ending } from './run.js';
+export {
+  type ExactFigures,
+  type TrainBatchOptions,
+  type Trained,
+  type TrainOptions,
+  type TrainResult,
+  train,
+  trainBatch,
+} from './train.js';

@@ -1,0 +1,39 @@
+import type { Backend, Control } from '../backend/requests.js';
+import type { LinearLam } from '../lam/linear-lam.js';
+import type { MlpLam } from '../lam/mlp-lam.js';
+import type { Tensor } from '../lam/safetensors.js';
+import type { SettledConfig } from './config.js';
+import type { Evaluation } from './evaluate.js';
+
+/** Why a run has ended. */
+export type Ending = 'steps' | 'early' | 'converged';
+
+/** A run between two evaluations: what train and trainBatch drive alike, whatever it descends. */
+export interface Run {
+  readonly config: SettledConfig;
+  /** Steps done. */
+  readonly step: number;
+  /** The last loss that is known, of training rows or of an evaluation. */
+  readonly liveLoss: number;
+  /** Set once nothing is left to do. */
+  readonly ending: Ending | null;
+  /** All that a next step depends on, as tensors, and with it the same bits. */
+  state(): ReadonlyMap<string, Tensor>;
+  /** Takes the place of the state that it has. */
+  restore(step: number, state: ReadonlyMap<string, Tensor>): void;
+  evaluate(backend: Backend, control: Control): Promise<Evaluation>;
+  model(backend: Backend, control: Control): Promise<LinearLam | MlpLam>;
+}
+
+/** Whether the losses so far say that no lower one is to be expected: `patience` of them without one. */
+export function hasStalled(log: readonly Evaluation[], { stopping }: SettledConfig): boolean {
+  if (!stopping) return false;
+  const { patience, tolerance = 0 } = stopping;
+  let least = Number.POSITIVE_INFINITY;
+  let since = 0;
+  for (const { loss } of log) {
+    since = loss < least * (1 - tolerance) ? 0 : since + 1;
+    least = Math.min(least, loss);
+  }
+  return since >= patience;
+}

@@ -1,0 +1,319 @@
+import { z } from 'zod';
+import { backendField, controlFields, listenerField } from '../backend/control.js';
+import type { Backend, Control } from '../backend/requests.js';
+import { defaultBackend } from '../backend/select.js';
+import { boundary } from '../base/boundary.js';
+import { ExolamError } from '../base/errors.js';
+import { describes, parseOptions, pathField, quote } from '../base/validate.js';
+import { version } from '../base/version.js';
+import type { LinearLam } from '../lam/linear-lam.js';
+import type { MlpLam } from '../lam/mlp-lam.js';
+import { type Case, solve } from '../solve/population.js';
+import { type SettledConfig, settledConfig, type TrainConfig } from './config.js';
+import { type Evaluation, hasExactFigures } from './evaluate.js';
+import { ExactRun } from './exact-run.js';
+import { descendWorlds } from './exact-worlds.js';
+import { type Resumed, RunFolder } from './folder.js';
+import { MinibatchRun } from './minibatch-run.js';
+import { type Ending, hasStalled } from './run.js';
+import { type Setting, settingOf } from './setting.js';
+
+export interface TrainOptions extends Control {
+  /** A folder for config.json, log.jsonl, checkpoint/, model.safetensors and result.json. Default: nothing is written. */
+  readonly directory?: string | undefined;
+  /** Go on with the run that the folder holds, to the same bits as if it had not been cut. Default false. */
+  readonly resume?: boolean | undefined;
+  /** Called with every evaluation, as soon as it is there. Default: nobody is told. */
+  readonly onEvaluation?: ((evaluation: Evaluation) => void) | undefined;
+  /** Called while it runs with the loss of the last stretch of steps, of its own rows. Default: nobody is told. */
+  readonly onLoss?: ((loss: number, step: number) => void) | undefined;
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
+}
+
+const optionsSchema = describes<TrainOptions>()(
+  z.strictObject({
+    ...controlFields,
+    directory: pathField.optional(),
+    resume: z.boolean().default(false),
+    onEvaluation: listenerField<[Evaluation]>('onEvaluation', 'an evaluation'),
+    onLoss: listenerField<[number, number]>('onLoss', 'loss and step'),
+    backend: backendField,
+  }),
+);
+type Checked = z.output<typeof optionsSchema>;
+
+export interface TrainBatchOptions extends Control {
+  /** What computes. Default: {@link defaultBackend}. */
+  readonly backend?: Backend | undefined;
+}
+
+const batchOptionsSchema = describes<TrainBatchOptions>()(
+  z.strictObject({ ...controlFields, backend: backendField }),
+);
+
+/** The closed form's loss and metrics for the same question. */
+export interface ExactFigures {
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** False where several minimisers tie: metrics are then the least favourable. */
+  readonly unique: boolean;
+}
+
+/** How a run ended. Plain data. */
+export interface TrainResult {
+  readonly steps: number;
+  /** Expected loss, squared errors summed over coordinates. */
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Null where there is no closed form: for an mlp, a nonlinear world, data, or an objective without one. */
+  readonly exact: ExactFigures | null;
+  readonly stopped: Ending;
+  readonly seconds: number;
+  readonly stepsPerSecond: number;
+  readonly version: string;
+}
+
+export interface Trained {
+  readonly result: TrainResult;
+  readonly log: readonly Evaluation[];
+  /** The trained model. */
+  readonly model: LinearLam | MlpLam;
+}
+
+type AnyRun = MinibatchRun | ExactRun;
+
+/** Steps of one call on minibatches: so often is the caller told how far it is. */
+const STRETCH = 200;
+
+/**
+ * Trains a latent action model by gradient steps (docs/train.md). With `directory` the run can be resumed. Throws
+ * {@link ExolamError}: `input` for a configuration or option that is not accepted, `numerical` where it diverges.
+ */
+export function train(config: TrainConfig, options: TrainOptions = {}): Promise<Trained> {
+  return boundary('train', async () => {
+    const checked = parseOptions(optionsSchema, options);
+    if (checked.resume && checked.directory === undefined)
+      throw new ExolamError('input', 'resume: expected with a directory, which holds the run to go on with');
+    const settled = settledConfig(config);
+    const setting = await settingOf(settled, checked);
+    const run = runOf(setting, '');
+    const opened = checked.directory
+      ? await RunFolder.open(checked.directory, config, checked.resume)
+      : { folder: null, resumed: null };
+    return trainOne(run, opened.folder, opened.resumed, checked);
+  });
+}
+
+function runOf(setting: Setting, what: string): AnyRun {
+  return setting.config.isExact ? new ExactRun(setting, what) : new MinibatchRun(setting);
+}
+
+async function trainOne(
+  run: AnyRun,
+  folder: RunFolder | null,
+  resumed: Resumed | null,
+  options: Checked,
+): Promise<Trained> {
+  const { backend = defaultBackend(), onEvaluation, onLoss, signal, threads, directory } = options;
+  const control = { signal, threads };
+  const log: Evaluation[] = [...(resumed?.log ?? [])];
+  if (resumed) run.restore(resumed.step, resumed.state);
+  const began = run.step;
+  const before = resumed?.seconds ?? 0;
+  const since = performance.now();
+  const seconds = () => before + (performance.now() - since) / 1000;
+  const evaluated = async () => {
+    const row = await run.evaluate(backend, control);
+    log.push(row);
+    onEvaluation?.(row);
+    await folder?.evaluated(row, run.state(), seconds());
+  };
+  if (log.length === 0) await evaluated();
+  let ending = run.ending ?? (hasStalled(log, run.config) ? 'early' : null);
+  while (!ending) {
+    const due = nextEvaluation(run);
+    await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, directory);
+    onLoss?.(run.liveLoss, run.step);
+    options.onProgress?.(run.step, run.config.steps);
+    ending = run.ending;
+    if (run.step < due && !ending) continue;
+    await evaluated();
+    ending ??= hasStalled(log, run.config) ? 'early' : null;
+  }
+  const model = await run.model(backend, control);
+  const result = await resultOf(
+    run,
+    log,
+    ending,
+    { seconds: seconds(), steps: run.step - began },
+    backend,
+    control,
+  );
+  await folder?.finished(result);
+  if (folder) await model.save(folder.modelPath);
+  return { result, log, model };
+}
+
+function nextEvaluation({ step, config }: AnyRun): number {
+  const { evaluateEvery, steps } = config;
+  return Math.min(steps, (Math.floor(step / evaluateEvery) + 1) * evaluateEvery);
+}
+
+/** So many steps of each run: minibatches in one call and exact gradients in one, over all cores. */
+async function advance(
+  runs: readonly AnyRun[],
+  steps: readonly number[],
+  backend: Backend,
+  control: Control,
+  directory?: string,
+): Promise<void> {
+  const exact = runs.filter((run): run is ExactRun => run instanceof ExactRun);
+  const batched = runs.filter((run): run is MinibatchRun => run instanceof MinibatchRun);
+  const stepsOf = (run: AnyRun) => steps[runs.indexOf(run)];
+  if (exact.length > 0) {
+    const found = await descendWorlds(
+      exact.map((run) => run.problem),
+      exact.map((run) => run.request(stepsOf(run))),
+      backend,
+      control,
+    );
+    taken(exact, found, directory);
+  }
+  if (batched.length === 0) return;
+  const requests = batched.map((run) => run.request(stepsOf(run)));
+  const answers =
+    requests.length === 1
+      ? [await backend.trainSteps(requests[0], control)]
+      : await backend.trainBatch(requests, control);
+  taken(batched, answers, directory);
+}
+
+function taken<Answer>(
+  runs: readonly { take(answer: Answer): void; readonly step: number }[],
+  answers: readonly Answer[],
+  directory: string | undefined,
+): void {
+  runs.forEach((run, i) => {
+    try {
+      run.take(answers[i]);
+    } catch (error) {
+      if (!(error instanceof ExolamError) || error.kind !== 'numerical') throw error;
+      const which = runs.length > 1 ? `config ${i}: ` : '';
+      const kept = directory ? `; the last good checkpoint is kept in ${directory}` : '';
+      throw new ExolamError('numerical', `${which}${error.message}${kept}`, { cause: error });
+    }
+  });
+}
+
+async function resultOf(
+  run: AnyRun,
+  log: readonly Evaluation[],
+  stopped: Ending,
+  { seconds, steps }: { seconds: number; steps: number },
+  backend: Backend,
+  control: Control,
+): Promise<TrainResult> {
+  const { loss, metrics } = log[log.length - 1];
+  return {
+    steps: run.step,
+    loss,
+    metrics,
+    exact: await exactOf(run.setting, backend, control),
+    stopped,
+    seconds,
+    stepsPerSecond: steps / Math.max(seconds, Number.MIN_VALUE),
+    version,
+  };
+}
+
+/** The closed form of the same question, where it has one. */
+async function exactOf(setting: Setting, backend: Backend, control: Control): Promise<ExactFigures | null> {
+  const { world, config } = setting;
+  if (!world || config.model.kind !== 'linear' || !(config.isExact || hasExactFigures(setting))) return null;
+  const { latentDim } = config.model;
+  const objective = countedLabels(config);
+  try {
+    const { loss, metrics, unique } = await solve({ world: world.spec, objective, latentDim } as Case, {
+      backend,
+      ...control,
+    });
+    return { loss, metrics: { ...metrics }, unique };
+  } catch (error) {
+    if (error instanceof ExolamError && (error.kind === 'unsupported' || error.kind === 'numerical'))
+      return null;
+    throw error;
+  }
+}
+
+/** The objective whose expectation training follows: a mean over labelled rows does not know how many there are. */
+function countedLabels({ objective, labelMean }: SettledConfig): SettledConfig['objective'] {
+  if (labelMean === 'rows') return objective;
+  const whole = <Part extends { readonly kind: string }>(part: Part): Part =>
+    part.kind === 'action-supervised' ? { ...part, labelFraction: 1 } : part;
+  return objective.kind === 'composition'
+    ? { ...objective, parts: objective.parts.map(whole) }
+    : whole(objective);
+}
+
+/**
+ * Trains many models at once, each on a core of its own: settings x seeds. Results are in the order of the configurations and have
+ * the bits that each would have alone. Throws as {@link train} does, with the place of the configuration.
+ */
+export function trainBatch(
+  configs: readonly TrainConfig[],
+  options: TrainBatchOptions = {},
+): Promise<Trained[]> {
+  return boundary('trainBatch', async () => {
+    const { backend = defaultBackend(), onProgress, ...control } = parseOptions(batchOptionsSchema, options);
+    if (!Array.isArray(configs))
+      throw new ExolamError(
+        'input',
+        `configs: expected a list of configurations but received ${quote(configs)}`,
+      );
+    const runs: AnyRun[] = [];
+    for (const [i, config] of configs.entries()) {
+      const what = `config ${i}`;
+      runs.push(runOf(await settingOf(settledConfig(config, what), control, what), what));
+    }
+    const logs: Evaluation[][] = runs.map(() => []);
+    const endings: (Ending | null)[] = runs.map(() => null);
+    const total = runs.reduce((sum, run) => sum + run.config.steps, 0);
+    const since = performance.now();
+    for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(backend, control));
+    for (;;) {
+      const going = runs.filter((_, i) => endings[i] === null);
+      if (going.length === 0) break;
+      await advance(
+        going,
+        going.map((run) => nextEvaluation(run) - run.step),
+        backend,
+        control,
+      );
+      for (const run of going) {
+        const i = runs.indexOf(run);
+        logs[i].push(await run.evaluate(backend, control));
+        endings[i] = run.ending ?? (hasStalled(logs[i], run.config) ? 'early' : null);
+      }
+      onProgress?.(
+        runs.reduce((sum, run, i) => sum + (endings[i] ? run.config.steps : run.step), 0),
+        total,
+      );
+    }
+    const seconds = (performance.now() - since) / 1000;
+    return Promise.all(
+      runs.map(async (run, i) => ({
+        result: await resultOf(
+          run,
+          logs[i],
+          endings[i] as Ending,
+          { seconds, steps: run.step },
+          backend,
+          control,
+        ),
+        log: logs[i],
+        model: await run.model(backend, control),
+      })),
+    );
+  });
+}
