@@ -13,6 +13,7 @@ import { EXIT, explain, type Shell } from './run.js';
 import { onInterrupt } from './signals.js';
 import { type SolveFlags, solveCommand } from './solve.js';
 import { addSweepCommand } from './sweep.js';
+import { type TrainFlags, trainCommand } from './train.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
 
 /** The text of an option that is a number, as one; other text stays as it is, for the schema of the call to refuse. */
@@ -38,6 +39,7 @@ function program(shell: Shell, outcome: { code: number }): Command {
   addAnalyzeCommand(root, shell);
   addGenerateCommand(root, shell);
   addClaimCommands(root, shell, outcome);
+  addTrainCommand(root, shell);
   addToolCommands(root, shell, outcome);
   for (const command of root.commands)
     command.exitOverride().configureOutput({ writeOut: shell.out, writeErr: () => {} });
@@ -190,11 +192,27 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
 
   root
     .command('report')
-    .description('a self-contained HTML page from a reproduction, an analysis or a sweep')
-    .argument('<dir>', 'a folder with results.json, analysis.json or spec.json, or such a file')
+    .description('a self-contained HTML page from a reproduction, an analysis, a sweep or a training run')
+    .argument(
+      '<dir>',
+      'a folder with results.json, analysis.json, spec.json or a training run, or such a file',
+    )
     .option('--out <file>', 'the page (default: index.html in the folder, or beside the file)')
     .option('--force', FORCE)
     .action((path: string, flags: ReportFlags) => reportCommand(path, flags, shell));
+}
+
+/** What trains. */
+function addTrainCommand(root: Command, shell: Shell): void {
+  root
+    .command('train')
+    .description('gradient training of a linear or nonlinear latent action model, beside its exact optimum')
+    .argument('<config>', 'a configuration (JSON): world or data, model, objective, optimizer, steps')
+    .requiredOption('--out <dir>', 'folder for log.jsonl, checkpoint/, model.safetensors and result.json')
+    .option('--resume', 'go on with the run that the folder holds')
+    .option('--json', 'print result.json')
+    .addOption(threads())
+    .action((file: string, flags: TrainFlags) => trainCommand(file, flags, shell));
 }
 
 /** What is about this machine. */

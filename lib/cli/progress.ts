@@ -8,6 +8,7 @@ const PATIENCE = 1000;
 export class Progress {
   private bar: cliProgress.SingleBar | undefined;
   private started = Date.now();
+  private news = '';
 
   constructor(private readonly shell: Shell) {}
 
@@ -18,17 +19,22 @@ export class Progress {
       if (!this.shell.interactive || total <= 0) return;
       if (!this.bar && Date.now() - this.started > PATIENCE && done < total) {
         this.bar = new cliProgress.SingleBar({
-          format: `${what} {bar} {percentage} % | ETA {eta_formatted}`,
+          format: `${what} {bar} {percentage} % | ETA {eta_formatted}{news}`,
           stream: process.stderr,
           hideCursor: true,
           clearOnComplete: true,
           etaBuffer: 50,
         });
-        this.bar.start(1000, 0);
+        this.bar.start(1000, 0, { news: this.news });
       }
-      this.bar?.update(Math.round((1000 * done) / total));
+      this.bar?.update(Math.round((1000 * done) / total), { news: this.news });
       if (done >= total) this.end();
     };
+
+  /** A few words that stand behind the bar from now on, such as the loss. */
+  tell(words: string): void {
+    this.news = ` | ${words}`;
+  }
 
   end(): void {
     this.bar?.stop();

@@ -6,6 +6,7 @@ import { analysisPage } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
 import { isAnalysis, readAnalysis } from '../report/read.js';
 import { isSweep, sweepPage } from '../report/sweep.js';
+import { readTraining, trainingPage } from '../report/train.js';
 import { isReproduction, readReproduction, reproductionPage } from '../reproduce/index.js';
 import { readJson } from './json.js';
 import { withOutput } from './outputs.js';
@@ -17,17 +18,20 @@ export interface ReportFlags {
 }
 
 const ACCEPTED =
-  'results.json (exolam reproduce), analysis.json (exolam analyze --json) or spec.json (exolam sweep), or such a file itself';
+  'results.json (exolam reproduce), analysis.json (exolam analyze --json) or spec.json (exolam sweep), such a file itself, or the folder of exolam train';
 
 /** `exolam report DIR`: results as one self-contained page. */
 export async function reportCommand(path: string, flags: ReportFlags, shell: Shell): Promise<void> {
   await requireEngines();
   const isFolder = await isDirectory(path);
-  const source = isFolder ? await resultsIn(path) : path;
+  const run = isFolder ? await readTraining(path) : null;
+  const source = run ? join(path, 'log.jsonl') : isFolder ? await resultsIn(path) : path;
   const own = isFolder ? 'index.html' : `${basename(path, extname(path))}.html`;
   const out = flags.out ?? join(isFolder ? path : dirname(path), own);
   await withOutput({ out, inputs: [source], force: flags.force }, shell, async (place = out) => {
-    const { html, figures = {} } = await pageOf(await readJson(source), source);
+    const { html, figures = {} } = run
+      ? { html: await trainingPage(run, path) }
+      : await pageOf(await readJson(source), source);
     const drawings = Object.entries(figures).map(([name, svg]) => [`figures/${name}.svg`, svg]);
     await writeWhole(dirname(place), { [basename(place)]: html, ...Object.fromEntries(drawings) });
   });

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { ExolamError } from '../base/errors.js';
+import type { TrainConfig, TrainResult } from '../train/index.js';
+import { train } from '../train/index.js';
+import { readJson, toJson } from './json.js';
+import { Progress } from './progress.js';
+import type { Shell } from './run.js';
+import { figure, table } from './table.js';
+
+export interface TrainFlags {
+  readonly out: string;
+  readonly resume?: boolean;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** `exolam train CONFIG --out DIR`: gradient training of a latent action model; the folder can be resumed and reported. */
+export async function trainCommand(file: string, flags: TrainFlags, shell: Shell): Promise<void> {
+  const config = (await readJson(file)) as TrainConfig;
+  const progress = new Progress(shell);
+  const bar = progress.of('training');
+  try {
+    const { result } = await train(config, {
+      directory: flags.out,
+      resume: flags.resume,
+      threads: flags.threads,
+      signal: shell.signal,
+      onProgress: bar,
+      onLoss: (loss) => progress.tell(`loss ${figure(loss, 4)}`),
+      onEvaluation: ({ step, loss, metrics }) => {
+        if (shell.interactive) return;
+        const shown = ['actionError', 'futureLeakage']
+          .filter((name) => metrics[name] !== undefined)
+          .map((name) => `, ${name} ${figure(metrics[name], 4)}`);
+        shell.note(`step ${step}: loss ${figure(loss, 5)}${shown.join('')}`);
+      },
+    });
+    progress.end();
+    shell.out(flags.json ? `${toJson(result)}\n` : summary(result, flags.out));
+  } catch (error) {
+    progress.end();
+    if (error instanceof ExolamError && error.kind === 'cancelled')
+      shell.note(`exolam train ${file} --out ${flags.out} --resume goes on from the last checkpoint`);
+    throw error;
+  }
+}
+
+const ENDINGS: Readonly<Record<TrainResult['stopped'], string>> = {
+  steps: 'all steps are done',
+  early: 'stopped early: the loss no longer falls',
+  converged: 'converged',
+};
+
+function summary({ steps, loss, metrics, exact, stopped, seconds }: TrainResult, out: string): string {
+  const names = Object.keys(metrics);
+  const rows = [
+    ['loss', figure(loss, 6), ...(exact ? [figure(exact.loss, 6)] : [])],
+    ...names.map((name) => [
+      name,
+      figure(metrics[name], 4),
+      ...(exact ? [figure(exact.metrics[name], 4)] : []),
+    ]),
+  ];
+  const header = ['', 'trained', ...(exact ? ['exact'] : [])];
+  const tie = exact?.unique === false ? ' (of several that tie, the least favourable figures)' : '';
+  return (
+    `${table(header, rows)}\n\n` +
+    `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}${tie}.\n` +
+    `${join(out, 'model.safetensors')}: the model; exolam report ${out} draws the run\n`
+  );
+}

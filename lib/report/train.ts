@@ -1,0 +1,201 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ExolamError } from '../base/errors.js';
+import { nameOfObjective, objectiveSchema } from '../solve/objectives.js';
+import { type Axis, lineChart, type Series } from './charts.js';
+import { DRAWING_STYLE, draw, type KeyEntry, type Panel } from './drawing.js';
+import { COLOURS } from './figure.js';
+import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
+
+const number = z.union([
+  z.number(),
+  z.literal('Infinity').transform(() => Number.POSITIVE_INFINITY),
+  z.literal('-Infinity').transform(() => Number.NEGATIVE_INFINITY),
+]);
+const metricsSchema = z.record(z.string(), number);
+const rowSchema = z.object({ step: z.number(), loss: number, metrics: metricsSchema });
+const resultSchema = z.object({
+  steps: z.number(),
+  loss: number,
+  metrics: metricsSchema,
+  exact: z.object({ loss: number, metrics: metricsSchema, unique: z.boolean() }).nullable(),
+  stopped: z.string(),
+  seconds: z.number(),
+  stepsPerSecond: z.number(),
+  version: z.string(),
+});
+
+type Row = z.output<typeof rowSchema>;
+type Result = z.output<typeof resultSchema>;
+
+/** What the folder of a run holds; `result` is null while it runs. */
+export interface TrainingRun {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly log: readonly Row[];
+  readonly result: Result | null;
+}
+
+/** Reads the folder of a run; null where it holds none. Throws {@link ExolamError} `data` for files that are not those of a run. */
+export async function readTraining(folder: string): Promise<TrainingRun | null> {
+  const text = (name: string) => readFile(join(folder, name), 'utf8').catch(() => null);
+  const [config, log, result] = [
+    await text('config.json'),
+    await text('log.jsonl'),
+    await text('result.json'),
+  ];
+  if (config === null || log === null) return null;
+  const rows = log.split('\n').filter((line) => line.trim() !== '');
+  return {
+    config: parsed(z.record(z.string(), z.unknown()), config, join(folder, 'config.json')),
+    log: rows.map((line, i) => parsed(rowSchema, line, `${join(folder, 'log.jsonl')} line ${i + 1}`)),
+    result: result === null ? null : parsed(resultSchema, result, join(folder, 'result.json')),
+  };
+}
+
+function parsed<S extends z.ZodType>(schema: S, text: string, what: string): z.output<S> {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ExolamError('data', `${what}: expected what exolam train writes`, { cause });
+  }
+}
+
+/** Curves of the page: what is drawn, and what it says. */
+const CURVES = [
+  ['actionError', 'action error', 'what z leaves of the action: 0 fixes it, 1 knows nothing of it'],
+  ['futureLeakage', 'leakage', "share of the exogenous state's next step that z carries"],
+  [
+    'latentShare.exogenous',
+    'exogenous share of z',
+    'what z is made of: 1 is nothing but the exogenous state',
+  ],
+  [
+    'consistencyError',
+    'consistency error',
+    '0: the same action gives the same z, whatever the exogenous state',
+  ],
+] as const;
+
+const stepAxis = (log: readonly Row[]): Axis => ({
+  field: 'x',
+  title: 'steps',
+  domain: [log[0]?.step ?? 0, Math.max(1, log[log.length - 1]?.step ?? 1)],
+});
+
+const points = (log: readonly Row[], of: (row: Row) => number | undefined) =>
+  log.flatMap((row) => {
+    const y = of(row);
+    return y !== undefined && Number.isFinite(y) ? [{ x: row.step, y }] : [];
+  });
+
+/** The value of the closed form as a level line over all steps. */
+function exactLine(log: readonly Row[], value: number | undefined): Series[] {
+  if (value === undefined || !Number.isFinite(value)) return [];
+  const [from, to] = stepAxis(log).domain;
+  const rows = [
+    { x: from, y: value },
+    { x: to, y: value },
+  ];
+  return [{ rows, colour: COLOURS[1], dash: [6, 4] }];
+}
+
+function lossPanel({ log, result }: TrainingRun): Panel {
+  const rows = points(log, ({ loss }) => loss).filter(({ y }) => y > 0);
+  const exact = result?.exact?.loss ?? Number.NaN;
+  const values = [...rows.map(({ y }) => y), ...(exact > 0 ? [exact] : [])];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  // An optimum of zero is nowhere on a log axis.
+  const line = exact > low / 1e3 ? exactLine(log, exact) : [];
+  const log10 = high > 10 * low;
+  const domain: [number, number] = log10 ? [low / 1.3, high * 1.3] : [Math.min(low, 0), high * 1.05];
+  const ticks = [-12, -11, -10, -9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6]
+    .flatMap((power) => [10 ** power, 2 * 10 ** power, 5 * 10 ** power])
+    .filter((v) => v >= domain[0] && v <= domain[1]);
+  const y: Axis = { field: 'y', title: 'expected squared error', log: log10, domain };
+  const axis = log10 ? { ...y, ticks: ticks.length > 8 ? ticks.filter((_, i) => i % 3 === 0) : ticks } : y;
+  return lineChart('loss', stepAxis(log), axis, [{ rows, colour: COLOURS[0] }, ...line]);
+}
+
+function metricPanels({ log, result }: TrainingRun): Panel[] {
+  return CURVES.flatMap(([metric, name]) => {
+    const rows = points(log, ({ metrics }) => metrics[metric]);
+    if (rows.length === 0) return [];
+    const exact = exactLine(log, result?.exact?.metrics[metric]);
+    const y: Axis = { field: 'y', title: 'share', domain: [0, Math.max(1, ...rows.map((row) => row.y))] };
+    return [lineChart(name, stepAxis(log), y, [{ rows, colour: COLOURS[0] }, ...exact])];
+  });
+}
+
+function numbers({ log, result }: TrainingRun): string {
+  const last = result ?? log[log.length - 1];
+  if (!last) return '';
+  const exact = result?.exact ?? null;
+  const shown = (value: number | undefined) =>
+    value === undefined ? '' : String(Number(value.toPrecision(6)));
+  const rows = [
+    ['loss', shown(last.loss), ...(exact ? [shown(exact.loss)] : [])],
+    ...Object.entries(last.metrics).map(([name, value]) => [
+      name,
+      shown(value),
+      ...(exact ? [shown(exact.metrics[name])] : []),
+    ]),
+  ];
+  return tableHtml(['', 'trained', ...(exact ? ['exact optimum'] : [])], rows);
+}
+
+function sentence({ log, result }: TrainingRun): string {
+  if (!result) return `The run is not at its end: ${log[log.length - 1]?.step ?? 0} steps are done.`;
+  const { exact, loss, steps } = result;
+  const ending =
+    { steps: 'all its steps', early: 'stopping early', converged: 'converging' }[result.stopped] ?? 'its end';
+  if (!exact) return `After ${steps} steps (${ending}) the loss is ${Number(loss.toPrecision(5))}.`;
+  const excess = exact.loss > 0 ? loss / exact.loss - 1 : Number.NaN;
+  const gap = Number.isFinite(excess)
+    ? `${Number((100 * excess).toPrecision(2))} % above the exact optimum`
+    : `${Number(loss.toPrecision(2))}, where the exact optimum is 0`;
+  return `After ${steps} steps (${ending}) the loss is ${gap}.`;
+}
+
+/** The page of one training run; `source` names its folder. */
+export async function trainingPage(run: TrainingRun, source: string): Promise<string> {
+  const exact = run.result?.exact ?? null;
+  const key: KeyEntry[] = [{ kind: 'line', label: 'trained', colour: COLOURS[0] }];
+  if (exact) key.push({ kind: 'line', label: 'exact optimum', colour: COLOURS[1], dash: [6, 4] });
+  const panels = [lossPanel(run), ...metricPanels(run)];
+  const readings = CURVES.filter(([metric]) => run.log.some((row) => row.metrics[metric] !== undefined));
+  const drawing = {
+    name: 'training',
+    title: 'The run',
+    key,
+    panels,
+    caption: readings
+      .map(([, name, reading]) => `${name[0].toUpperCase()}${name.slice(1)}: ${reading}.`)
+      .join(' '),
+  };
+  const figures = run.log.length > 1 ? (await draw(drawing, false)).html : '';
+  const objective = objectiveSchema.safeParse(run.config['objective'] ?? { kind: 'reconstruction' });
+  const tie =
+    exact?.unique === false
+      ? '<p>Several minimisers tie: the exact metrics are the least favourable of them, and training may end at another.</p>'
+      : '';
+  const sections: Section[] = [
+    { html: `<div class="verdict"><p><b>${escapeHtml(sentence(run))}</b></p></div>` },
+    { title: 'The run', html: figures || '<p>One evaluation: nothing to draw over steps.</p>' },
+    { title: 'The numbers', html: `${numbers(run)}${tie}` },
+    {
+      title: 'Settings',
+      html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml(run.config)}`,
+    },
+  ];
+  const model = run.config['model'] as { kind?: string; latentDim?: number } | undefined;
+  return page({
+    title: 'Training a latent action model',
+    lead: `A ${model?.kind === 'mlp' ? 'nonlinear' : 'linear'} model with latent dimension ${model?.latentDim ?? '?'}, trained for ${objective.success ? nameOfObjective(objective.data) : 'its objective'}.`,
+    sections,
+    style: DRAWING_STYLE,
+    footer: run.result
+      ? `exolam ${run.result.version}; ${run.result.seconds.toFixed(1)} s, ${Math.round(run.result.stepsPerSecond)} steps a second.`
+      : 'exolam',
+  });
+}
