@@ -185,24 +185,26 @@ export function prepare(question: Case | MultiCase, what: string): Prepared {
   return preparedWith(question, what, (spec, _, __, name) => resolveObjective(spec, name));
 }
 
-/** A case of one latentDim for gradients, which need no closed form. */
+/** A case of one latentDim for gradients, which need no closed form; its world may have been made already. */
 export function prepareForTraining(
   question: Case,
   what: string,
+  made?: World,
 ): Prepared & { readonly objective: TrainableObjective } {
-  return preparedWith(question, what, (spec, world, k, name) =>
-    resolveForTraining(spec, k >= world.spec.actionDim || !policyReacts(world), name),
-  );
+  const resolve = (spec: ObjectiveSpec, world: World, k: number, name: string) =>
+    resolveForTraining(spec, k >= world.spec.actionDim || !policyReacts(world), name);
+  return preparedWith(made ? { ...question, world: undefined } : question, what, resolve, made);
 }
 
 function preparedWith<Objective extends ResolvedObjective>(
   question: Case | MultiCase,
   what: string,
   resolve: (spec: ObjectiveSpec, world: World, latentDim: number, what: string) => Objective,
+  made?: World,
 ): Prepared & { readonly objective: Objective } {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what, what || 'case');
-  const world = createWorld(checked.world as WorldSpec, named('world'));
+  const world = made ?? createWorld(checked.world as WorldSpec, named('world'));
   const least = checked.latentDim ?? 1;
   const objective = resolve(checked.objective as ObjectiveSpec, world, least, named('objective'));
   const { observationDim, actionDim } = world.spec;

@@ -61,8 +61,8 @@ export class ExactRun implements Run {
         `${what ? `${what}: ` : ''}optimizer.kind: expected one of "adam", "adamw", "sgd" here but received "${config.optimizer.kind}": exact gradients are taken in a linear world`,
       );
     const { latentDim } = config.model;
-    const question = { world: world.spec, objective: config.objective, latentDim } as Case;
-    this.problem = exactProblem(question, what);
+    const question = { objective: config.objective, latentDim } as Case;
+    this.problem = exactProblem(question, what, world);
     this.at = startOf(this.problem, config.seed, config.optimizer.balancedStart);
   }
 

@@ -18,6 +18,7 @@ import {
   prepareForTraining,
   requestOf,
 } from '../solve/population.js';
+import type { World } from '../world/world.js';
 
 /** A world and an objective in the coordinates in which gradients are taken. */
 export interface ExactProblem extends Prepared {
@@ -68,8 +69,8 @@ export interface ExactResult {
  * of latentDim rows sees at most 2 latentDim of their directions, which are added to the basis. What it costs does not grow with
  * observationDim. Throws {@link ExolamError} where the case is not accepted.
  */
-export function exactProblem(question: Case, what: string): ExactProblem {
-  const prepared = prepareForTraining(question, what);
+export function exactProblem(question: Case, what: string, made?: World): ExactProblem {
+  const prepared = prepareForTraining(question, what, made);
   const { objective, latentDim, mixing, world } = prepared;
   const outside = objective.projection ? 0 : world.spec.observationDim - mixing.rows;
   const noisy =

@@ -32,8 +32,9 @@ export function hasStalled(log: readonly Evaluation[], { stopping }: SettledConf
   let least = Number.POSITIVE_INFINITY;
   let since = 0;
   for (const { loss } of log) {
-    since = loss < least * (1 - tolerance) ? 0 : since + 1;
-    least = Math.min(least, loss);
+    const isLower = loss < least * (1 - tolerance);
+    since = isLower ? 0 : since + 1;
+    if (isLower) least = loss;
   }
   return since >= patience;
 }

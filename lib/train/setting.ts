@@ -15,7 +15,7 @@ import {
   type TrainableObjective,
 } from '../solve/objectives.js';
 import { requireVariables } from '../solve/of-moments.js';
-import { createAnyWorld } from '../world/any-world.js';
+import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
 import { linearWorldSource } from '../world/batch-source.js';
 import { createWorld, type World, type WorldSpec } from '../world/world.js';
 import type { SettledConfig } from './config.js';
@@ -56,24 +56,30 @@ export interface Setting {
   readonly optimiser: TrainOptimiser;
 }
 
+/** Worlds that were made for other runs of a batch, by what described them. */
+export type KnownWorlds = Map<unknown, Sources>;
+
 /** Opens what a configuration names and works out what follows from it. */
-export async function settingOf(config: SettledConfig, control: Control, what = ''): Promise<Setting> {
+export async function settingOf(
+  config: SettledConfig,
+  control: Control,
+  what = '',
+  known: KnownWorlds = new Map(),
+): Promise<Setting> {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   if (config.data) return dataSetting(config, control, named);
   const spec = config.world as NonNullable<typeof config.world>;
-  const any = createAnyWorld(spec, named('world'));
-  const world = any.kind === 'linear' ? createWorld(spec as WorldSpec, named('world')) : null;
-  if (!world) throw new ExolamError('unsupported', `${named('world')}: nonlinear worlds`);
+  const found = known.get(spec) ?? worldSources(spec, named('world'));
+  known.set(spec, found);
+  return completed(config, named, found);
+}
+
+function worldSources(spec: AnyWorldSpec, what: string): Sources {
+  const { kind, observationDim, actionDim } = createAnyWorld(spec, what);
+  const world = kind === 'linear' ? createWorld(spec as WorldSpec, what) : null;
+  if (!world) throw new ExolamError('unsupported', `${what}: nonlinear worlds`);
   const source = linearWorldSource(world);
-  const { observationDim, actionDim } = any;
-  return completed(config, named, {
-    observationDim,
-    actionDim,
-    source,
-    evaluation: source,
-    world,
-    data: null,
-  });
+  return { observationDim, actionDim, source, evaluation: source, world, data: null };
 }
 
 /** P on the network's coordinates. */

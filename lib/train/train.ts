@@ -16,7 +16,7 @@ import { descendWorlds } from './exact-worlds.js';
 import { type Resumed, RunFolder } from './folder.js';
 import { MinibatchRun } from './minibatch-run.js';
 import { type Ending, hasStalled } from './run.js';
-import { type Setting, settingOf } from './setting.js';
+import { type KnownWorlds, type Setting, settingOf } from './setting.js';
 
 export interface TrainOptions extends Control {
   /** A folder for config.json, log.jsonl, checkpoint/, model.safetensors and result.json. Default: nothing is written. */
@@ -132,6 +132,8 @@ async function trainOne(
   if (log.length === 0) await evaluated();
   let ending = run.ending ?? (hasStalled(log, run.config) ? 'early' : null);
   while (!ending) {
+    if (signal?.aborted)
+      throw new ExolamError('cancelled', 'cancelled by the caller', { cause: signal.reason as unknown });
     const due = nextEvaluation(run);
     await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, directory);
     onLoss?.(run.liveLoss, run.step);
@@ -272,9 +274,10 @@ export function trainBatch(
         `configs: expected a list of configurations but received ${quote(configs)}`,
       );
     const runs: AnyRun[] = [];
+    const known: KnownWorlds = new Map();
     for (const [i, config] of configs.entries()) {
       const what = `config ${i}`;
-      runs.push(runOf(await settingOf(settledConfig(config, what), control, what), what));
+      runs.push(runOf(await settingOf(settledConfig(config, what), control, what, known), what));
     }
     const logs: Evaluation[][] = runs.map(() => []);
     const endings: (Ending | null)[] = runs.map(() => null);
