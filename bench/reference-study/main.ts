@@ -2,17 +2,20 @@
  * The reference study (arXiv:2506.15691) trained again with its own settings: Adam 1e-3, batches of 128 fresh rows, 128 coordinates.
  *
  *     npx tsx bench/reference-study/main.ts structured   its table 4.3's world at sigma 0.5, 1, 2: 40,000 steps against the closed form
- *     npx tsx bench/reference-study/main.ts early FILE    its table 4.1, stopped at 5,000 steps: what is left above the closed form,
- *                                                         over five seeds, beside the study's own records in FILE
+ *     npx tsx bench/reference-study/main.ts falling      the same at three latent dimensions with a rate that falls to a hundredth
+ *     npx tsx bench/reference-study/main.ts early [FILE [DA]]
+ *                                                        its table 4.1, stopped at 5,000 steps: what is left above the closed form,
+ *                                                        over five seeds, beside the study's own records in FILE
+ *     npx tsx bench/reference-study/main.ts exact        1,000 runs by exact gradients to convergence
  *
  * One line a setting, then what stands in docs/train.md. Times are the processor's, so that other work does not count.
  */
 import { readFileSync } from 'node:fs';
 import { argv } from 'node:process';
-import { type TrainConfig, type Trained, trainBatch } from '../../lib/train/index.js';
 import { orthonormalise } from '../../lib/linalg/dense.js';
 import { identity, matrix, toRows } from '../../lib/linalg/matrix.js';
 import { normals } from '../../lib/random/philox.js';
+import { type TrainConfig, type Trained, trainBatch } from '../../lib/train/index.js';
 import type { WorldSpec } from '../../lib/world/world.js';
 
 /** Coordinates, and directions of the structured noise. */
@@ -34,10 +37,16 @@ function world(actionDim: number, sigma: number, draw: number): WorldSpec {
   };
 }
 
-const config = (spec: WorldSpec, latentDim: number, steps: number, seed: number): TrainConfig => ({
+const config = (
+  spec: WorldSpec,
+  latentDim: number,
+  steps: number,
+  seed: number,
+  optimizer: TrainConfig['optimizer'] = {},
+): TrainConfig => ({
   world: spec,
   model: { kind: 'linear', latentDim },
-  ...{ steps, evaluateEvery: steps, seed },
+  ...{ steps, evaluateEvery: steps, seed, optimizer },
 });
 
 async function timed(configs: readonly TrainConfig[]): Promise<{ runs: Trained[]; seconds: number }> {
@@ -47,9 +56,11 @@ async function timed(configs: readonly TrainConfig[]): Promise<{ runs: Trained[]
   return { runs, seconds: (user + system) / 1e6 };
 }
 
-async function structured(): Promise<void> {
-  const settings = [0.5, 1, 2].flatMap((sigma) => [2, 4, 6, 8, 10, 12, 14, 16].map((k) => ({ sigma, k })));
-  const { runs, seconds } = await timed(settings.map(({ sigma, k }) => config(world(8, sigma, 0), k, 40_000, k)));
+async function structured(latentDims: readonly number[], finalShare: number): Promise<void> {
+  const settings = [0.5, 1, 2].flatMap((sigma) => latentDims.map((k) => ({ sigma, k })));
+  const { runs, seconds } = await timed(
+    settings.map(({ sigma, k }) => config(world(8, sigma, 0), k, 40_000, k, { finalShare })),
+  );
   let [worstLoss, worstAction, worstFuture] = [0, 0, 0];
   runs.forEach(({ result: { loss, metrics, exact } }, i) => {
     if (!exact) throw new Error('the study has a closed form');
@@ -75,19 +86,41 @@ interface Recorded {
   readonly recon_loss: number;
 }
 
-async function early(file: string): Promise<void> {
+/** Settings x seeds, five draws of the world, from random starts. */
+async function exact(): Promise<void> {
+  const worlds = [0, 1, 2, 3, 4].flatMap((draw) => [0.5, 1, 2].map((sigma) => world(8, sigma, draw)));
+  const configs = Array.from({ length: 1000 }, (_, i) =>
+    config(worlds[i % worlds.length], 2 + 2 * (i % 8), 2000, i, { kind: 'lbfgs', starts: 1 }),
+  );
+  const since = performance.now();
+  const { runs, seconds } = await timed(configs);
+  const wall = (performance.now() - since) / 1000;
+  const arrived = runs.filter(({ result }) => result.stopped === 'converged').length;
+  const worst = Math.max(
+    ...runs.flatMap(({ result: { loss, exact: closed } }) =>
+      closed && closed.loss > 1e-9 ? [Math.abs(loss / closed.loss - 1)] : [],
+    ),
+  );
+  console.log(
+    `${arrived} of ${runs.length} at rest, ${seconds.toFixed(1)} s of processor, ${wall.toFixed(1)} s here; loss off by ${worst.toExponential(1)} at most`,
+  );
+}
+
+async function early(file: string, only?: number): Promise<void> {
   const study = JSON.parse(readFileSync(file, 'utf8')) as Record<string, { rows: Recorded[] }>;
   const rows = Object.entries(study).find(([name]) => name.startsWith('4_1'))?.[1].rows ?? [];
   const seeds = [0, 1, 2, 3, 4];
   let [ours, theirs] = [0, 0];
-  for (const da of new Set(rows.map((row) => row.da))) {
+  for (const da of new Set(rows.map((row) => row.da).filter((one) => only === undefined || one === only))) {
     const here = rows.filter((row) => row.da === da);
     const configs = here.flatMap(({ dz }) => seeds.map((seed) => config(world(da, 0, seed), dz, 5000, seed)));
     const { runs } = await timed(configs);
     let [own, other] = [0, 0];
     here.forEach(({ dz, recon_loss }, i) => {
       const exact = Math.max(0, da - dz) / D;
-      const found = runs.slice(i * seeds.length, (i + 1) * seeds.length).map(({ result }) => result.loss / D - exact);
+      const found = runs
+        .slice(i * seeds.length, (i + 1) * seeds.length)
+        .map(({ result }) => result.loss / D - exact);
       const mean = found.reduce((sum, v) => sum + v, 0) / found.length;
       own += mean / here.length;
       other += (recon_loss - exact) / here.length;
@@ -95,12 +128,17 @@ async function early(file: string): Promise<void> {
         `da ${da} dz ${dz}: excess ${mean.toExponential(2)} (${found.map((v) => v.toExponential(1)).join(' ')}), recorded ${(recon_loss - exact).toExponential(2)}`,
       );
     });
-    console.log(`da ${da}: mean excess ${own.toExponential(3)}, recorded ${other.toExponential(3)}, ratio ${(own / other).toFixed(2)}`);
+    console.log(
+      `da ${da}: mean excess ${own.toExponential(3)}, recorded ${other.toExponential(3)}, ratio ${(own / other).toFixed(2)}`,
+    );
     ours += own;
     theirs += other;
   }
   console.log(`all: ratio ${(ours / theirs).toFixed(2)}`);
 }
 
-if (argv[2] === 'early') await early(argv[3] ?? 'test/golden/reference-study/linearlam.json');
-else await structured();
+const [, , what, file = 'test/golden/reference-study/linearlam.json', da] = argv;
+if (what === 'early') await early(file, da === undefined ? undefined : Number(da));
+else if (what === 'exact') await exact();
+else if (what === 'falling') await structured([2, 8, 14], 0.01);
+else await structured([2, 4, 6, 8, 10, 12, 14, 16], 1);
