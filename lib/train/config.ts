@@ -49,12 +49,13 @@ export interface TrainOptimizer {
   readonly learningRate?: number | undefined;
   /** Of `sgd`: from 0 up to, not including, 1. Default 0. */
   readonly momentum?: number | undefined;
-  /** Of `adam` and `adamw`: from 0 up to, not including, 1. Defaults 0.9 and 0.999. */
+  /** What stays of the mean gradient, of `adam` and `adamw`: from 0 up to, not including, 1. Default 0.9. */
   readonly beta1?: number | undefined;
+  /** What stays of its mean square, likewise. Default 0.999. */
   readonly beta2?: number | undefined;
   /** Of `adam` and `adamw`: more than 0. Default 1e-8. */
   readonly epsilon?: number | undefined;
-  /** At least 0. Default 0, of `adamw` 0.01. */
+  /** How much weights shrink, at least 0. Default 0, of `adamw` 0.01. */
   readonly weightDecay?: number | undefined;
   /** Steps over which the rate rises, from 0. Default 0. */
   readonly warmupSteps?: number | undefined;
@@ -88,10 +89,13 @@ export interface TrainStopping {
 export interface TrainConfig {
   /** Fresh samples of a world of any kind. */
   readonly world?: AnyWorldSpec | undefined;
+  /** The user's own data, in place of a world. */
   readonly data?: TrainData | undefined;
+  /** The model: its kind and its widths. */
   readonly model: TrainModel;
-  /** Default reconstruction. */
+  /** What z is to be best at. Default reconstruction. */
   readonly objective?: ObjectiveSpec | undefined;
+  /** Default `adam` with its defaults. */
   readonly optimizer?: TrainOptimizer | undefined;
   /** Rows of a step, 1 to 1048576. Default 128. Not of exact gradients. */
   readonly batchSize?: number | undefined;
@@ -108,7 +112,7 @@ export interface TrainConfig {
   readonly evaluateEvery?: number | undefined;
   /** Fresh rows that a model is judged on where its world has no exact figures, 256 to 1048576. Default 4096. */
   readonly evaluationRows?: number | undefined;
-  /** Default: all steps are done. */
+  /** When to end before all steps are done. Default: never. */
   readonly stopping?: TrainStopping | undefined;
   /** Of initial weights, batches, noise and labels: an integer from 0. Default 0. */
   readonly seed?: number | undefined;
