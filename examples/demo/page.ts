@@ -84,7 +84,10 @@ async function madeOfFigure(demo: Demo): Promise<string> {
     lines: PARTS.map(([part, name], i) => ({
       name,
       colour: [1, 0, 3, 5][i],
-      points: rows.map((row): [number, number] => [row.latentDim, row.madeOf?.[part].value ?? Number.NaN]),
+      points: rows.flatMap((row): [number, number][] => {
+        const value = row.madeOf?.[part].value;
+        return value === null || value === undefined ? [] : [[row.latentDim, value]];
+      }),
     })),
     label: 'What the latent is made of, against the number of latent dimensions',
   });
