@@ -22,6 +22,8 @@ export interface SpriteView {
   /** Of a sprite's middle, in (0, 1]. */
   readonly agentBrightness: number;
   readonly distractorBrightness: number;
+  /** Standard deviation of where a sprite starts, around its home, along each axis. */
+  readonly spread: number;
 }
 
 export type View = MlpView | SpriteView;
@@ -50,6 +52,7 @@ export function encodeView(view: View | undefined): {
           view.distractorRadius,
           view.agentBrightness,
           view.distractorBrightness,
+          view.spread,
         ),
       };
   }

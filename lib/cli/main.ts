@@ -179,9 +179,9 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
 
   root
     .command('reproduce')
-    .description('the claims C1-C3 as numbers, tables and figures (linear models)')
+    .description('the claims C1-C4 as numbers, tables and figures')
     .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
-    .option('--quick', 'coarse grids and few worlds: seconds instead of a minute')
+    .option('--quick', 'coarse grids, few worlds and short training: seconds instead of minutes')
     .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(numeric))
     .option('--force', 'over earlier results without a word')
     .option('--json', 'print results.json')

@@ -22,7 +22,7 @@ export interface ReproduceFlags {
   readonly force?: boolean;
 }
 
-/** `exolam reproduce --out DIR`: the claims C1 to C3 as numbers, figures and one page; returns the exit code. */
+/** `exolam reproduce --out DIR`: the claims C1 to C4 as numbers, figures and one page; returns the exit code. */
 export async function reproduceCommand(flags: ReproduceFlags, shell: Shell): Promise<number> {
   const { out, json, force, ...options } = flags;
   parseOptions(reproduceOptionsSchema, options);

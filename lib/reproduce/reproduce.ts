@@ -8,6 +8,7 @@ import { version } from '../base/version.js';
 import { seedField } from '../theorems/check.js';
 import { type ClaimVerdict, claimsOf } from './claims.js';
 import { consistency } from './consistency.js';
+import { nonlinear } from './nonlinear.js';
 import { order } from './order.js';
 import { phases } from './phase.js';
 import { samples } from './samples.js';
@@ -32,12 +33,13 @@ export const STUDIES: readonly Study[] = [
   consistency,
   sensor,
   statements,
+  nonlinear,
 ];
 
 export interface ReproduceOptions extends Control {
   /** Decides every random world and draw: an integer from 0. Default 0. */
   readonly seed?: number | undefined;
-  /** Coarse grids and few worlds: seconds instead of a minute. Default false. */
+  /** Coarse grids and few worlds: seconds instead of minutes. Default false. */
   readonly quick?: boolean | undefined;
   /** What computes. Default: {@link defaultBackend}. */
   readonly backend?: Backend | undefined;
@@ -53,7 +55,7 @@ export const reproduceOptionsSchema = describes<ReproduceOptions>()(
   }),
 );
 
-/** The claims C1 to C3 in numbers: all that the figures show, and all that it takes to get the same again. */
+/** The claims C1 to C4 in numbers: all that the figures show, and all that it takes to get the same again. */
 export interface Reproduction {
   readonly format: typeof FORMAT;
   readonly formatVersion: number;
@@ -71,7 +73,7 @@ export interface Reproduction {
   readonly tables: Readonly<Record<string, Table>>;
 }
 
-/** Measures everything behind the figures of the claims C1 to C3 (linear models). The same seed gives the same numbers. */
+/** Measures everything behind the figures of the claims C1 to C3 (linear models, exactly) and C4 (nonlinear ones, trained). The same seed gives the same numbers. */
 export function reproduce(options: ReproduceOptions = {}): Promise<Reproduction> {
   return boundary('reproduce', () => measureAll(parseOptions(reproduceOptionsSchema, options)));
 }

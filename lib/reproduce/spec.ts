@@ -1,4 +1,5 @@
 import type { WorldSpec } from '../world/world.js';
+import { type NonlinearSpec, nonlinearSpec } from './nonlinear-spec.js';
 
 export const MIXINGS = ['orthonormal', 'gaussian'] as const;
 export type Mixing = (typeof MIXINGS)[number];
@@ -52,6 +53,7 @@ export interface ReproduceSpec {
   };
   /** Random worlds behind each row of the table of statements. */
   readonly trials: number;
+  readonly nonlinear: NonlinearSpec;
 }
 
 export interface Edges {
@@ -123,5 +125,6 @@ export function reproduceSpec(options: { seed?: number; quick?: boolean } = {}):
     },
     order: { start: 1e-3, ratio: 4, worlds: pick(2, 6), scales: [0.5, 1.5, 3] },
     trials: pick(4, 20),
+    nonlinear: nonlinearSpec(quick),
   };
 }

@@ -11,21 +11,26 @@ import { type WorldSpec, worldSchema } from './world.js';
 export interface SpriteWorldSpec extends Pick<WorldSpec, 'policyNoise' | 'seed'> {
   /** Always `sprites`. */
   readonly kind: 'sprites';
-  /** Pixels of a side of the frame, 4 to 256. Default 16. */
+  /** Pixels of a side of the frame, 4 to 256. Default 12. */
   readonly size?: number | undefined;
-  /** Pixels from the agent's middle to where it ends, more than 0 and at most half of size. Default 3. */
+  /** Pixels from the agent's middle to where it ends, more than 0 and at most half of size. Default 4. */
   readonly agentRadius?: number | undefined;
   /** Pixels that an action of unit size moves the agent by, at least 0. Default 1. */
   readonly agentSpeed?: number | undefined;
   /** Brightness of the agent's middle, more than 0 and at most 1. Default 1. */
   readonly agentBrightness?: number | undefined;
-  /** How many distractors there are, 1 to 64. Default 2. */
+  /**
+   * Standard deviation of where a sprite is before the transition, along each axis, in pixels, at least 0: around the middle for the
+   * agent, around places on a circle about it for distractors. From half of size on, anywhere alike. Default 1.
+   */
+  readonly spread?: number | undefined;
+  /** How many distractors there are, 1 to 64. Default 1. */
   readonly distractors?: number | undefined;
-  /** Pixels from a distractor's middle to where it ends, more than 0 and at most half of size. Default 3. */
+  /** Pixels from a distractor's middle to where it ends, more than 0 and at most half of size. Default 4. */
   readonly distractorRadius?: number | undefined;
   /** Standard deviation of a distractor's step along each axis, in pixels, at least 0. Default 2. */
   readonly distractorSpeed?: number | undefined;
-  /** Brightness of a distractor's middle, more than 0 and at most 1. Default 0.7. */
+  /** Brightness of a distractor's middle, more than 0 and at most 1. Default 0.9. */
   readonly distractorBrightness?: number | undefined;
 }
 
@@ -36,15 +41,16 @@ const brightness = numberThat('a number more than 0 and at most 1', (v) => v > 0
 export const spriteWorldSchema = describes<SpriteWorldSpec>()(
   z.strictObject({
     kind: z.literal('sprites'),
-    size: z.int().min(4).max(256).default(16),
-    agentRadius: radius.default(3),
+    size: z.int().min(4).max(256).default(12),
+    agentRadius: radius.default(4),
     agentSpeed: z.number().min(0).default(1),
     agentBrightness: brightness.default(1),
     policyNoise: worldSchema.shape.policyNoise,
-    distractors: z.int().min(1).max(64).default(2),
-    distractorRadius: radius.default(3),
+    spread: z.number().min(0).default(1),
+    distractors: z.int().min(1).max(64).default(1),
+    distractorRadius: radius.default(4),
     distractorSpeed: z.number().min(0).default(2),
-    distractorBrightness: brightness.default(0.7),
+    distractorBrightness: brightness.default(0.9),
     seed: worldSchema.shape.seed,
   }),
 );
@@ -58,6 +64,14 @@ export function spriteWorld(input: SpriteWorldSpec, what = 'world'): z.output<ty
 }
 
 export function spriteView(spec: z.output<typeof spriteWorldSchema>): SpriteView {
-  const { size, agentRadius, distractorRadius, agentBrightness, distractorBrightness } = spec;
-  return { kind: 'sprites', size, agentRadius, distractorRadius, agentBrightness, distractorBrightness };
+  const { size, agentRadius, distractorRadius, agentBrightness, distractorBrightness, spread } = spec;
+  return {
+    kind: 'sprites',
+    size,
+    agentRadius,
+    distractorRadius,
+    agentBrightness,
+    distractorBrightness,
+    spread,
+  };
 }

@@ -46,13 +46,13 @@ SourceRequest view_world(const Kernels& kernels, Request& r) {
   s.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
   const std::size_t kind = r.size("view.kind");
   std::int32_t size = 0;
-  float numbers[4] = {};
+  float numbers[5] = {};
   if (kind == static_cast<std::size_t>(ViewKind::SPRITES)) {
     size = static_cast<std::int32_t>(std::min<std::size_t>(r.size("view.size"), 1 << 15));
     const char* names[] = {"view.agentRadius", "view.distractorRadius", "view.agentBrightness",
-                           "view.distractorBrightness"};
-    for (std::size_t i = 0; i < 4; ++i) numbers[i] = static_cast<float>(r.number(names[i]));
-    s.view = {ViewKind::SPRITES, &size, 1, numbers, 4};
+                           "view.distractorBrightness", "view.spread"};
+    for (std::size_t i = 0; i < 5; ++i) numbers[i] = static_cast<float>(r.number(names[i]));
+    s.view = {ViewKind::SPRITES, &size, 1, numbers, 5};
   } else {
     check(r, kind == static_cast<std::size_t>(ViewKind::MLP), "source: view: unknown kind");
     const auto sizes = r.array<std::int32_t>("view.sizes");

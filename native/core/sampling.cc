@@ -78,7 +78,7 @@ class Sampler {
     double *x = b_.exogenous + begin * dx, *x_next = b_.exogenous_next + begin * dx;
     double* a = b_.action + begin * da;
     normals(SOURCE_S, begin, rows, ds, s);
-    if (view_) view_->start(s, rows * ds);
+    if (view_) view_->start(s, rows, ds, View::Of::ENDOGENOUS);
     normals(SOURCE_X, begin, rows, dx, x);
     start(x, rows * dx);
     const double* u = source(SOURCE_U, begin, rows, da, scratch.u);
@@ -131,7 +131,8 @@ class Sampler {
   void start(double* x, std::size_t count) const {
     const double scale = parameter(EXOGENOUS_INITIAL_SCALE);
     for (std::size_t i = 0; i < count && scale != 1; ++i) x[i] *= scale;
-    if (view_) view_->start(x, count);
+    const std::size_t dx = b_.exogenous_dim;
+    if (view_) view_->start(x, count / dx, dx, View::Of::EXOGENOUS);
   }
 
   void feed_back(double* a, std::size_t rows, const double* state, std::size_t width, const double* gain,

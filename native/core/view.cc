@@ -78,6 +78,10 @@ class MlpView : public View {
   std::vector<Layer> layers_;
 };
 
+constexpr double PI = 3.14159265358979323846;
+// Of the frame's side: how far from the middle distractors are at home.
+constexpr double HOME = 0.375;
+
 template <class T>
 T wrapped(T value, T period) {
   return value - period * std::floor(value / period);
@@ -88,10 +92,15 @@ class SpriteView : public View {
   explicit SpriteView(const ViewSpec& spec)
       : size_(static_cast<std::size_t>(spec.sizes[0])),
         agent_{spec.numbers[0], spec.numbers[2]},
-        distractor_{spec.numbers[1], spec.numbers[3]} {}
+        distractor_{spec.numbers[1], spec.numbers[3]},
+        spread_(spec.numbers[4]) {}
 
-  void start(double* states, std::size_t count) const override { start_all(states, count); }
-  void start(float* states, std::size_t count) const override { start_all(states, count); }
+  void start(double* states, std::size_t rows, std::size_t width, Of of) const override {
+    start_all(states, rows, width, of);
+  }
+  void start(float* states, std::size_t rows, std::size_t width, Of of) const override {
+    start_all(states, rows, width, of);
+  }
 
   void show(std::size_t rows, const float* s, std::size_t ds, const float* x, std::size_t dx, float,
             float* out) const override {
@@ -114,10 +123,18 @@ class SpriteView : public View {
     float share;
   };
 
+  // Around where each is at home: the agent in the middle, distractors evenly on a circle around it.
   template <class T>
-  void start_all(T* states, std::size_t count) const {
-    const auto size = static_cast<T>(size_);
-    for (std::size_t i = 0; i < count; ++i) states[i] = wrapped(size * states[i], size);
+  void start_all(T* states, std::size_t rows, std::size_t width, Of of) const {
+    const auto size = static_cast<T>(size_), spread = static_cast<T>(spread_);
+    std::vector<T> home(width, size / 2);
+    for (std::size_t i = 0; of == Of::EXOGENOUS && i < width; ++i) {
+      const double turn = 2 * PI * static_cast<double>(i / 2) / static_cast<double>(width / 2);
+      home[i] += static_cast<T>(HOME * static_cast<double>(size_) * (i % 2 ? std::sin(turn) : std::cos(turn)));
+    }
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t i = 0; i < width; ++i)
+        states[r * width + i] = wrapped(home[i] + spread * states[r * width + i], size);
   }
 
   // How many of `to` it fills: each pixel of the circle at most once, since no radius is above half of it.
@@ -153,6 +170,7 @@ class SpriteView : public View {
 
   std::size_t size_;
   Sprite agent_, distractor_;
+  float spread_;
 };
 
 }  // namespace
@@ -175,7 +193,7 @@ const char* ViewSpec::fault(std::size_t endogenous, std::size_t exogenous, std::
       return numbers_needed == number_count ? nullptr : "viewNumbers: ragged";
     }
     case ViewKind::SPRITES: {
-      if (size_count != 1 || number_count != 4) return "viewSizes, viewNumbers: expected 1 and 4 numbers";
+      if (size_count != 1 || number_count != 5) return "viewSizes, viewNumbers: expected 1 and 5 numbers";
       if (endogenous != 2 || exogenous % 2 != 0) return "endogenousDim, exogenousDim: expected positions";
       const auto size = static_cast<std::size_t>(std::max(sizes[0], 0));
       return size * size == observation ? nullptr : "viewSizes: expected the side of the observation";

@@ -16,7 +16,7 @@ struct ViewSpec {
   ViewKind kind = ViewKind::LINEAR;
   const std::int32_t* sizes = nullptr;  // MLP: widths from states to observation; SPRITES: (size)
   std::size_t size_count = 0;
-  const float* numbers = nullptr;  // MLP: weights; SPRITES: (radius, radius, brightness, brightness)
+  const float* numbers = nullptr;  // MLP: weights; SPRITES: (radius, radius, brightness, brightness, spread)
   std::size_t number_count = 0;
 
   // Null where the numbers fit states and observations of these widths, else what does not.
@@ -26,9 +26,10 @@ struct ViewSpec {
 class View {
  public:
   virtual ~View() = default;
-  // States before a transition, in place of draws of variance 1.
-  virtual void start(double*, std::size_t) const {}
-  virtual void start(float*, std::size_t) const {}
+  // States before a transition, (rows, width) of s or of x, in place of draws of variance 1.
+  enum class Of { ENDOGENOUS, EXOGENOUS };
+  virtual void start(double*, std::size_t, std::size_t, Of) const {}
+  virtual void start(float*, std::size_t, std::size_t, Of) const {}
   // out (rows, observation): what s (rows, ds) and x (rows, dx) look like, plus `noise` times what out holds.
   // A row's bits depend on that row alone.
   virtual void show(std::size_t rows, const float* s, std::size_t ds, const float* x, std::size_t dx,

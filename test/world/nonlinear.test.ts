@@ -21,7 +21,14 @@ const MLP: AnyWorldSpec = {
   exogenousFeedback: 0.2,
   seed: 5,
 };
-const SPRITES: AnyWorldSpec = { kind: 'sprites', size: 11, distractors: 3, agentRadius: 2.5, seed: 6 };
+const SPRITES: AnyWorldSpec = {
+  kind: 'sprites',
+  size: 11,
+  distractors: 3,
+  agentRadius: 2.5,
+  distractorRadius: 3,
+  seed: 6,
+};
 
 type Rows = Omit<SampleBatch, 'first' | 'count'>;
 
@@ -156,7 +163,13 @@ describe('the sprite world', () => {
   });
 
   it('keeps pixels within [0, 1], with as many and as bright sprites as there can be', async () => {
-    const bright: AnyWorldSpec = { kind: 'sprites', size: 8, distractors: 64, distractorBrightness: 1 };
+    const bright: AnyWorldSpec = {
+      kind: 'sprites',
+      size: 8,
+      distractors: 64,
+      distractorBrightness: 1,
+      spread: 8,
+    };
     const { observation, observationNext } = await drawn(bright, { samples: 200 }, native);
     for (const v of [...observation, ...observationNext]) {
       expect(v).toBeGreaterThanOrEqual(0);
@@ -165,8 +178,21 @@ describe('the sprite world', () => {
     expect(Math.max(...observation)).toBeGreaterThan(0.999);
   });
 
-  it('starts anywhere on the frame alike', async () => {
-    const { endogenous, exogenous } = await drawn(SPRITES, { samples: 4000 }, native);
+  it('starts around where sprites are at home', async () => {
+    const { endogenous, exogenous } = await drawn({ ...SPRITES, spread: 0.1 }, { samples: 400 }, native);
+    const mean = (values: Float64Array, width: number, i: number) =>
+      values.reduce((sum, v, at) => sum + (at % width === i ? v / 400 : 0), 0);
+    for (const i of [0, 1]) expect(mean(endogenous, 2, i)).toBeCloseTo(5.5, 1);
+    // 3/8 of 11 pixels away, a third of a turn apart.
+    [0, 1, 2].forEach((n) => {
+      const turn = (2 * Math.PI * n) / 3;
+      expect(mean(exogenous, 6, 2 * n)).toBeCloseTo(5.5 + 4.125 * Math.cos(turn), 1);
+      expect(mean(exogenous, 6, 2 * n + 1)).toBeCloseTo(5.5 + 4.125 * Math.sin(turn), 1);
+    });
+  });
+
+  it('starts anywhere on the frame alike where spread is large', async () => {
+    const { endogenous, exogenous } = await drawn({ ...SPRITES, spread: 11 }, { samples: 4000 }, native);
     for (const values of [endogenous, exogenous]) {
       const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
       const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length;

@@ -60,11 +60,13 @@ function transitions<Observation>(
   const combine = (a: Float64Array, fa: number, b: Float64Array, fb: number) =>
     a.map((v, i) => fa * v + fb * b[i]);
 
-  const s = startOf(r.view, draw(STREAM.s, ds));
+  const s = startOf(r.view, draw(STREAM.s, ds), ds, 'endogenous');
   const started = (draws: Float64Array) =>
     startOf(
       r.view,
       draws.map((v) => p.exogenousInitialScale * v),
+      dx,
+      'exogenous',
     );
   const x = started(draw(STREAM.x, dx));
   const u = draw(STREAM.u, da);

@@ -3,10 +3,24 @@ import type { MlpView, SpriteView, View } from '../views.js';
 /** Numbers between 0 and `period`: where something is on a circle. */
 const wrapped = (value: number, period: number) => value - period * Math.floor(value / period);
 
-/** States before a transition, from draws of variance 1: sprites start anywhere on the torus, size times a draw, wrapped. */
-export function startOf(view: View | undefined, draws: Float64Array): Float64Array {
+/**
+ * States before a transition, rows of `width`, from draws of variance 1. Sprites start around where they are at home: the agent in the
+ * middle, n distractors evenly on a circle around it, 3/8 of the frame away, the first in the direction of the columns.
+ */
+export function startOf(
+  view: View | undefined,
+  draws: Float64Array,
+  width: number,
+  of: 'endogenous' | 'exogenous',
+): Float64Array {
   if (view?.kind !== 'sprites') return draws;
-  return draws.map((v) => wrapped(view.size * v, view.size));
+  return draws.map((v, at) => {
+    const i = at % width;
+    const turn = (2 * Math.PI * Math.floor(i / 2)) / (width / 2);
+    const away =
+      of === 'endogenous' ? 0 : 0.375 * view.size * (i % 2 === 0 ? Math.cos(turn) : Math.sin(turn));
+    return wrapped(view.size / 2 + away + view.spread * v, view.size);
+  });
 }
 
 /** Observations of `count` rows of [s; x] (ds, dx wide), rounded to f32 first; sensor noise left out. */

@@ -56,7 +56,7 @@ struct ViewWorld::Drawing {
 
   void start(std::uint64_t stream, float* x) const {
     draw(stream, w.dx_, parameter(EXOGENOUS_INITIAL_SCALE), x);
-    w.view_->start(x, rows * w.dx_);
+    w.view_->start(x, rows, w.dx_, View::Of::EXOGENOUS);
   }
 
   void advance(float* x, const float* v) const {
@@ -118,7 +118,7 @@ void ViewWorld::fill(const Kernels& kernels, std::uint64_t seed, std::uint64_t f
     if (to) std::copy(from, from + n * width, to);
   };
   drawing.draw(S, ds_, 1, s);
-  view_->start(s, n * ds_);
+  view_->start(s, n, ds_, View::Of::ENDOGENOUS);
   drawing.start(X, x);
   drawing.look(s, x, NOISE, rows.observation, 0, d_, aside);
   if (needs.pair) {

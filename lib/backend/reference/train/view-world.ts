@@ -61,10 +61,10 @@ export function fillViewWorld(
       for (let i = 0; i < d; i++)
         into[r * width + at + i] = seen[r * d + i] + (noises ? noises[r * d + i] : 0);
   };
-  const begin = (stream: number) => startOf(view, draw(stream, dx, p.exogenousInitialScale));
+  const begin = (stream: number) => startOf(view, draw(stream, dx, p.exogenousInitialScale), dx, 'exogenous');
   const advance = (x: Float64Array, v: Float64Array) =>
     x.map((value, i) => p.exogenousDecay * value + p.exogenousScale * v[i]);
-  let s = startOf(view, draw(STREAM.s, ds));
+  let s = startOf(view, draw(STREAM.s, ds), ds, 'endogenous');
   let x = begin(STREAM.x);
   let x2 = needs.pair ? begin(STREAM.x2) : x;
   look(rows.observation, 0, d, s, x, STREAM.noise);
