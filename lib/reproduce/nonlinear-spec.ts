@@ -31,9 +31,9 @@ export function nonlinearSpec(quick: boolean): NonlinearSpec {
   return {
     worlds: [
       { name: 'mlp', spec: { kind: 'mlp' }, latentDim: 2, steps: pick(400, 4000) },
-      { name: 'sprites', spec: { kind: 'sprites' }, latentDim: 2, steps: pick(200, 3000) },
+      { name: 'sprites', spec: { kind: 'sprites' }, latentDim: 2, steps: pick(300, 3000) },
     ],
-    seeds: pick(2, 5),
+    seeds: pick(3, 5),
     hidden: [128],
     batchSize: 128,
     learningRate: 1e-3,

@@ -11,7 +11,7 @@ import { type Cell, type Row, rowsOf, type Table, tableOf } from './table.js';
 
 export const WORLD_NAMES: Readonly<Record<string, string>> = {
   mlp: 'a random network shows the states',
-  sprites: 'a video of sprites',
+  sprites: 'a small video shows sprites',
 };
 
 /** Metrics of a trained model; NaN where one cannot be measured. */

@@ -1,6 +1,8 @@
 import { DRAWING_STYLE, draw } from '../report/drawing.js';
 import { cardsHtml, codeHtml, escapeHtml, page, type Section } from '../report/page.js';
 import { CLAIM_IDS, type ClaimId, CRITERION, claimsOf } from './claims.js';
+import type { MeanInterval } from './intervals.js';
+import { comparisonsOf, type NonlinearComparison, WORLD_NAMES } from './nonlinear.js';
 import { REMEDIES } from './remedies.js';
 import { type Reproduction, STUDIES } from './reproduce.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
@@ -80,7 +82,7 @@ export async function present(
     },
     ...CLAIM_IDS.map((claim) => ({
       title: `Claim ${claim}`,
-      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}`,
+      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}${claim === 'C4' ? nonlinearTable(reproduction) : ''}`,
     })),
     { title: 'Statements', html: `${shown.get('statements') ?? ''}${statementsTable(reproduction)}` },
     { title: 'Exactly what was computed', html: settings(reproduction) },
@@ -124,6 +126,32 @@ export async function reproductionPage(
 export const TITLE = 'Why latent actions encode the background, and what prevents it';
 export const LEAD =
   'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Four claims about what z then encodes, in numbers: exactly for linear models, and by training for nonlinear ones. In linear worlds α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
+
+/** What every remedy does in nonlinear worlds: means over seeds with their intervals. */
+function nonlinearTable({ tables }: Reproduction): string {
+  if (!tables['nonlinear']) return '';
+  const cell = ({ value, low, high }: MeanInterval) =>
+    Number.isFinite(low)
+      ? `${value.toFixed(2)} (${low.toFixed(2)}\u00a0to\u00a0${high.toFixed(2)})`
+      : Number.isFinite(value)
+        ? value.toFixed(2)
+        : 'not measurable';
+  const helps = (c: NonlinearComparison) => {
+    if (c.claim === 'C1') return '';
+    const words = [c.leaksLess && 'leaks less', c.knowsMore && 'knows more', c.steadier && 'steadier'];
+    return words.filter(Boolean).join(', ') || 'does not help';
+  };
+  const body = comparisonsOf(tables).map((c) => [
+    c.name,
+    WORLD_NAMES[c.world] ?? c.world,
+    cell(c.leakage),
+    cell(c.actionError),
+    cell(c.consistencyError),
+    helps(c),
+  ]);
+  const header = ['objective', 'world', 'leakage', 'action error', 'consistency error', 'beside none'];
+  return `<details><summary>The numbers: shares of variance, mean over seeds (95 % interval)</summary><div class="scale">${cardsHtml(header, body)}</div></details>`;
+}
 
 const share = (value: Cell | undefined) => (typeof value === 'number' ? Math.abs(value).toFixed(3) : '');
 

@@ -394,9 +394,9 @@ describe('the page of a reproduction', () => {
     const ids = idsOf(html);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(expect.arrayContaining(Object.keys(figures)));
-    expect(Object.keys(figures).length).toBe(12);
-    expect(html.match(/<figcaption>[^<]{80,}<\/figcaption>/g)?.length).toBe(12);
-    expect(html.match(/<ul class="key"><li>/g)?.length).toBe(12);
+    expect(Object.keys(figures).length).toBe(13);
+    expect(html.match(/<figcaption>[^<]{80,}<\/figcaption>/g)?.length).toBe(13);
+    expect(html.match(/<ul class="key"><li>/g)?.length).toBe(13);
     expect(html).toContain('prefers-color-scheme: dark');
     expect(html).not.toMatch(/undefined|NaN|\[object/);
   });
@@ -404,7 +404,11 @@ describe('the page of a reproduction', () => {
   it('says which statement serves which claim, and whose the claims are', () => {
     for (const claim of ['C1', 'C2', 'C3', 'C4']) expect(html).toContain(`<h2>Claim ${claim}</h2>`);
     for (const study of STUDIES)
-      expect(html).toContain(`${study.theorems.join(', ')} → ${study.claims.join(', ')}`);
+      expect(html).toContain(
+        study.theorems.length > 0
+          ? `${study.theorems.join(', ')} → ${study.claims.join(', ')}`
+          : `>${study.claims.join(', ')}<`,
+      );
     expect(html).toContain('only the abstract was at hand');
     expect(html).toContain('exolam&#39;s own formalisation'.replace('&#39;', "'"));
     expect(html).toContain('exolam reproduce --out DIR --seed 3 --quick');
@@ -433,16 +437,18 @@ describe('the page of a reproduction', () => {
 
   it.skipIf(!chromium)('has tables that need no scrolling on a telephone', () => {
     const [phone] = measured(html);
-    expect(phone.tables).toEqual([0, 0, 0]);
+    expect(phone.tables).toEqual([0, 0, 0, 0]);
   });
 
   it('answers first, then says what follows, then shows it', () => {
     const places = done.claims.map(({ claim, verdict, sentence }) => {
-      expect(verdict).toBe('holds');
-      expect(html).toContain(`<strong>${claim} ${verdict}.</strong>`);
+      // Three worlds and a few hundred steps are not enough for C4 to be sure.
+      expect(claim === 'C4' ? ['holds', 'cannot tell'] : ['holds']).toContain(verdict);
+      const said = verdict === 'holds' ? 'holds' : 'is open: this page cannot tell';
+      expect(html).toContain(`<strong>${claim} ${said}.</strong>`);
       return html.indexOf(sentence);
     });
-    expect(places).toHaveLength(3);
+    expect(places).toHaveLength(4);
     const contents = html.indexOf('<ul class="contents">');
     for (const place of places) expect(place > 0 && place < contents).toBe(true);
     expect(contents).toBeLessThan(html.indexOf('<figure'));
