@@ -165,7 +165,13 @@ async function judged(
       exogenousNext: rows.exogenousNext,
       exogenousDim: source.exogenousDim,
     },
-    { backend, ...control, components: nonlinear.components, jackknife: 'folds' },
+    {
+      backend,
+      ...control,
+      components: nonlinear.components,
+      features: nonlinear.features,
+      jackknife: 'folds',
+    },
   );
   const outcomes: NonlinearOutcome[] = [];
   for (const [i, run] of runs.entries()) {

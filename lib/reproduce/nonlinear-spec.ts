@@ -21,6 +21,8 @@ export interface NonlinearSpec {
   /** Fresh samples that a model is judged on, and what stands for o there. */
   readonly rows: number;
   readonly components: number;
+  /** Random Fourier features of each nonlinear probe. */
+  readonly features: number;
   /** Codebooks in the sprite world, and the dimension of the latents that they quantise. */
   readonly codebooks: readonly number[];
   readonly codebookDim: number;
@@ -41,6 +43,7 @@ export function nonlinearSpec(quick: boolean): NonlinearSpec {
     penalty: 1,
     rows: pick(1024, 4096),
     components: 32,
+    features: pick(32, 128),
     codebooks: pick([16], [8, 16, 32, 64]),
     codebookDim: 8,
   };
