@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,5 +118,33 @@ describe.each([1, 7, 8, 9, 1000, 70_000])('a table of %i rows', (count) => {
           cell(column, i),
         );
       }
+  });
+});
+
+const python = (program: string, ...args: string[]) =>
+  spawnSync('python3', ['-c', program, ...args], { encoding: 'utf8' });
+
+describe.each([
+  ['pandas', 'import pandas, pyarrow', 'pandas.read_parquet(path)'],
+  ['polars', 'import polars', 'polars.read_parquet(path)'],
+])('a table in Python, by %s', (_, imports, read) => {
+  it.skipIf(python(imports).status !== 0)('has every value, with what is absent as missing', () => {
+    const { path } = written(1000);
+    const program = `${imports}
+import sys, json
+path = sys.argv[1]
+table = ${read}
+column = lambda name: [None if v is None or v != v else v for v in table[name].to_list()]
+print(json.dumps({name: [str(v) if v in (float('inf'), float('-inf')) else v for v in column(name)] for name in table.columns}))`;
+    const { stdout, stderr } = python(program, path);
+    expect(stderr).toBe('');
+    const found = JSON.parse(stdout) as Record<string, unknown[]>;
+    for (const [name, column] of columns(1000))
+      expect(found[name]).toEqual(
+        Array.from({ length: 1000 }, (_, i) => {
+          const value = cell(column, i);
+          return value === Number.POSITIVE_INFINITY ? 'inf' : value;
+        }),
+      );
   });
 });
