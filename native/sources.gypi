@@ -60,6 +60,7 @@
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/judging.cc",
+      "native/addon/older-libraries.cc",
       "native/addon/signals.cc",
       "native/addon/train-sources.cc",
       "native/addon/train.cc"

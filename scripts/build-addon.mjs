@@ -81,6 +81,7 @@ function hasPrebuild() {
   }
 }
 
-function addonFingerprint(builder) {
+/** Of what a builder's addon is made from. */
+export function addonFingerprint(builder) {
   return fingerprint([...filesBelow('native', /\.(h|cc|gypi)$/), BUILDERS[builder].recipe]);
 }

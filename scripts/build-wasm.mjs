@@ -50,14 +50,21 @@ function wasmSources() {
   return [...kernels, ...core_sources, ...addon_sources, ...wasm_sources];
 }
 
+function wasmFingerprint() {
+  return fingerprint([...filesBelow('native', /\.(h|cc|gypi)$/), 'scripts/build-wasm.mjs']);
+}
+
+/** Whether the module of the present sources is there. */
+export function wasmIsFresh() {
+  return existsSync(PRODUCT) && existsSync(BYTES) && readStamp('wasm').fingerprint === wasmFingerprint();
+}
+
 /**
  * Makes sure that the module of the present sources is there. `optional`: where that would take long or cannot be (it is a minute of
  * work, and not everybody's; no emcc), goes on without, with an empty one for dist/.
  */
 export function ensureWasm({ force = false, optional = false } = {}) {
-  const now = fingerprint([...filesBelow('native', /\.(h|cc|gypi)$/), 'scripts/build-wasm.mjs']);
-  const made = existsSync(PRODUCT) && existsSync(BYTES);
-  if (!force && made && readStamp('wasm').fingerprint === now) return;
+  if (!force && wasmIsFresh()) return;
   mkdirSync(FOLDER, { recursive: true });
   if (optional && !(process.env.CI && hasEmscripten())) {
     if (existsSync(BYTES) && !existsSync(PRODUCT)) return;
@@ -87,7 +94,7 @@ export function ensureWasm({ force = false, optional = false } = {}) {
   if (unknown.length > 0)
     throw new Error(`the module asks for functions that nobody gives: ${unknown.join(', ')}`);
   writeBytes(bytes);
-  writeStamp('wasm', { fingerprint: now });
+  writeStamp('wasm', { fingerprint: wasmFingerprint() });
 }
 
 /** As many files at a time as there are processors. */

@@ -5,6 +5,9 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -26,7 +29,9 @@ struct Work {
   std::size_t helpers = 0;  // that have ever joined: each has a number of its own
   std::size_t inside = 0;   // that have not left
   std::condition_variable left{};
-  std::exception_ptr failure{};
+  // What a task threw; not an exception_ptr, which needs a libstdc++ of this year.
+  bool failed = false, out_of_memory = false;
+  std::string why{};
 
   bool open() const { return next.load(std::memory_order_relaxed) < tasks && !job.cancelled(); }
 };
@@ -85,11 +90,22 @@ class Pool {
         if (index >= work.tasks) return;
         work.task(index, worker);
       }
+    } catch (const std::bad_alloc&) {
+      fail(work, true, "");
+    } catch (const std::exception& error) {
+      fail(work, false, error.what());
     } catch (...) {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!work.failure) work.failure = std::current_exception();
-      work.next.store(work.tasks, std::memory_order_relaxed);
+      fail(work, false, "unknown");
     }
+  }
+
+  void fail(Work& work, bool out_of_memory, const char* why) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    work.next.store(work.tasks, std::memory_order_relaxed);
+    if (work.failed) return;
+    work.failed = true;
+    work.out_of_memory = out_of_memory;
+    work.why = why;
   }
 
   // The latest work first: what a task shares out is what others wait for.
@@ -157,7 +173,8 @@ void in_parallel(const Job& job, std::size_t tasks, const IndexedTask& task) {
   }
   Work work{job, task, tasks};
   pool().run(work);
-  if (work.failure) std::rethrow_exception(work.failure);
+  if (work.out_of_memory) throw std::bad_alloc();
+  if (work.failed) throw std::runtime_error(work.why);
 }
 
 void parallel_for(Job& job, std::size_t tasks, const IndexedTask& task) {
