@@ -3,10 +3,14 @@ import { defineConfig } from 'tsdown';
 
 /** A bundle holds the WebAssembly module itself (scripts/build-wasm.mjs). */
 const alias = { '#wasm-bytes': fileURLToPath(new URL('build/wasm/bytes.mjs', import.meta.url)) };
+/** `exolam/NAME` is lib/NAME/index.ts. One build with index.ts: what they share is there once. */
+const subpaths = Object.fromEntries(
+  ['data', 'solve', 'sweep', 'verdict'].map((name) => [name, `lib/${name}/index.ts`]),
+);
 const shared = { alias, platform: 'node', target: 'node20.19', hash: false } as const;
 
 export default defineConfig([
-  { ...shared, entry: { index: 'lib/index.ts' }, format: ['esm', 'cjs'], dts: true },
+  { ...shared, entry: { index: 'lib/index.ts', ...subpaths }, format: ['esm', 'cjs'], dts: true },
   {
     ...shared,
     entry: { cli: 'lib/cli/main.ts' },

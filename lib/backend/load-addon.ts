@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { ExolamError } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
@@ -10,7 +10,12 @@ import type { Addon } from './native.js';
  * The addon: a local build if there is one, else the prebuilt binary for this platform. Throws an ExolamError of kind
  * `unsupported` where there is neither or where it cannot be loaded; any other fault passes through.
  */
-export function loadAddon(root: string = packageRoot()): Addon {
+export function loadAddon(root: string | undefined = ownFolder()): Addon {
+  if (root === undefined)
+    throw new ExolamError(
+      'unsupported',
+      `This is a bundle, apart from the files of exolam, which hold the binary: ${machine()}. Leave exolam out of the bundle (external) to have it`,
+    );
   try {
     // Required here, not imported: a bundler would have to resolve the binary's name, which is only known at run time.
     const load = createRequire(import.meta.url)('node-gyp-build') as (root: string) => Addon;
@@ -21,6 +26,18 @@ export function loadAddon(root: string = packageRoot()): Addon {
     throw new ExolamError('unsupported', `${cause} ${machine()}, ${shipped(root)}. ${advice(root)}`, {
       cause: error,
     });
+  }
+}
+
+/** The folder of exolam; in somebody's bundle that of the exolam installed there, where one is. */
+function ownFolder(): string | undefined {
+  try {
+    const root = packageRoot();
+    const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: string };
+    if (name === 'exolam') return root;
+    return dirname(createRequire(import.meta.url).resolve('exolam/package.json'));
+  } catch {
+    return undefined; // as a CommonJS bundle, which does not know where it lies
   }
 }
 
@@ -49,8 +66,8 @@ function shipped(root: string): string {
 }
 
 function advice(root: string): string {
-  // A clone has the build scripts; an installed package has sources and CMakeLists.txt alone.
+  // A clone has the build scripts; an installed package has sources and CMakeLists.txt, and a command that uses them.
   return existsSync(join(root, 'scripts', 'ensure-built.mjs'))
     ? `Build it with: npm run build:native (in ${root})`
-    : `Build it with: npx cmake-js compile --directory ${root} (needs CMake, a C++17 compiler, cmake-js, node-addon-api)`;
+    : 'Build it with: npx exolam build-addon (needs CMake 3.20 and a C++17 compiler)';
 }

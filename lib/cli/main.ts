@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { version } from '../base/version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
+import { buildAddonCommand } from './build-addon.js';
 import { inFlags } from './flags.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
@@ -227,6 +228,13 @@ function addToolCommands(root: Command, shell: Shell, outcome: { code: number })
     .action(async (flags: BenchFlags) => {
       outcome.code = await benchCommand(flags, shell);
     });
+
+  root
+    .command('build-addon')
+    .description(
+      'build the native addon for this machine, where none is shipped (needs CMake 3.20, a C++17 compiler)',
+    )
+    .action(() => buildAddonCommand(shell));
 
   root
     .command('info')

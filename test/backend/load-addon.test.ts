@@ -33,7 +33,7 @@ describe('the loader of the addon', () => {
     expect(message).toContain(`platform ${process.platform}, architecture ${process.arch}`);
     if (process.platform === 'linux') expect(message).toMatch(/glibc|musl/);
     expect(message).toContain('shipped for plan9-mips');
-    expect(message).toContain('npx cmake-js');
+    expect(message).toContain('npx exolam build-addon');
     expect(cause).toBeInstanceOf(Error);
     expect(message).not.toContain('\n');
   });

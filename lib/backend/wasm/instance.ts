@@ -154,7 +154,9 @@ export function openInstance(parts: Parts, wasm: Wasm, module: object): Instance
       const control = places.get('control');
       if (control !== undefined) host.exolam.tick(control);
       for (const [key, array] of Object.entries((request['answer'] ?? {}) as Record<string, Uint8Array>)) {
-        const inside = new Uint8Array(memory.buffer, places.get(key) as number, array.byteLength);
+        const place = places.get(key);
+        if (place === undefined) continue;
+        const inside = new Uint8Array(memory.buffer, place, array.byteLength);
         new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(inside);
       }
       run('release', block);

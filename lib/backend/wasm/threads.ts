@@ -35,7 +35,9 @@ function serve(
       const tell = () => post({ progress: [control[1] as number, control[2] as number] }, []);
       instance.call(name, request, isShared(control) ? undefined : tell);
       if (!isShared(control)) tell();
-      const arrays = Object.entries((request['answer'] ?? {}) as Record<string, Float64Array>);
+      const arrays = Object.entries((request['answer'] ?? {}) as Record<string, Float64Array>).filter(
+        ([, a]) => ArrayBuffer.isView(a),
+      );
       const answer = Object.fromEntries(
         arrays.map(([key, a]) => [key, new Uint8Array(a.buffer, a.byteOffset, a.byteLength).slice()]),
       );

@@ -1,0 +1,7 @@
+/** exolam/data: a user's data, from files or arrays, as transitions. */
+
+export { type ErrorKind, ExolamError } from '../base/errors.js';
+export { type Counts, type Rows, type TransitionArrays, transitions } from './from-arrays.js';
+export { type DataOptions, openData } from './open.js';
+export type { EpisodeCount, Transitions } from './transitions.js';
+export { writeSamples } from './write/samples.js';

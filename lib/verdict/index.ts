@@ -1,0 +1,14 @@
+/** exolam/verdict: what latent actions of data would hold. */
+
+export { type ErrorKind, ExolamError } from '../base/errors.js';
+export type { Analysis, LatentRow } from './analysis.js';
+export { type AnalyzeOptions, analyze } from './analyze.js';
+export type { Verdict } from './answer.js';
+export {
+  type LabelCurve,
+  type LabelCurveOptions,
+  type LabelPoint,
+  labelCurve,
+  type Spread,
+} from './label-curve.js';
+export type { Remedy } from './remedies.js';

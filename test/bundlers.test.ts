@@ -1,0 +1,227 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import { builtinModules } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
+import * as esbuild from 'esbuild';
+import { rollup } from 'rollup';
+import * as vite from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import webpack from 'webpack';
+import { packageRoot } from '../lib/base/package-root.js';
+import { solve } from '../lib/index.js';
+import { wasm } from './support/backends.js';
+
+// A program that uses exolam, bundled by each tool and run where there is nothing but the bundle.
+const root = packageRoot();
+const CASE = { world: { sensorNoise: 0.1 }, objective: { kind: 'reconstruction' }, latentDim: 3 } as const;
+const PROGRAM = `import { defaultBackend, solve, solveColumns } from 'exolam/solve';
+const { loss } = await solve(${JSON.stringify(CASE)});
+const columns = { exogenousScale: Float64Array.from({ length: 5000 }, (_, i) => 1 + i / 5000) };
+const sweep = await solveColumns({ objective: { kind: 'reconstruction' }, latentDims: [3], columns });
+console.log(JSON.stringify({ loss, last: sweep.loss.at(-1), backend: defaultBackend().info().name }));
+`;
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+
+let project: string;
+beforeAll(() => {
+  execFileSync(process.execPath, ['scripts/ensure-built.mjs', '--dist'], { cwd: root, stdio: 'pipe' });
+  project = mkdtempSync(join(tmpdir(), 'exolam-bundle-'));
+  mkdirSync(join(project, 'node_modules'));
+  symlinkSync(root, join(project, 'node_modules', 'exolam'));
+  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+  writeFileSync(join(project, 'main.mjs'), PROGRAM);
+});
+afterAll(() => rmSync(project, { recursive: true, force: true, maxRetries: 5 }));
+
+const NODE = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)];
+const entry = () => join(project, 'main.mjs');
+
+const BUNDLERS: Record<string, (out: string) => Promise<unknown>> = {
+  esbuild: (out) =>
+    esbuild.build({
+      entryPoints: [entry()],
+      outfile: join(out, 'main.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      minify: true,
+      logLevel: 'silent',
+    }),
+  rollup: async (out) => {
+    const bundle = await rollup({ input: entry(), external: NODE, plugins: [nodeResolve()], onwarn() {} });
+    await bundle.write({ file: join(out, 'main.mjs'), format: 'es', inlineDynamicImports: true });
+  },
+  vite: (out) =>
+    vite.build({
+      root: project,
+      logLevel: 'silent',
+      configFile: false,
+      ssr: { noExternal: true },
+      build: {
+        ssr: entry(),
+        outDir: out,
+        target: 'node20',
+        rollupOptions: { output: { entryFileNames: 'main.mjs' } },
+      },
+    }),
+  webpack: (out) =>
+    new Promise<void>((resolve, reject) => {
+      webpack(
+        {
+          mode: 'production',
+          target: 'node20',
+          entry: entry(),
+          output: { path: out, filename: 'main.mjs', module: true },
+          experiments: { outputModule: true },
+          optimization: { minimize: false }, // half a minute of it
+        },
+        (error, stats) => {
+          if (error || stats?.hasErrors()) reject(error ?? new Error(stats?.toString('errors-only')));
+          else resolve();
+        },
+      );
+    }),
+};
+
+describe('a program that uses exolam, bundled', () => {
+  it.each(Object.keys(BUNDLERS))('by %s, runs where there is nothing but the bundle', async (name) => {
+    const out = mkdtempSync(join(tmpdir(), `exolam-bundled-${name}-`));
+    try {
+      await BUNDLERS[name]?.(out);
+      const { stdout, stderr, status } = spawnSync(process.execPath, ['main.mjs'], {
+        cwd: out,
+        encoding: 'utf8',
+        env: { ...process.env, EXOLAM_BACKEND: '', EXOLAM_ISA: '' },
+      });
+      expect(status, stderr).toBe(0);
+      const { loss, last, backend } = JSON.parse(stdout);
+      expect(Math.abs(loss - (await solve(CASE)).loss)).toBeLessThan(1e-10);
+      expect(last).toBeGreaterThan(0);
+      // webpack writes the address of the source into the bundle: on this machine the addon is found there.
+      const without = wasm ? 'wasm' : 'reference';
+      expect(backend).toBe(name === 'webpack' ? 'native' : without);
+      if (backend !== 'native') expect(stderr.match(/native addon did not load/g)).toHaveLength(1);
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
+
+  it('exolam/solve takes little to import, and no reader of files with it', () => {
+    const program = `const t = performance.now(); await import('exolam/solve'); console.log(performance.now() - t);`;
+    const times = [1, 2, 3].map(() =>
+      Number(
+        spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+          cwd: project,
+          encoding: 'utf8',
+        }).stdout,
+      ),
+    );
+    // 45 ms where nothing else runs; a loaded machine takes a few times that.
+    process.stdout.write(`import of exolam/solve: ${Math.min(...times).toFixed(0)} ms\n`);
+    expect(Math.min(...times)).toBeLessThan(300);
+    const seen = new Set<string>();
+    const follow = (file: string) => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      const text = readFileSync(join(root, 'dist', file), 'utf8');
+      for (const [, name = ''] of text.matchAll(/(?:from|import)\s*"(\.\/[^"]+)"/g)) follow(name);
+      expect(text, file).not.toMatch(/from "(hyparquet|h5wasm|vega|commander|yaml)/);
+    };
+    follow('./solve.mjs');
+  });
+});
+
+interface Answer {
+  error?: string;
+  backend: string;
+  loss: number;
+  last: number;
+  sentence: string;
+}
+
+/** Serves a script to a headless Chromium; what the page posts. */
+function answerOfPage(script: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((request, response) => {
+      if (request.method !== 'POST') {
+        const isScript = request.url === '/page.mjs';
+        response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+        response.end(isScript ? script : '<!doctype html><script type="module" src="/page.mjs"></script>');
+        return;
+      }
+      let body = '';
+      request.on('data', (part) => {
+        body += part;
+      });
+      request.on('end', () => {
+        response.end();
+        browser.kill('SIGKILL');
+        server.close();
+        resolve(JSON.parse(body));
+      });
+    });
+    let browser: ReturnType<typeof spawn>;
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      const options = [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        `--user-data-dir=${join(project, 'chromium')}`,
+      ];
+      browser = spawn(CHROMIUM as string, [...options, `http://127.0.0.1:${port}/`], { stdio: 'ignore' });
+      browser.on('error', reject);
+    });
+  });
+}
+
+describe(CHROMIUM ? 'a page' : 'a page (skipped without chromium)', () => {
+  it.skipIf(!CHROMIUM)(
+    'solves, sweeps and analyses arrays',
+    async () => {
+      const page = `import { analyze, defaultBackend, sampleTransitions, solve, solveColumns, transitions } from 'exolam/browser';
+try {
+  const { loss } = await solve(${JSON.stringify(CASE)});
+  const exogenousScale = Float64Array.from({ length: 5000 }, (_, i) => 1 + i / 5000);
+  const sweep = await solveColumns({ objective: { kind: 'reconstruction' }, latentDims: [3], columns: { exogenousScale } });
+  const world = { observationDim: 10, mixing: 'gaussian', sensorNoise: 0.1 };
+  let sentence;
+  for await (const b of sampleTransitions(world, { samples: 200 }))
+    sentence = (await analyze(transitions({ observation: b.observation, observationNext: b.observationNext, actions: b.action,
+      exogenous: b.exogenous, exogenousNext: b.exogenousNext, observationDim: 10,
+      episode: Array.from({ length: 200 }, (_, i) => Math.floor(i / 10)) }), { latentDims: [2] })).verdict.sentence;
+  answer({ loss, last: sweep.loss.at(-1), sentence, backend: defaultBackend().info().name });
+} catch (error) { answer({ error: String(error) }); }
+function answer(value) { fetch('/answer', { method: 'POST', body: JSON.stringify(value) }); }`;
+      const { outputFiles } = await esbuild.build({
+        stdin: { contents: page, resolveDir: project },
+        bundle: true,
+        write: false,
+        format: 'esm',
+        platform: 'browser',
+        minify: true,
+        logLevel: 'silent',
+      });
+      const answer = await answerOfPage(outputFiles[0]?.text ?? '');
+      expect(answer.error).toBeUndefined();
+      expect(answer.backend).toBe(wasm ? 'wasm' : 'reference');
+      expect(Math.abs(answer.loss - (await solve(CASE)).loss)).toBeLessThan(1e-9);
+      expect(answer.last).toBeGreaterThan(0);
+      expect(answer.sentence).toMatch(/leak|told/);
+    },
+    120_000,
+  );
+});
