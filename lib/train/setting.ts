@@ -16,7 +16,7 @@ import {
 } from '../solve/objectives.js';
 import { requireVariables } from '../solve/of-moments.js';
 import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
-import { linearWorldSource } from '../world/batch-source.js';
+import { linearWorldSource, worldSource } from '../world/batch-source.js';
 import { createWorld, type World, type WorldSpec } from '../world/world.js';
 import type { SettledConfig } from './config.js';
 
@@ -77,8 +77,7 @@ export async function settingOf(
 function worldSources(spec: AnyWorldSpec, what: string): Sources {
   const { kind, observationDim, actionDim } = createAnyWorld(spec, what);
   const world = kind === 'linear' ? createWorld(spec as WorldSpec, what) : null;
-  if (!world) throw new ExolamError('unsupported', `${what}: nonlinear worlds`);
-  const source = linearWorldSource(world);
+  const source = world ? linearWorldSource(world) : worldSource(spec, what);
   return { observationDim, actionDim, source, evaluation: source, world, data: null };
 }
 
