@@ -432,7 +432,7 @@ describe('the page of a reproduction', () => {
   });
 
   it.skipIf(!chromium)('shows every figure at a readable size on a telephone and on a desk', () => {
-    expectReadable(html, 26);
+    expectReadable(html, 28);
   });
 
   it.skipIf(!chromium)('has tables that need no scrolling on a telephone', () => {
@@ -453,7 +453,7 @@ describe('the page of a reproduction', () => {
     for (const place of places) expect(place > 0 && place < contents).toBe(true);
     expect(contents).toBeLessThan(html.indexOf('<figure'));
     const links = [...html.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id);
-    expect(links.length).toBe(10);
+    expect(links.length).toBe(11);
     for (const id of links) expect(html).toContain(`<section id="${id}"><h2>`);
   });
 
