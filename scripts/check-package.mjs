@@ -20,6 +20,9 @@ try {
       '--no-emoji',
       '--exclude-entrypoints',
       'browser',
+      // Resolution as of Node 10 knows no exports, and so no exolam/solve.
+      '--profile',
+      'node16',
     ]) !== 0 && 'attw',
   ].filter(Boolean);
   if (failed.length > 0) {
