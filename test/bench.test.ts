@@ -256,6 +256,7 @@ describe('peers', () => {
         versions: {},
         absent: [
           'NumPy and SciPy: python3 does not start (ENOENT). Debian packages: python3-numpy python3-scipy',
+          'PyTorch: python3 does not start (ENOENT). Debian packages: python3-torch',
           'LAPACK and OpenBLAS: no-such-compiler does not start (ENOENT). Debian packages: g++ libopenblas-dev',
           'Eigen: no-such-compiler does not start (ENOENT). Debian packages: g++ libeigen3-dev',
         ],

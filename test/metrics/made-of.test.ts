@@ -18,7 +18,7 @@ import { generator, noise } from '../support/generator.js';
 
 /** Figures of the independent implementation in NumPy, with the action and x' stacked as the one explaining variable. */
 const golden = JSON.parse(
-  readFileSync(fileURLToPath(new URL('../golden/estimates-either.json', import.meta.url)), 'utf8'),
+  readFileSync(fileURLToPath(new URL('../golden/estimates-either/shares.json', import.meta.url)), 'utf8'),
 ) as Record<
   string,
   Record<
