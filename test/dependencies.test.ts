@@ -13,6 +13,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 
 /** Packages that are used without an import: where their name stands instead, and why they are declared. */
 const TOOLS: Readonly<Record<string, readonly [file: string, why: string]>> = {
+  '@napi-rs/webcodecs': ['lib/data/video/without-ffmpeg.ts', 'imported by name where there is no ffmpeg'],
   '@arethetypeswrong/cli': ['scripts/check-package.mjs', 'run on the packed tarball'],
   '@biomejs/biome': ['scripts/lint.mjs', 'run as the linter'],
   '@types/cli-progress': ['lib/cli/progress.ts', 'types of a package that ships none'],

@@ -10,8 +10,35 @@ import type { DecoderOrder } from './without-ffmpeg.js';
  * @napi-rs/webcodecs, mediabunny and fast-png, and writes frames to its standard output as ffmpeg does.
  */
 
-type Codecs = typeof import('@napi-rs/webcodecs');
-type Frame = InstanceType<Codecs['VideoFrame']>;
+/** What is used of @napi-rs/webcodecs, which has WebCodecs' names; its types are not at hand where it is not installed. */
+interface Codecs {
+  readonly VideoDecoder: new (handlers: {
+    output(frame: Frame): void;
+    error(error: Error): void;
+  }) => {
+    readonly decodeQueueSize: number;
+    configure(config: object): void;
+    decode(chunk: object): void;
+    flush(): Promise<void>;
+  };
+  readonly EncodedVideoChunk: new (chunk: object) => object;
+  readonly ImageDecoder: new (image: {
+    data: Uint8Array;
+    type: string;
+  }) => { decode(): Promise<{ readonly image: Frame }>; close(): void };
+}
+
+interface Frame {
+  readonly format: string | null;
+  readonly timestamp: number;
+  readonly displayWidth: number;
+  readonly displayHeight: number;
+  readonly visibleRect: { readonly width: number; readonly height: number } | null;
+  readonly colorSpace: { readonly fullRange: boolean | null; readonly matrix: string | null };
+  allocationSize(): number;
+  copyTo(into: Uint8Array): Promise<{ readonly offset: number; readonly stride: number }[]>;
+  close(): void;
+}
 
 const IMAGES: Readonly<Record<string, string>> = {
   mjpeg: 'image/jpeg',
@@ -94,10 +121,10 @@ async function video(path: string): Promise<void> {
   const decoder = new VideoDecoder({
     output: (frame) => ready.push(frame),
     error: (error) => {
-      failed = error as Error;
+      failed = error;
     },
   });
-  decoder.configure(config as Parameters<typeof decoder.configure>[0]);
+  decoder.configure(config);
   /** Frames before the start of the presentation are there to decode the others by. */
   const drain = async (): Promise<boolean> => {
     if (failed) throw failed;
@@ -136,7 +163,7 @@ async function emitImage(data: Uint8Array, type: string): Promise<boolean> {
   const { ImageDecoder } = await packageNamed<Codecs>('@napi-rs/webcodecs');
   const decoder = new ImageDecoder({ data, type });
   const { image } = await decoder.decode();
-  const enough = await emit(image as Frame);
+  const enough = await emit(image);
   image.close();
   decoder.close();
   return enough;
