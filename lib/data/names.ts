@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { ExolamError } from '../base/errors.js';
+import { ExolamError, oneLine } from '../base/errors.js';
 
 const collator = new Intl.Collator('en', { numeric: true });
 
@@ -13,7 +13,7 @@ export function listNearest(name: string, known: readonly string[], most = 12): 
   if (known.length === 0) return 'none';
   const sorted = [...known].sort((a, b) => distance(name, a) - distance(name, b) || naturally(a, b));
   const more = sorted.length > most ? ` and ${sorted.length - most} more` : '';
-  return sorted.slice(0, most).join(', ') + more;
+  return oneLine(sorted.slice(0, most).join(', ')) + more;
 }
 
 /** A name that is not there: `what` names the thing asked for, `where` where it was looked for. */

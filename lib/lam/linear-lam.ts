@@ -6,6 +6,7 @@ import { requireFinite } from '../data/checks.js';
 import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
 import type { objectiveSchema } from '../solve/objectives.js';
+import { bounded } from './bounded.js';
 import type { Decoder, Encoder } from './decoder.js';
 import { decodeModel, encodeModel, readModel, writeModel } from './file.js';
 import {
@@ -82,17 +83,18 @@ export class LinearLam {
   /**
    * The latents of transitions. `observations` and `next` hold o and o' as rows, (count, observationDim) each; the answer is
    * (count, latentDim). A row's latents are the same bits in every batch. Throws {@link ExolamError}: `input` for sizes that do not
-   * fit, `data` for numbers that are not finite.
+   * fit, `data` for numbers that are not finite, `numerical` where the latents would not be.
    */
   encode(observations: Batch, next: Batch): Float64Array {
     const d = this.observationDim;
     const count = rowsOf(observations, d, 'observations', 'observationDim');
     requireRows(next, d, 'next', 'observationDim', count);
     const { observation, observationNext } = this.means;
-    return affine(count, this.encoding, [
+    const latents = affine(count, this.encoding, [
       { rows: observations, width: d, mean: observation },
       { rows: next, width: d, mean: observationNext },
     ]);
+    return bounded(latents, this.latentDim, 'latent');
   }
 
   /**
@@ -109,7 +111,7 @@ export class LinearLam {
     const m = this.predictionDim;
     const { prediction } = this.means;
     for (let row = 0; row < out.length; row += m) for (let j = 0; j < m; j++) out[row + j] += prediction[j];
-    return out;
+    return bounded(out, m, 'prediction');
   }
 
   /**

@@ -7,6 +7,7 @@ import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { isDetached, parse, pathField, quote } from '../base/validate.js';
 import { requireFinite } from '../data/checks.js';
+import { bounded } from './bounded.js';
 import type { Batch } from './linear-lam.js';
 import { decodeTensors, encodeTensors, type Tensor, type TensorFile } from './safetensors.js';
 
@@ -130,7 +131,7 @@ export class MlpLam {
     return new MlpLam(partsOf(decodeTensors(bytes, 'bytes'), 'bytes'));
   }
 
-  private applied(
+  private async applied(
     observations: Batch,
     next: Batch | null,
     latents: Batch | null,
@@ -142,7 +143,7 @@ export class MlpLam {
     if (next) requireRows(next, d, 'next', rows);
     if (latents) requireRows(latents, shape.latentDim, 'latents', rows);
     const seen = (values: Batch) => Float32Array.from(values, (v, i) => (v - mean[i % d]) * factor[i % d]);
-    return backend.applyNetwork(
+    const answer = await backend.applyNetwork(
       {
         ...{ shape, projection, parameters, rows },
         observation: seen(observations),
@@ -152,6 +153,9 @@ export class MlpLam {
       },
       control,
     );
+    bounded(answer.latent, shape.latentDim, 'latent');
+    bounded(answer.prediction, rows > 0 ? answer.prediction.length / rows : 1, 'prediction');
+    return answer;
   }
 }
 

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Control } from '../../backend/requests.js';
-import { ExolamError } from '../../base/errors.js';
+import { ExolamError, oneLine } from '../../base/errors.js';
 import { requireMemory } from '../../base/memory.js';
 import { cancelled } from '../progress.js';
 import type { Table } from './table.js';
@@ -26,7 +26,7 @@ export async function openCsv(path: string, control: Control): Promise<Table> {
 }
 
 async function firstRecord(path: string, dialect: Dialect, control: Control): Promise<readonly string[]> {
-  for await (const { record } of records(path, dialect, control)) return record;
+  for await (const { record } of records(path, dialect, control)) return record.map(oneLine);
   throw new ExolamError('data', `${path} is empty; a CSV file begins with a line of column names`);
 }
 

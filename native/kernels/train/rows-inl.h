@@ -4,13 +4,15 @@
 template <class Vec>
 inline void zip(Vec a, Vec b, Vec& low, Vec& high) {
   constexpr std::size_t size = sizeof(Vec) / sizeof(a[0]);
-  low = high = Vec{};
+  Vec first{}, second{};
   for (std::size_t l = 0; l < size / 2; ++l) {
-    low[2 * l] = a[l];
-    low[2 * l + 1] = b[l];
-    high[2 * l] = a[l + size / 2];
-    high[2 * l + 1] = b[l + size / 2];
+    first[2 * l] = a[l];
+    first[2 * l + 1] = b[l];
+    second[2 * l] = a[l + size / 2];
+    second[2 * l + 1] = b[l + size / 2];
   }
+  low = first;
+  high = second;
 }
 
 // Interleaving row i with row i + half, as often as halving takes to reach 1, is the transpose.

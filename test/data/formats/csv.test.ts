@@ -93,3 +93,9 @@ describe('dialects of CSV give the same numbers', () => {
     expect(await time(80_000)).toBeLessThan(Math.max(8 * 4 * few, 2e6));
   });
 });
+
+test('a line end in a quoted name does not make two sentences of a message', async () => {
+  const { message } = await failure(openData(written('"obs\n1",a\n1,2\n2,3\n'), { observation: 'state_*' }));
+  expect(message).toContain('obs 1');
+  expect(message).not.toContain('\n');
+});
