@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 
 /** From source, TypeScript has to be made JavaScript first. */
 const FROM_SOURCE = `globalThis.importLibrary = (name) => import(name);
-import('tsx/esm/api').then(({ tsImport }) => tsImport(process.argv[1], process.argv[1]));`;
+const loader = 'tsx/esm/api';
+import(loader).then(({ tsImport }) => tsImport(process.argv[1], process.argv[1]));`;
 
 /**
  * What Node is started with to run a program of ours that stands beside `own` (an `import.meta.url`), as source or in a build;

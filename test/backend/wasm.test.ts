@@ -36,7 +36,7 @@ function manyProblems(count: number) {
         matrices[144 * p + 12 * i + j] = normals[144 * p + 12 * Math.min(i, j) + Math.max(i, j)];
   return { matrices, n: 12, count };
 }
-const { matrices, n, count } = hasWasm() ? manyProblems(20_000) : { matrices: F(0), n: 12, count: 0 };
+const { matrices, n, count } = hasWasm() ? manyProblems(60_000) : { matrices: F(0), n: 12, count: 0 };
 const eigen = (backend: Backend, control: object) =>
   backend.symmetricEigen(matrices, n, count, control as { signal: AbortSignal });
 
