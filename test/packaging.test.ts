@@ -122,7 +122,7 @@ describe('the tarball', () => {
     const known = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
     for (const file of files(join(installed, 'dist')).filter((name) => /\.[mc]js$/.test(name))) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
-      for (const [, name] of text.matchAll(/(?:from|import\(|require\()\s*["']([^."'][^"']*)["']/g)) {
+      for (const [, name] of text.matchAll(/(?:from|import\(|require\()\s*["']([^."'\s][^"'\s]*)["']/g)) {
         if (name === undefined || isBuiltin(name)) continue;
         const packageName = name
           .split('/')
