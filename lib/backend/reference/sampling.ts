@@ -29,6 +29,22 @@ export function sampleF32(r: SampleRequest): SampleAnswer<Float32Array> {
   return transitions(r, normalsF32, (observation) => Float32Array.from(observation));
 }
 
+/** out (count, n) += factor * rows of `from` (count, m) times gain^T, gain (n, m). */
+function addRows(
+  out: Float64Array,
+  from: Float64Array,
+  gain: Float64Array,
+  { count, n, m, factor }: { count: number; n: number; m: number; factor: number },
+): void {
+  if (factor === 0) return;
+  for (let row = 0; row < count; row++)
+    for (let i = 0; i < n; i++) {
+      let sum = 0;
+      for (let j = 0; j < m; j++) sum += gain[i * m + j] * from[row * m + j];
+      out[row * n + i] = out[row * n + i] + factor * sum;
+    }
+}
+
 function transitions<Observation>(
   r: SampleRequest,
   sensor: (seed: number, stream: number, first: number, count: number) => ArrayLike<number>,
@@ -40,7 +56,6 @@ function transitions<Observation>(
     number
   >;
   const draw = (stream: number, width: number) => normals(r.seed, stream, r.first * width, count * width);
-  /** out += factor * rows of `from` times gain^T, gain (n, m). */
   const addProduct = (
     out: Float64Array,
     from: Float64Array,
@@ -48,15 +63,7 @@ function transitions<Observation>(
     n: number,
     m: number,
     factor: number,
-  ) => {
-    if (factor === 0) return;
-    for (let row = 0; row < count; row++)
-      for (let i = 0; i < n; i++) {
-        let sum = 0;
-        for (let j = 0; j < m; j++) sum += gain[i * m + j] * from[row * m + j];
-        out[row * n + i] = out[row * n + i] + factor * sum;
-      }
-  };
+  ) => addRows(out, from, gain, { count, n, m, factor });
   const combine = (a: Float64Array, fa: number, b: Float64Array, fb: number) =>
     a.map((v, i) => fa * v + fb * b[i]);
 
