@@ -5,7 +5,7 @@ import { defineConfig } from 'tsdown';
 const alias = { '#wasm-bytes': fileURLToPath(new URL('build/wasm/bytes.mjs', import.meta.url)) };
 /** `exolam/NAME` is lib/NAME/index.ts. One build with index.ts: what they share is there once. */
 const subpaths = Object.fromEntries(
-  ['data', 'solve', 'sweep', 'verdict'].map((name) => [name, `lib/${name}/index.ts`]),
+  ['data', 'solve', 'sweep', 'train', 'verdict'].map((name) => [name, `lib/${name}/index.ts`]),
 );
 const shared = { alias, platform: 'node', target: 'node20.19', hash: false } as const;
 
