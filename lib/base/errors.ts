@@ -22,6 +22,5 @@ export class ExolamError extends Error {
 
 /** Text of a file, or of a library, as part of a sentence: a line end in it would make two of one. */
 export function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, ' ');
+  return text.replace(/[\n\r\u0085\u2028\u2029]+/g, ' ');
 }
