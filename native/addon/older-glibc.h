@@ -1,5 +1,6 @@
 // Included before all else where the addon is built for glibc (CMakeLists.txt): logarithms and powers by
-// their names of before 2.29, which are the same functions with the error handling that -fno-math-errno asks not for.
+// their names of before 2.29, which are the same functions with the error handling that -fno-math-errno asks
+// not for.
 #if defined(__linux__)
 #include <features.h>
 #endif

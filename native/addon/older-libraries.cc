@@ -1,5 +1,6 @@
-// What today's headers call of libstdc++ and what that of 2018 (GLIBCXX_3.4.25: Debian 10, RHEL 8) has not, so
-// that a binary built here loads there: scripts/glibc.mjs looks. With older-glibc.h the only place that knows.
+// What today's headers call of libstdc++ and what that of 2018 (GLIBCXX_3.4.25: Debian 10, RHEL 8) has not,
+// so that a binary built here loads there: scripts/glibc.mjs looks. With older-glibc.h the only place that
+// knows.
 #if defined(__linux__)
 #include <condition_variable>
 #include <mutex>

@@ -130,7 +130,8 @@ class SpriteView : public View {
     std::vector<T> home(width, size / 2);
     for (std::size_t i = 0; of == Of::EXOGENOUS && i < width; ++i) {
       const double turn = 2 * PI * static_cast<double>(i / 2) / static_cast<double>(width / 2);
-      home[i] += static_cast<T>(HOME * static_cast<double>(size_) * (i % 2 ? std::sin(turn) : std::cos(turn)));
+      home[i] +=
+          static_cast<T>(HOME * static_cast<double>(size_) * (i % 2 ? std::sin(turn) : std::cos(turn)));
     }
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t i = 0; i < width; ++i)

@@ -124,11 +124,14 @@ describe.each([1, 7, 8, 9, 1000, 70_000])('a table of %i rows', (count) => {
 const python = (program: string, ...args: string[]) =>
   spawnSync('python3', ['-c', program, ...args], { encoding: 'utf8' });
 
-describe.each([
+/** Those that this machine's Python has: a demand of no other machine. DuckDB and hyparquet read the same on every one. */
+const readers = [
   ['pandas', 'import pandas, pyarrow', 'pandas.read_parquet(path)'],
   ['polars', 'import polars', 'polars.read_parquet(path)'],
-])('a table in Python, by %s', (_, imports, read) => {
-  it.skipIf(python(imports).status !== 0)('has every value, with what is absent as missing', () => {
+].filter(([, imports]) => python(imports as string).status === 0);
+
+describe.runIf(readers.length > 0).each(readers)('a table in Python, by %s', (_, imports, read) => {
+  it('has every value, with what is absent as missing', () => {
     const { path } = written(1000);
     const program = `${imports}
 import sys, json
