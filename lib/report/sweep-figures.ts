@@ -133,14 +133,11 @@ function phaseDiagram(
       ? few(data.axes.get('latentDim') ?? [], 4)
       : [undefined];
   const line = boundaryOf(data, objective, main, other, xs, ys);
+  let sparse = false;
   const panels = dims.map((dim) => {
     const own = settings.filter(({ parameters }) => dim === undefined || parameters['latentDim'] === dim);
-    const sums = new Map<string, number[]>();
-    for (const setting of own) {
-      const key = `${setting.parameters[main]}|${setting.parameters[other]}`;
-      sums.set(key, [...(sums.get(key) ?? []), leakageOf(setting)]);
-    }
-    const field = xs.flatMap((a) => ys.map((b) => nearest(sums, a, b)));
+    const { field, filled } = fieldOf(own, [main, other], [x, y], [xs, ys]);
+    sparse ||= filled;
     const isTheirs = (dim ?? own[0]?.parameters['latentDim']) === data.file.constants['actionDim'];
     const boundary = isTheirs ? line : { line: [], dashed: false };
     return fieldChart(
@@ -170,14 +167,49 @@ function phaseDiagram(
         : []),
     ],
     panels,
-    caption: `Mean share of what is new in the exogenous state that z carries, over seeds and all other settings.${hasLine ? ' Dashed where the premise of the theory does not hold: there the line is a guide.' : ''}`,
+    caption: `Mean share of what is new in the exogenous state that z carries, over seeds and all other settings.${sparse ? ' A cell without a point of its own has the value of the nearest.' : ''}${hasLine ? ' Dashed where the premise of the theory does not hold: there the line is a guide.' : ''}`,
   };
 }
 
-/** The mean at a cell; 0 where no setting has it, as in the far from a refined boundary. */
-function nearest(sums: ReadonlyMap<string, readonly number[]>, a: number, b: number): number {
-  const own = sums.get(`${a}|${b}`);
-  return own ? Math.min(1, Math.max(0, mean(own))) : 0;
+/** How far a value is along an axis, 0 to 1. */
+function along({ log }: Axis, values: readonly number[]): (v: number) => number {
+  const f = (v: number) => (log ? Math.log(v) : v);
+  const [first, last] = [f(values[0] as number), f(values.at(-1) as number)];
+  return (v) => (f(v) - first) / (last - first);
+}
+
+/**
+ * The mean at every cell, column by column. A refined sweep has points where the boundary is: a cell without one has the value of the
+ * nearest, which lies on the same side.
+ */
+export function fieldOf(
+  settings: readonly Setting[],
+  [main, other]: readonly [string, string],
+  [x, y]: readonly [Axis, Axis],
+  [xs, ys]: readonly [readonly number[], readonly number[]],
+): { field: number[]; filled: boolean } {
+  const sums = new Map<string, number[]>();
+  for (const setting of settings) {
+    const key = `${setting.parameters[main]}|${setting.parameters[other]}`;
+    sums.set(key, [...(sums.get(key) ?? []), leakageOf(setting)]);
+  }
+  const [px, py] = [along(x, xs), along(y, ys)];
+  const points = [...sums].map(([key, own]) => {
+    const [a, b] = key.split('|').map(Number) as [number, number];
+    return { a: px(a), b: py(b), value: Math.min(1, Math.max(0, mean(own))) };
+  });
+  const nearest = (a: number, b: number): number => {
+    let [least, value] = [Number.POSITIVE_INFINITY, 0];
+    for (const point of points) {
+      const distance = (point.a - a) ** 2 + (point.b - b) ** 2;
+      if (distance < least) [least, value] = [distance, point.value];
+    }
+    return value;
+  };
+  return {
+    field: xs.flatMap((a) => ys.map((b) => nearest(px(a), py(b)))),
+    filled: points.length < xs.length * ys.length,
+  };
 }
 
 /** The strength at which the leak ends, from the variances of an action and an exogenous innovation (docs/theory.md, T3, T4, T6). */
