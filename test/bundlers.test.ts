@@ -43,7 +43,8 @@ beforeAll(() => {
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
   writeFileSync(join(project, 'main.mjs'), PROGRAM);
 });
-afterAll(() => rmSync(project, { recursive: true, force: true, maxRetries: 5 }));
+// Chromium's last process may still write its profile.
+afterAll(() => rmSync(project, { recursive: true, force: true, maxRetries: 30, retryDelay: 50 }));
 
 const NODE = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)];
 /** What dist/ runs on where there is no addon. */
