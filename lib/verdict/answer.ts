@@ -67,16 +67,28 @@ function figuresOf(e: Intervals): string {
     .join(', and ');
 }
 
-/** What was seen in training, of the figures that cannot be measured on other episodes; empty where there are none. */
-function seenInTraining(e: Intervals): string {
+/** Half of z and more is much of it, whatever the interval of other episodes says. */
+const LARGELY = 0.5;
+
+/**
+ * What these units themselves show where no interval can be told of others: that z is largely exogenous takes half of it in
+ * training, and in each unit left out a share above 0; else the figures in training, which need not carry over. Empty where
+ * everything is measurable.
+ */
+function seenHere(e: Intervals, c: Circumstances): { readonly before: string; readonly after: string } {
   const [leakage, share] = deciding(e);
-  const seen = (i: Interval | undefined, words: (percent: string) => string) =>
-    i && i.reason !== null && Number.isFinite(i.training) ? [words(`${Math.round(100 * i.training)} %`)] : [];
+  const untold = (i: Interval | undefined): i is Interval =>
+    i !== undefined && i.reason !== null && Number.isFinite(i.training);
+  const percent = (i: Interval) => `${Math.round(100 * i.training)} %`;
+  const largely = untold(share) && share.training >= LARGELY && share.ofUnits[0] > 0;
+  const before = largely
+    ? `On these ${c.units} ${c.unit}s z is largely exogenous at latentDim ${c.latentDim}: ${percent(share)} of it in training${rangeOf(share, `single ${c.unit}s left out`)}; `
+    : '';
   const text = [
-    ...seen(share, (p) => `${p} of z is exogenous`),
-    ...seen(leakage, (p) => `z carries ${p} of what is new there`),
+    ...(untold(share) && !largely ? [`${percent(share)} of z is exogenous`] : []),
+    ...(untold(leakage) ? [`z carries ${percent(leakage)} of what is new there`] : []),
   ].join(', and ');
-  return text && `; in training ${text}`;
+  return { before, after: text && `; in training ${text}` };
 }
 
 const UNKNOWN =
@@ -92,19 +104,23 @@ function sentenceOf(answer: Answer, e: Intervals, c: Circumstances, needed: numb
   const reasons = [...new Set(deciding(e).flatMap((i) => (i?.reason ? [i.reason] : [])))].join('; ');
   const why = figures || `not measurable (${reasons})`;
   const more = needed !== null && needed > c.units ? `; ${about(needed)} ${c.unit}s would do` : '';
-  return `Whether ${c.objective} leaks ${where} cannot be told from ${c.units} ${c.unit}s: ${why}${seenInTraining(e)}; the level is ${percent(c.level)}${more}.`;
+  const seen = seenHere(e, c);
+  const whether = seen.before
+    ? `whether ${c.objective} leaks on others`
+    : `Whether ${c.objective} leaks ${where}`;
+  return `${seen.before}${whether} cannot be told from ${c.units} ${c.unit}s: ${why}${seen.after}; the level is ${percent(c.level)}${more}.`;
 }
 
 /** A figure with its interval, the one in training beside it, and what it says. */
 function line(name: EstimatedMetric, e: Interval, unit: Circumstances['unit'], reading: string): string {
   const training = trainingOf(e);
-  return `${name} ${percentOf(e)}${training ? `, ${training}` : ''}${rangeOf(e, unit)}${e.rough ? ', rough' : ''}: ${reading}`;
+  return `${name} ${percentOf(e)}${training ? `, ${training}` : ''}${rangeOf(e, `single ${unit}s`)}${e.rough ? ', rough' : ''}: ${reading}`;
 }
 
 /** What single units gave, where no interval can be told of all of them. */
-function rangeOf({ reason, ofUnits: [least, greatest] }: Interval, unit: Circumstances['unit']): string {
+function rangeOf({ reason, ofUnits: [least, greatest] }: Interval, units: string): string {
   if (reason === null || !Number.isFinite(least) || !Number.isFinite(greatest)) return '';
-  return `, ${Math.round(100 * least)} to ${Math.round(100 * greatest)} % by ${unit}`;
+  return `, ${Math.round(100 * least)} to ${Math.round(100 * greatest)} % in ${units}`;
 }
 
 function evidenceOf(e: Intervals, unit: Circumstances['unit']): string[] {
