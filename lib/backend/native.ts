@@ -290,6 +290,7 @@ function estimates(addon: Addon, run: Run): Pick<Backend, 'estimate' | 'rowCovar
           coefficients,
           projections,
           projectionDims: Int32Array.from(r.objectives, (o) => o.projectionDim),
+          gains: Float64Array.from(r.objectives, (o) => o.gain ?? 0),
           chosen: r.chosen ?? new Int32Array(0),
           ...encodeRows(r.rows),
         },

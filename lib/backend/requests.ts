@@ -399,6 +399,11 @@ export interface FittedObjective {
   /** (projectionDim, observationDim), empty without one. */
   readonly projection: Float64Array;
   readonly projectionDim: number;
+  /**
+   * In (0, 1]: in the place of `projection`, each model makes its own of the moments that it is fitted on. The direction of o' given o
+   * in which x' given o shows most keeps this much of itself, one in which it does not show is left alone (estimates.md).
+   */
+  readonly gain?: number;
 }
 
 /** A variable as rows: less `mean`, times `factor`, column by column. */

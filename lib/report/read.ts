@@ -25,7 +25,7 @@ const metrics = z.record(z.string(), estimate, 'an object of estimates');
 const remedy = z.looseObject(
   {
     remedy: text,
-    parameter: z.union([z.literal('weight'), z.null()], 'a parameter'),
+    parameter: z.union([z.literal('weight'), z.literal('gain'), z.null()], 'a parameter'),
     latentDim: finite,
     reached: z.enum(['yes', 'no', 'cannot-tell'], 'yes, no or cannot-tell'),
     strength: finite.nullable(),

@@ -21,18 +21,18 @@ import type { Intervals } from './answer.js';
 /** What one remedy would do on this data: its strength is chosen inside the training folds, everything else is from the folds left out. */
 export interface Remedy {
   /** Kind of the objective (theory.md section 3). */
-  readonly remedy: 'action-supervised' | 'exogenous-robust' | 'cross-exogenous';
+  readonly remedy: 'action-supervised' | 'exogenous-robust' | 'representation' | 'cross-exogenous';
   /** What `strength` is; null for a remedy that has none. */
-  readonly parameter: 'weight' | null;
+  readonly parameter: 'weight' | 'gain' | null;
   readonly latentDim: number;
   /**
    * Does z then not leak, and know the action (where there is one)? `no`: it leaks all the same. `cannot-tell` where the intervals do
    * not decide.
    */
   readonly reached: 'yes' | 'no' | 'cannot-tell';
-  /** Median over the folds of the least strength that brings z below the level; null for a remedy without strength. */
+  /** Median over the folds of the least weight, or greatest gain, that brings z below the level; null for a remedy without strength. */
   readonly strength: number | null;
-  /** Of each fold; the greatest tried where none is enough. */
+  /** Of each fold; the strongest tried where none is enough. */
   readonly strengths: readonly number[];
   /** Reconstruction at this latentDim, and with the remedy, on the same folds. */
   readonly before: EstimateTable;
@@ -61,6 +61,8 @@ export interface RemedyRequest {
 
 /** Strengths that are tried, in units of each remedy's own: from one that hardly counts to one that decides. */
 const STRENGTHS = [0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 1000] as const;
+/** What the direction that shows most of x' keeps of itself: T3's gain. */
+const GAINS = [1, 0.9, 0.8, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01] as const;
 /** Folds to choose inside of: with fewer, none is left to judge on. */
 const FEWEST_FOLDS = 4;
 
@@ -91,6 +93,7 @@ export async function remediesOf(request: RemedyRequest, control: Control): Prom
       (c) => crossExogenous(request, c),
     );
   }
+  wanted.push((c) => suppression(request, c));
   const remedies: Remedy[] = [];
   for (const [i, measure] of wanted.entries())
     remedies.push(await measure(portion(control, i / wanted.length, (i + 1) / wanted.length)));
@@ -102,41 +105,79 @@ async function supervision(request: RemedyRequest, control: Control): Promise<Re
   // The weight at which the actions count as much as all of the innovation.
   const unit = action > 0 ? innovation / action : 1;
   const weights = STRENGTHS.map((s) => Number((unit * s).toPrecision(3)));
-  return seek(request, 'action-supervised', weights, control);
+  return seek(request, weighted(request, 'action-supervised', weights), control);
 }
 
 /** In units of 1: the penalty is a covariance of the same coordinates as the innovation's. */
 async function robustness(request: RemedyRequest, control: Control): Promise<Remedy> {
-  return seek(request, 'exogenous-robust', STRENGTHS, control);
+  return seek(request, weighted(request, 'exogenous-robust', STRENGTHS), control);
+}
+
+/** A representation that keeps less of the directions in which x' shows: every model finds them in its own training moments. */
+async function suppression(request: RemedyRequest, control: Control): Promise<Remedy> {
+  const seen = objectiveOf(request, {
+    kind: 'representation',
+    projection: identity(request.transitions.observationDim),
+  });
+  const objectives = GAINS.map((gain) => ({
+    ...seen,
+    projection: new Float64Array(0),
+    projectionDim: 0,
+    gain,
+  }));
+  return seek(
+    request,
+    { remedy: 'representation', parameter: 'gain', strengths: GAINS, objectives },
+    control,
+  );
+}
+
+function identity(n: number): number[][] {
+  return Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => Number(i === j)));
 }
 
 const objectiveOf = (request: RemedyRequest, spec: ObjectiveSpec): FittedObjective =>
   fittedObjective(spec, request.transitions, request.data.moments);
 
-/** The least weight whose leakage is below the level, chosen inside the training folds of each fold and judged on the fold. */
-async function seek(
+/** One remedy at ascending strengths. */
+interface Sought {
+  readonly remedy: Remedy['remedy'];
+  readonly parameter: 'weight' | 'gain';
+  readonly strengths: readonly number[];
+  readonly objectives: readonly FittedObjective[];
+}
+
+function weighted(
   request: RemedyRequest,
   remedy: 'action-supervised' | 'exogenous-robust',
   weights: readonly number[],
+): Sought {
+  const objectives = weights.map((weight) => objectiveOf(request, { kind: remedy, weight }));
+  return { remedy, parameter: 'weight', strengths: weights, objectives };
+}
+
+/** The least strength whose leakage is below the level, chosen inside the training folds of each fold and judged on the fold. */
+async function seek(
+  request: RemedyRequest,
+  { remedy, parameter, strengths: tried, objectives }: Sought,
   control: Control,
 ): Promise<Remedy> {
   const { data, latentDim, level, backend, ridge } = request;
-  const objectives = weights.map((weight) => objectiveOf(request, { kind: remedy, weight }));
   const isEnough = (e: Intervals) => {
     const both = [e.innovationLeakage ?? e.futureLeakage, e['latentShare.exogenous']];
     return both.every((i) => i !== undefined && isBelow(i, level));
   };
   const found = await chooseInside(data, { objectives, latentDim, ridge, isEnough }, backend, control);
-  const strengths = found.chosen.map((at) => weights[at]);
+  const strengths = found.chosen.map((at) => tried[at]);
   const without = found.reached.filter((reached) => !reached).length;
   return {
     ...told(request, remedy, found.intervals),
-    parameter: 'weight',
+    parameter,
     strength: [...strengths].sort((a, b) => a - b)[Math.floor(strengths.length / 2)],
     strengths,
     ...(without > 0
       ? {
-          note: `no strength up to ${weights[weights.length - 1]} is enough inside ${without} of ${strengths.length} folds`,
+          note: `no ${parameter} ${parameter === 'gain' ? 'down' : 'up'} to ${tried[tried.length - 1]} is enough inside ${without} of ${strengths.length} folds`,
         }
       : {}),
   };

@@ -380,6 +380,7 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
   const std::size_t count = projected.second, coefficients = columns_of(r, "coefficients", count);
   const double* numbers = r.array<double>("coefficients").first;
   const auto projections = r.array<double>("projections");
+  const double* gains = r.array<double>("gains", count);
   ObjectiveReader reader(r, coefficients);
   std::size_t taken = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -391,6 +392,9 @@ Napi::Value estimate_call(const Napi::CallbackInfo& call) {
     f.projection = projections.first + taken;
     check(r, f.projected <= (projections.second - taken) / d, "projections: too few numbers");
     taken += f.projected * d;
+    f.gain = gains[i];
+    check(r, f.gain >= 0 && f.gain <= 1, "gains: expected at least 0 and at most 1");
+    check(r, f.gain == 0 || b.layout.exogenous_next.size > 0, "gains: expected data with x'");
     for (std::size_t c = 0; c < coefficients; ++c) f.coefficients.push_back(numbers[c * count + i]);
     b.objectives.push_back(std::move(f));
   }

@@ -46,6 +46,7 @@ struct Fitted {
   std::vector<double> coefficients;
   const double* projection;  // (projected, observation_dim)
   std::size_t projected;
+  double gain = 0;  // above 0: the projection is made of each model's own moments, FoldFit::suppressing
 };
 
 // A variable as rows, less `mean` and times `factor`; width 0 where the data lacks it.

@@ -360,7 +360,66 @@ Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source
   return out;
 }
 
-Status FoldFit::encoder(const Fitted& fitted, Matrix& c, Matrix& d) {
+// P = (I + (gain^-2 - 1) S)^(-1/2), S what x' given o explains of o' given o, its greatest eigenvalue 1: the
+// direction in which x' shows most keeps `gain` of itself, one in which it does not show is left alone. False
+// where an eigenproblem did not converge.
+bool FoldFit::suppressing(double gain, Matrix& projection) {
+  const UnitLayout& at = layout_;
+  const std::size_t n = at.observation.size;
+  const Matrix& s = training_.covariance;
+  if (!has_shown_ && future_ >= 0) {
+    const Remainder& future = remainders_[static_cast<std::size_t>(future_)];
+    Matrix rows(at.exogenous_next.size, at.width);
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+      rows.at(i, at.exogenous_next.begin + i) = 1;
+      for (std::size_t j = 0; j < n; ++j) rows.at(i, at.observation.begin + j) = -future.weights.at(j, i);
+    }
+    Matrix variance = variance_of(dense_, rows, s);
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+      const std::size_t own = at.exogenous_next.begin + i;
+      if (variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(own, own)) continue;
+      for (std::size_t j = 0; j < rows.rows; ++j) variance.at(i, j) = variance.at(j, i) = 0;
+    }
+    const Matrix covered = times(dense_, Uncorrelated(variance, 0)(rows), s);
+    Matrix half = cut(covered, {0, rows.rows}, at.observation_next);
+    Matrix with(n, rows.rows);
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      for (std::size_t j = 0; j < n; ++j) with.at(j, i) = covered.at(i, at.observation.begin + j);
+    product_tn(k_, observation_.weights(dense_, std::move(with)), cut(s, at.observation, at.observation_next),
+               half, -1, 1);
+    Matrix u = times_nt(dense_, half, half);
+    symmetrise(u);
+    if (!eigen_symmetric(k_, u, shown_, &job_)) return false;
+    const double most = std::max(shown_[0], 0.0);
+    std::size_t kept = 0;
+    while (kept < u.rows && shown_[kept] > RELATIVE_TOLERANCE * most) ++kept;
+    u.a.resize(kept * u.cols);
+    u.rows = kept;
+    shown_directions_ = times(dense_, u, half);
+    for (std::size_t i = 0; i < kept; ++i) {
+      for (std::size_t j = 0; j < n; ++j) shown_directions_.at(i, j) /= std::sqrt(shown_[i]);
+      shown_[i] /= most;
+    }
+    has_shown_ = true;
+  }
+  const double scale = 1 / (gain * gain) - 1;
+  Matrix less = shown_directions_;
+  for (std::size_t i = 0; i < less.rows; ++i)
+    for (std::size_t j = 0; j < n; ++j) less.at(i, j) *= 1 / std::sqrt(1 + scale * shown_[i]) - 1;
+  projection = Matrix(n, n);
+  for (std::size_t i = 0; i < n; ++i) projection.at(i, i) = 1;
+  if (less.rows) product_tn(k_, shown_directions_, less, projection, 1, 1);
+  return true;
+}
+
+Status FoldFit::encoder(const Fitted& asked, Matrix& c, Matrix& d) {
+  Fitted fitted = asked;
+  Matrix suppressed;
+  if (asked.gain > 0) {
+    if (!suppressing(asked.gain, suppressed)) return NOT_CONVERGED;
+    fitted.projection = suppressed.data();
+    fitted.projected = suppressed.rows;
+  }
   const Objective& o = fitted.objective;
   const StackMoments stacks(k_, layout_, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);

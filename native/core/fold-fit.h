@@ -114,6 +114,7 @@ class FoldFit {
   const Matrix& gamma();
   Matrix by_next(const Matrix& d) const;
   bool leading_directions(Matrix& g);
+  bool suppressing(double gain, Matrix& projection);
   Matrix products(const Matrix& rows, const Held& held) const;
 
   const Kernels& k_;
@@ -133,6 +134,11 @@ class FoldFit {
   bool has_spectrum_ = false;
   std::vector<double> spectrum_;
   Matrix spectrum_vectors_;
+  // Orthonormal directions of o' given o in which x' given o shows, and how much beside the first, once they
+  // were asked for.
+  bool has_shown_ = false;
+  std::vector<double> shown_;
+  Matrix shown_directions_;
 };
 
 }  // namespace exo

@@ -1,6 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { type Backend, ESTIMATED } from '../../lib/backend/requests.js';
+import { type Backend, ESTIMATED, type FittedObjective } from '../../lib/backend/requests.js';
 import { foldsOf, groupsOf, unitsOf } from '../../lib/data/units.js';
+import { gram, multiply, solveSemidefinite } from '../../lib/linalg/dense.js';
+import { eigen } from '../../lib/linalg/eigen.js';
+import {
+  fromRows,
+  hstack,
+  identity,
+  type Matrix,
+  matrix,
+  minus,
+  scaleRows,
+  symmetric,
+  toRows,
+  transpose,
+} from '../../lib/linalg/matrix.js';
 import { chooseStrength } from '../../lib/metrics/choose-strength.js';
 import {
   type Estimates,
@@ -14,7 +28,7 @@ import { foldErrors, withoutFold } from '../../lib/metrics/fold-errors.js';
 import type { ErrorSums } from '../../lib/metrics/interval.js';
 import { type EstimatedData, type UnitMoments, unitMoments, unitRows } from '../../lib/moments/of-units.js';
 import { normals } from '../../lib/random/philox.js';
-import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
+import { type ObjectiveSpec, resolveObjective } from '../../lib/solve/objectives.js';
 import { wholeFit } from '../../lib/solve/of-units.js';
 import { backends, native, reference } from '../support/backends.js';
 import { reordered, study } from '../support/study.js';
@@ -40,6 +54,14 @@ const OBJECTIVES: ObjectiveSpec[] = [
     ],
   },
 ];
+
+/** Reconstruction in a representation that every model makes of its own training moments. */
+const suppressed = (gain: number, d: number): FittedObjective => {
+  const all = { kind: 'representation', projection: toRows(identity(d)) } as const;
+  const { rows, coefficients } = resolveObjective(all);
+  return { rows, coefficients, projection: new Float64Array(0), projectionDim: 0, gain };
+};
+const GAINS = [1, 0.3, 0.01];
 
 /** Every number of two tables of estimates, which must be near; the words must be the same. */
 function expectSame(found: Estimates, wanted: Estimates, tolerance: number): void {
@@ -69,16 +91,19 @@ describe('both backends', () => {
     const answers = await Promise.all(
       [native, reference].map(async (backend) => {
         const data = (await prepare(t, {}, backend)) as Prepared;
-        const objectives = OBJECTIVES.map((o) => fittedObjective(o, t, data.moments));
+        const objectives = [
+          ...OBJECTIVES.map((o) => fittedObjective(o, t, data.moments)),
+          ...GAINS.map((gain) => suppressed(gain, 7)),
+        ];
         return foldErrors(data, { objectives, latentDims, ridges: ridgesOf(undefined, 6) }, backend);
       }),
     );
     const [own, other] = answers;
     expect(Array.from(own.ridges)).toEqual(Array.from(other.ridges));
-    OBJECTIVES.forEach((o, v) => {
+    [...OBJECTIVES.map((o) => o.kind), ...GAINS.map((gain) => `gain ${gain}`)].forEach((name, v) => {
       latentDims.forEach((k, l) => {
         for (const metric of ESTIMATED) {
-          const what = `${metric} of ${k}, ${o.kind}`;
+          const what = `${metric} of ${k}, ${name}`;
           const [a, b] = [own.sums(v, l, metric), other.sums(v, l, metric)];
           if (!a || !b) throw new Error(`${what} is missing`);
           const numbers = (s: typeof a) =>
@@ -108,7 +133,116 @@ describe('both backends', () => {
   });
 });
 
+describe('a representation that is made in each fold', () => {
+  const t = study({ episodes: 11, rows: 30 });
+  const folds = foldsOf(11, false, 0);
+  const [d, dx] = [7, 2];
+  const options = { scale: 'given' } as const;
+  const ridge = 1e-10;
+
+  /** Rows of the episodes that are wanted: [1, o, o', x'], and what a regression on the first columns leaves of the others. */
+  const left = (wanted: (episode: number) => boolean) => {
+    const rows = Array.from({ length: t.count }, (_, i) => i).filter((i) => wanted(t.episode[i]));
+    const of = (values: Float64Array, width: number) =>
+      fromRows(rows.map((i) => Array.from(values.subarray(i * width, (i + 1) * width))));
+    const ones = matrix(rows.length, 1, new Float64Array(rows.length).fill(1));
+    const given = hstack([ones, of(t.observation, d)]);
+    const less = (y: Matrix) =>
+      minus(
+        y,
+        multiply(given, solveSemidefinite(gram(transpose(given)), multiply(transpose(given), y), 1e-14)),
+      );
+    return { next: less(of(t.observationNext, d)), future: less(of(t.exogenousNext as Float64Array, dx)) };
+  };
+  /** (I + (gain^-2 - 1) S)^(-1/2), from rows. */
+  const projectionOf = (gain: number, wanted: (episode: number) => boolean): number[][] => {
+    const { next, future } = left(wanted);
+    const explained = multiply(
+      future,
+      solveSemidefinite(gram(transpose(future)), multiply(transpose(future), next), 1e-14),
+    );
+    const { values, vectors } = eigen(symmetric(gram(transpose(explained))));
+    const kept = values.map((v) => 1 / Math.sqrt(1 + (gain ** -2 - 1) * Math.max(0, v / values[0])));
+    return toRows(multiply(transpose(vectors), scaleRows(vectors, kept)));
+  };
+
+  it.each(GAINS)('is that of the rows it is fitted on, without a group too: gain %f', async (gain) => {
+    const of = async (left: number | null) => {
+      const at = Array.from({ length: t.count }, (_, i) => i).filter((i) => t.episode[i] !== left);
+      const own = { ...reordered(t, at), count: at.length };
+      const fold = Array.from(folds).filter((_, u) => u !== left);
+      const data = (await prepare(own, { ...options, folds: fold }, native)) as Prepared;
+      const objectives = Array.from({ length: 5 }, (_, f) =>
+        fittedObjective(
+          {
+            kind: 'representation',
+            projection: projectionOf(gain, (e) => folds[e] !== f && e !== left),
+          },
+          own,
+          data.moments,
+        ),
+      );
+      const question = { objectives, latentDims: [2], ridges: ridgesOf(ridge, 5) };
+      return foldErrors(data, { ...question, chosen: [0, 1, 2, 3, 4] }, native);
+    };
+    const data = (await prepare(t, { ...options, folds: Array.from(folds) }, native)) as Prepared;
+    const found = await foldErrors(
+      data,
+      { objectives: [suppressed(gain, d)], latentDims: [2], ridges: ridgesOf(ridge, 5) },
+      native,
+    );
+    const [all, without] = [await of(null), await of(0)];
+    for (const metric of ESTIMATED) {
+      const [own, wanted, less] = [found, all, without].map((e) => e.sums(0, 0, metric));
+      if (!own || !wanted || !less) continue;
+      Array.from(own.num).forEach((v, u) => {
+        expect(Math.abs(v / wanted.num[u] - 1), metric).toBeLessThan(1e-6);
+      });
+      expect(own.training[0] / wanted.training[0]).toBeCloseTo(1, 6);
+      const sum = (values: ArrayLike<number>) => Array.from(values).reduce((s, v) => s + v, 0);
+      expect(own.replicates[0] * sum(less.den), metric).toBeCloseTo(sum(less.num), 5);
+    }
+  });
+
+  it('does not depend on units of measure', async () => {
+    const factors = (count: number, stream: number) =>
+      Array.from(normals(5, stream, 0, count), (v) => 10 ** (3 * Math.tanh(v)));
+    const [o, x] = [factors(d, 1), factors(dx, 2)];
+    const scaled = {
+      ...t,
+      observation: multiplied(t.observation, o, 5),
+      observationNext: multiplied(t.observationNext, o, 5),
+      exogenousNext: multiplied(t.exogenousNext as Float64Array, x, 2),
+      exogenous: multiplied(t.exogenous as Float64Array, x, 2),
+    };
+    const of = async (data: EstimatedData) => {
+      const errors = await foldErrors(
+        (await prepare(data, {}, native)) as Prepared,
+        { objectives: [suppressed(0.1, d)], latentDims: [2], ridges: ridgesOf(undefined, 5) },
+        native,
+      );
+      return errors.sums(0, 0, 'innovationLeakage')?.num as Float64Array;
+    };
+    const [plain, other] = [await of(t), await of(scaled)];
+    plain.forEach((v, u) => {
+      expect(other[u] / v).toBeCloseTo(1, 6);
+    });
+  });
+});
+
 describe('the same bits', () => {
+  it('for any number of threads, of what each model makes of its own moments too', async () => {
+    const t = study({ episodes: 11, rows: 20 });
+    const data = (await prepare(t, {}, native)) as Prepared;
+    const objectives = GAINS.map((gain) => suppressed(gain, 7));
+    const of = (threads: number) =>
+      foldErrors(data, { objectives, latentDims: [2], ridges: ridgesOf(undefined, 5) }, native, { threads });
+    const [one, seven] = [await of(1), await of(7)];
+    GAINS.forEach((_, v) => {
+      expect(seven.sums(v, 0, 'futureLeakage')).toEqual(one.sums(v, 0, 'futureLeakage'));
+    });
+  });
+
   it('for any number of threads', async () => {
     const t = study({ episodes: 11, rows: 20, views: true });
     const of = (threads: number) =>
@@ -267,7 +401,10 @@ describe('estimates mean what they say', () => {
     const options = { scale: 'standard', discreteActions: true } as const;
     const byMoments = await unitMoments(t, unit, count, options, native);
     const byRows = unitRows(t, unit, options);
-    const objectives = OBJECTIVES.slice(0, 7).map((spec) => fittedObjective(spec, t, byMoments));
+    const objectives = [
+      ...OBJECTIVES.slice(0, 7).map((spec) => fittedObjective(spec, t, byMoments)),
+      suppressed(0.2, 7),
+    ];
     const data = (moments: UnitMoments) => ({ moments, fold, group: fold, units: count });
     const answers = async (moments: UnitMoments, backend: Backend, left?: number) => {
       const all = left === undefined ? data(moments) : withoutFold(data(moments), left);

@@ -36,6 +36,7 @@ describe('remedies on data', () => {
       'action-supervised',
       'exogenous-robust',
       'cross-exogenous',
+      'representation',
     ]);
     for (const r of remedies) {
       expect(r.reached, r.remedy).toBe('yes');
@@ -47,6 +48,9 @@ describe('remedies on data', () => {
     expect(strengths).toHaveLength(5);
     expect(strengths).toContain(strength);
     expect(strength).toBeGreaterThan(0);
+    const gained = of(remedies, 'representation');
+    expect(gained.parameter).toBe('gain');
+    expect(gained.strength).toBeLessThan(1);
   });
 
   it('a stricter level asks for no less strength', async () => {
@@ -110,8 +114,8 @@ describe('remedies on data', () => {
     calls.length = 0;
     const { remedies } = await analyze(t, { latentDims: [2], backend: counting });
     // A remedy that is chosen costs a call a fold and one to be judged; one without strength costs one.
-    expect(remedies).toHaveLength(3);
-    expect(calls.filter((name) => name === 'estimate').length - without).toBe(2 * (5 + 1) + 1);
+    expect(remedies).toHaveLength(4);
+    expect(calls.filter((name) => name === 'estimate').length - without).toBe(3 * (5 + 1) + 1);
     // Labels come last.
     const before = calls.slice(0, calls.indexOf('trainMoments'));
     expect(

@@ -202,8 +202,30 @@ export class FoldFit {
     return { withLatents: minus(whole, multiply(transpose(weights), source)), without: whole };
   }
 
+  /** (I + (gain^-2 - 1) S)^(-1/2), S what x' given o explains of o' given o, its greatest eigenvalue 1. */
+  private suppressing(gain: number): Matrix {
+    const [o, next, xn] = [this.of('observation'), this.of('observationNext'), this.of('exogenousNext')];
+    const future = this.less(this.rowsOf(xn), o);
+    const left = this.variance(future);
+    xn.forEach((column, i) => {
+      const own = this.s.data[column * this.s.cols + column];
+      if (!(left.data[i * left.cols + i] > NEGLIGIBLE_VARIANCE * own))
+        future.data.fill(0, i * future.cols, (i + 1) * future.cols);
+    });
+    const unit = multiply(this.toUnit(future), future);
+    const shows = multiplyTransposed(multiply(unit, this.s), this.less(this.rowsOf(next), o));
+    const { values, vectors } = eigen(symmetric(multiply(transpose(shows), shows)));
+    const kept = values.map((v) => {
+      const share = values[0] > 0 ? Math.max(v, 0) / values[0] : 0;
+      return share > RELATIVE_TOLERANCE ? 1 / Math.sqrt(1 + (gain ** -2 - 1) * share) : 1;
+    });
+    return multiply(transpose(vectors), diagonalTimes(kept, vectors));
+  }
+
   /** C and D of the best latents, as loadings: z = C o + D o'. */
-  private encoder(fitted: FittedObjective, latents: number): { c: Matrix; d: Matrix } {
+  private encoder(asked: FittedObjective, latents: number): { c: Matrix; d: Matrix } {
+    const own = asked.gain ? this.suppressing(asked.gain) : undefined;
+    const fitted = own ? { ...asked, projection: own.data, projectionDim: own.rows } : asked;
     const { rows } = fitted;
     const d = this.of('observation').length;
     const first = (name: UnitVariable) => this.of(name)[0] ?? -1;
