@@ -10,11 +10,9 @@ import type { LinearLam } from '../lam/linear-lam.js';
 import type { MlpLam } from '../lam/mlp-lam.js';
 import { type Case, solve } from '../solve/population.js';
 import { type SettledConfig, settledConfig, type TrainConfig } from './config.js';
+import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
-import { ExactRun } from './exact-run.js';
-import { descendWorlds } from './exact-worlds.js';
 import { type Resumed, RunFolder } from './folder.js';
-import { MinibatchRun } from './minibatch-run.js';
 import { type Ending, hasStalled } from './run.js';
 import { type KnownWorlds, type Setting, settingOf } from './setting.js';
 
@@ -81,8 +79,6 @@ export interface Trained {
   readonly model: LinearLam | MlpLam;
 }
 
-type AnyRun = MinibatchRun | ExactRun;
-
 /** Steps of one call on minibatches: so often is the caller told how far it is. */
 const STRETCH = 200;
 
@@ -103,10 +99,6 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Promise<
       : { folder: null, resumed: null };
     return trainOne(run, opened.folder, opened.resumed, checked);
   });
-}
-
-function runOf(setting: Setting, what: string): AnyRun {
-  return setting.config.isExact ? new ExactRun(setting, what) : new MinibatchRun(setting);
 }
 
 async function trainOne(
@@ -135,7 +127,9 @@ async function trainOne(
     if (signal?.aborted)
       throw new ExolamError('cancelled', 'cancelled by the caller', { cause: signal.reason as unknown });
     const due = nextEvaluation(run);
-    await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, directory);
+    await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, (_, error) => {
+      throw told(error, '', directory ? `; the last good checkpoint is kept in ${directory}` : '');
+    });
     onLoss?.(run.liveLoss, run.step);
     options.onProgress?.(run.step, run.config.steps);
     ending = run.ending;
@@ -155,57 +149,6 @@ async function trainOne(
   await folder?.finished(result);
   if (folder) await model.save(folder.modelPath);
   return { result, log, model };
-}
-
-function nextEvaluation({ step, config }: AnyRun): number {
-  const { evaluateEvery, steps } = config;
-  return Math.min(steps, (Math.floor(step / evaluateEvery) + 1) * evaluateEvery);
-}
-
-/** So many steps of each run: minibatches in one call and exact gradients in one, over all cores. */
-async function advance(
-  runs: readonly AnyRun[],
-  steps: readonly number[],
-  backend: Backend,
-  control: Control,
-  directory?: string,
-): Promise<void> {
-  const exact = runs.filter((run): run is ExactRun => run instanceof ExactRun);
-  const batched = runs.filter((run): run is MinibatchRun => run instanceof MinibatchRun);
-  const stepsOf = (run: AnyRun) => steps[runs.indexOf(run)];
-  if (exact.length > 0) {
-    const found = await descendWorlds(
-      exact.map((run) => run.problem),
-      exact.map((run) => run.request(stepsOf(run))),
-      backend,
-      control,
-    );
-    taken(exact, found, directory);
-  }
-  if (batched.length === 0) return;
-  const requests = batched.map((run) => run.request(stepsOf(run)));
-  const answers =
-    requests.length === 1
-      ? [await backend.trainSteps(requests[0], control)]
-      : await backend.trainBatch(requests, control);
-  taken(batched, answers, directory);
-}
-
-function taken<Answer>(
-  runs: readonly { take(answer: Answer): void; readonly step: number }[],
-  answers: readonly Answer[],
-  directory: string | undefined,
-): void {
-  runs.forEach((run, i) => {
-    try {
-      run.take(answers[i]);
-    } catch (error) {
-      if (!(error instanceof ExolamError) || error.kind !== 'numerical') throw error;
-      const which = runs.length > 1 ? `config ${i}: ` : '';
-      const kept = directory ? `; the last good checkpoint is kept in ${directory}` : '';
-      throw new ExolamError('numerical', `${which}${error.message}${kept}`, { cause: error });
-    }
-  });
 }
 
 async function resultOf(
@@ -279,30 +222,10 @@ export function trainBatch(
       const what = `config ${i}`;
       runs.push(runOf(await settingOf(settledConfig(config, what), control, what, known), what));
     }
-    const logs: Evaluation[][] = runs.map(() => []);
-    const endings: (Ending | null)[] = runs.map(() => null);
-    const total = runs.reduce((sum, run) => sum + run.config.steps, 0);
     const since = performance.now();
-    for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(backend, control));
-    for (;;) {
-      const going = runs.filter((_, i) => endings[i] === null);
-      if (going.length === 0) break;
-      await advance(
-        going,
-        going.map((run) => nextEvaluation(run) - run.step),
-        backend,
-        control,
-      );
-      for (const run of going) {
-        const i = runs.indexOf(run);
-        logs[i].push(await run.evaluate(backend, control));
-        endings[i] = run.ending ?? (hasStalled(logs[i], run.config) ? 'early' : null);
-      }
-      onProgress?.(
-        runs.reduce((sum, run, i) => sum + (endings[i] ? run.config.steps : run.step), 0),
-        total,
-      );
-    }
+    const { logs, endings } = await driven(runs, backend, control, onProgress, (run, error) => {
+      throw told(error, `config ${runs.indexOf(run)}: `);
+    });
     const seconds = (performance.now() - since) / 1000;
     return Promise.all(
       runs.map(async (run, i) => ({

@@ -1,0 +1,139 @@
+import type { Backend, Control } from '../backend/requests.js';
+import { ExolamError } from '../base/errors.js';
+import { settledConfig, type TrainConfig } from './config.js';
+import type { Evaluation } from './evaluate.js';
+import { ExactRun } from './exact-run.js';
+import { descendWorlds } from './exact-worlds.js';
+import { MinibatchRun } from './minibatch-run.js';
+import { type Ending, hasStalled } from './run.js';
+import { type KnownWorlds, type Setting, settingOf } from './setting.js';
+
+export type AnyRun = MinibatchRun | ExactRun;
+
+export function runOf(setting: Setting, what: string): AnyRun {
+  return setting.config.isExact ? new ExactRun(setting, what) : new MinibatchRun(setting);
+}
+
+export function nextEvaluation({ step, config }: AnyRun): number {
+  const { evaluateEvery, steps } = config;
+  return Math.min(steps, (Math.floor(step / evaluateEvery) + 1) * evaluateEvery);
+}
+
+/** Told of a run whose loss is not finite any more; it stays where it was. */
+type Failed<Which> = (run: Which, error: ExolamError) => void;
+
+/** So many steps of each run: minibatches in one call and exact gradients in one, over all cores. */
+export async function advance(
+  runs: readonly AnyRun[],
+  steps: readonly number[],
+  backend: Backend,
+  control: Control,
+  failed: Failed<AnyRun>,
+): Promise<void> {
+  const exact = runs.filter((run): run is ExactRun => run instanceof ExactRun);
+  const batched = runs.filter((run): run is MinibatchRun => run instanceof MinibatchRun);
+  const stepsOf = (run: AnyRun) => steps[runs.indexOf(run)];
+  if (exact.length > 0) {
+    const found = await descendWorlds(
+      exact.map((run) => run.problem),
+      exact.map((run) => run.request(stepsOf(run))),
+      backend,
+      control,
+    );
+    taken(exact, found, failed);
+  }
+  if (batched.length === 0) return;
+  const requests = batched.map((run) => run.request(stepsOf(run)));
+  const answers =
+    requests.length === 1
+      ? [await backend.trainSteps(requests[0], control)]
+      : await backend.trainBatch(requests, control);
+  taken(batched, answers, failed);
+}
+
+function taken<Answer, Which extends { take(answer: Answer): void }>(
+  runs: readonly Which[],
+  answers: readonly Answer[],
+  failed: Failed<Which>,
+): void {
+  runs.forEach((run, i) => {
+    try {
+      run.take(answers[i]);
+    } catch (error) {
+      if (!(error instanceof ExolamError) || error.kind !== 'numerical') throw error;
+      failed(run, error);
+    }
+  });
+}
+
+/** The error with words before and after its sentence. */
+export function told(error: ExolamError, before: string, after = ''): ExolamError {
+  return new ExolamError('numerical', `${before}${error.message}${after}`, { cause: error });
+}
+
+/** Runs to their ends, side by side; one that fails is `null` among the endings, where `failed` does not throw. */
+export async function driven(
+  runs: readonly AnyRun[],
+  backend: Backend,
+  control: Control,
+  onProgress: Control['onProgress'],
+  failed: Failed<AnyRun>,
+): Promise<{ logs: Evaluation[][]; endings: (Ending | null)[] }> {
+  const logs: Evaluation[][] = runs.map(() => []);
+  const endings: (Ending | null)[] = runs.map(() => null);
+  const lost = new Set<AnyRun>();
+  const total = runs.reduce((sum, run) => sum + run.config.steps, 0);
+  for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(backend, control));
+  for (;;) {
+    const going = [...runs.entries()].filter(([i, run]) => endings[i] === null && !lost.has(run));
+    if (going.length === 0) return { logs, endings };
+    await advance(
+      going.map(([, run]) => run),
+      going.map(([, run]) => nextEvaluation(run) - run.step),
+      backend,
+      control,
+      (run, error) => {
+        failed(run, error);
+        lost.add(run);
+      },
+    );
+    for (const [i, run] of going) {
+      if (lost.has(run)) continue;
+      logs[i].push(await run.evaluate(backend, control));
+      endings[i] = run.ending ?? (hasStalled(logs[i], run.config) ? 'early' : null);
+    }
+    onProgress?.(
+      runs.reduce((sum, run, i) => sum + (endings[i] || lost.has(run) ? run.config.steps : run.step), 0),
+      total,
+    );
+  }
+}
+
+/** What a run of many came to: its last evaluation, that its loss was not finite any more, or why it was refused. */
+export type Outcome = Evaluation | 'diverged' | ExolamError;
+
+/** Trains many models at once as {@link trainBatch} does, and tells of each alone how it ended. */
+export async function trainEach(
+  configs: readonly TrainConfig[],
+  backend: Backend,
+  { onProgress, ...control }: Control,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const places = new Map<AnyRun, number>();
+  const known: KnownWorlds = new Map();
+  for (const [i, config] of configs.entries()) {
+    try {
+      places.set(runOf(await settingOf(settledConfig(config), control, '', known), ''), i);
+      outcomes.push('diverged');
+    } catch (error) {
+      if (!(error instanceof ExolamError) || (error.kind !== 'unsupported' && error.kind !== 'numerical'))
+        throw error;
+      outcomes.push(error);
+    }
+  }
+  const { logs, endings } = await driven([...places.keys()], backend, control, onProgress, () => {});
+  [...places.values()].forEach((place, i) => {
+    if (endings[i] !== null) outcomes[place] = logs[i].at(-1) as Evaluation;
+  });
+  return outcomes;
+}
