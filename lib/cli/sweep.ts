@@ -132,7 +132,10 @@ export function addSweepCommand(
     .option('--out <dir>', 'folder for spec.json and parts/ (required, but for --dry-run)')
     .option('--shard <i/n>', 'one of n shares, i from 0; auto/n takes i from Slurm, Kubernetes or AWS Batch')
     .option('--extend', 'add the points of this spec to those of another sweep in the folder')
-    .option('--quick', 'at most three values of each key and two seeds: a try in seconds')
+    .option(
+      '--quick',
+      'at most three values of each key, two seeds, a hundredth of the training steps: a try in seconds',
+    )
     .option('--dry-run', 'print the number of points, the time and the bytes expected, and end')
     .option('--quiet', 'no notes and no progress')
     .addOption(

@@ -16,6 +16,11 @@ function knownPlaces(axis: SweepAxis, before: Branch): Uint8Array {
   const [{ key }] = axis.keys;
   const other = before.axes.find(({ keys }) => keys.some((own) => sameKey(own.key, key)));
   if (!other || other.keys.length !== axis.keys.length) return known;
+  if (axis.keys.length > 1 && key.of === 'samples') {
+    const told = ({ keys }: SweepAxis, i: number) => keys.map(({ values }) => values[i]).join(' ');
+    const there = new Set(Array.from({ length: other.length }, (_, i) => told(other, i)));
+    return known.map((_, i) => (there.has(told(axis, i)) ? 1 : 0));
+  }
   if (axis.keys.length > 1) {
     for (let i = 0; i < Math.min(axis.length, other.length); i++)
       known[i] = axis.keys.every(

@@ -38,7 +38,7 @@ export function columnNames(spec: Checked): string[] {
   ];
 }
 
-/** What is the same in every row: the world but for what varies, and the ridge of fits to samples. */
+/** What is the same in every row: the world but for what varies, the ridge of fits to samples, and the recipe of training. */
 export function constantsOf(spec: Checked): Record<string, unknown> {
   const varies = new Set<string>(['seed', ...spec.grid.map(({ key }) => key)]);
   // Dimensions that vary may not make a world with the others' defaults: only what does not is asked for.
@@ -50,6 +50,7 @@ export function constantsOf(spec: Checked): Record<string, unknown> {
   return {
     ...Object.fromEntries(world),
     ...(spec.samples.some(Number.isFinite) ? { ridge: spec.ridge } : {}),
+    ...(spec.train ? { train: JSON.parse(JSON.stringify(spec.train.recipe)) as unknown } : {}),
   };
 }
 

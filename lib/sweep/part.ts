@@ -7,6 +7,7 @@ import { refinedTable } from './refine.js';
 import { type Figures, figuresFor, type Segment, tableOf } from './rows.js';
 import { fitSegment } from './samples.js';
 import type { Checked } from './spec.js';
+import { trainSegment } from './trained.js';
 
 /** A sweep cut into parts, each of whose rows depend on the spec and the part's index alone. */
 export interface Parts {
@@ -20,13 +21,13 @@ export interface Parts {
 
 /** Parts that a sweep has where it is large enough: as many as shards can want, as few as readers like. */
 const WANTED_PARTS = 64;
-/** Rows of a part of exact points, and of one whose points take milliseconds each. */
-const ROWS = { exact: [4096, 65_536], fitted: [32, 1024] } as const;
+/** Rows of a part of exact points, of one whose points take milliseconds each, and of one whose points take seconds. */
+const ROWS = { exact: [4096, 65_536], fitted: [32, 1024], trained: [8, 256] } as const;
 
 export function partsOf(points: Points, before: readonly Points[] = []): Parts {
   const { spec, configurations } = points;
   const isExact = spec.samples.every((n) => n === Number.POSITIVE_INFINITY);
-  const [least, most] = isExact ? ROWS.exact : ROWS.fitted;
+  const [least, most] = spec.train ? ROWS.trained : isExact ? ROWS.exact : ROWS.fitted;
   const width = spec.latentDims.length;
   const rows = Math.min(most, Math.max(least, Math.ceil((configurations * width) / WANTED_PARTS)));
   const own = Math.max(1, Math.floor(rows / width));
@@ -105,6 +106,7 @@ export async function figuresOf(
   for (const segment of segments) {
     await solveSegment(spec, segment, figures, row, control);
     await fitSegment(spec, segment, figures, row, control);
+    await trainSegment(spec, segment, figures, row, control);
     row += segment.count * width;
   }
   return figures;

@@ -4,17 +4,19 @@ import { createWorld, policyReacts, type WorldSpec } from '../world/world.js';
 import { type Interval, type Values, valueAt, valuesOf } from './axis.js';
 import type { ObjectiveTemplate, SweptStrength } from './objectives.js';
 import type { Checked, GridKey } from './spec.js';
+import type { TrainKey } from './train-spec.js';
 
-/** What an axis sets: a key of the world (its seed included), a number of the objective, how many transitions are drawn. */
+/** What an axis sets: a key of the world (its seed included), a number of the objective, how a model comes about. */
 export type Key =
   | { readonly of: 'world'; readonly key: GridKey | 'seed' }
   | { readonly of: 'objective'; readonly key: SweptStrength }
-  | { readonly of: 'samples' };
+  | { readonly of: 'samples' }
+  | { readonly of: 'train'; readonly key: TrainKey };
 
 /** One dimension of a sweep: its i-th place sets each of its keys to that key's i-th value. */
 export interface SweepAxis {
   readonly length: number;
-  readonly keys: readonly { readonly key: Key; readonly values: readonly (number | string)[] }[];
+  readonly keys: readonly { readonly key: Key; readonly values: readonly (number | string | null)[] }[];
   /** Where refinement may put values between two of these. */
   readonly interval?: Interval;
 }
@@ -80,11 +82,11 @@ function axesOf(spec: Checked, objective: ObjectiveTemplate, what: string): Swee
   const all = [...strengths, ...grid];
   const lists = all.filter(({ values }) => spec.random === undefined || 'list' in values).map(axisOf);
   const intervals = all.filter(({ values }) => 'interval' in values);
-  const single = (key: Key, values: readonly number[]): SweepAxis => ({
-    length: values.length,
-    keys: [{ key, values }],
-  });
-  const others = [single({ of: 'world', key: 'seed' }, spec.seeds), single({ of: 'samples' }, spec.samples)];
+  const seeds: SweepAxis = {
+    length: spec.seeds.length,
+    keys: [{ key: { of: 'world', key: 'seed' }, values: spec.seeds }],
+  };
+  const others = [seeds, modelAxis(spec)];
   if (spec.random !== undefined) {
     if (intervals.length === 0)
       throw new ExolamError(
@@ -102,6 +104,29 @@ function axesOf(spec: Checked, objective: ObjectiveTemplate, what: string): Swee
     );
   // What is refined is innermost: all else stays as it is in one refinement.
   return [...lists.filter(({ interval }) => !interval), ...others, ...refined];
+}
+
+/** How a model comes about: exactly, fitted to so many transitions, or trained; those that are trained have no `samples`. */
+function modelAxis({ samples, train }: Checked): SweepAxis {
+  const keys: SweepAxis['keys'][number][] = [{ key: { of: 'samples' }, values: samples }];
+  if (!train) return { length: samples.length, keys };
+  const trained = <T>(values: readonly T[], none: null): (T | null)[] => [
+    ...samples.map(() => none),
+    ...values,
+  ];
+  return {
+    length: samples.length + train.points.length,
+    keys: [
+      { key: { of: 'samples' }, values: [...samples, ...train.points.map(() => null)] },
+      ...train.keys.map((key, i) => ({
+        key: { of: 'train', key } as const,
+        values: trained(
+          train.points.map((point) => point[i]),
+          null,
+        ),
+      })),
+    ],
+  };
 }
 
 function axisOf({ key, values, what }: Varying): SweepAxis {

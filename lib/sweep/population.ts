@@ -17,6 +17,7 @@ import type { Checked } from './spec.js';
 /** Keys that decide the shape of a problem, or a matrix of it: configurations that differ in them are asked about apart. */
 const isShape = ({ of, key }: { readonly of: Key['of']; readonly key?: string }) =>
   of === 'samples' ||
+  of === 'train' ||
   (of === 'world' && (key === 'mixing' || (key?.endsWith('Dim') ?? false))) ||
   key === 'representation.gain';
 
@@ -143,7 +144,7 @@ export function valuesOf(
 ): Float64Array | null {
   for (const [a, { keys }] of branch.axes.entries())
     for (const { key, values } of keys)
-      if (key.of === of && (of === 'samples' || (key as { key: string }).key === name)) {
+      if (key.of === of && (key as { key?: string }).key === name) {
         const own = places[a];
         const column = new Float64Array(count);
         for (let i = 0; i < count; i++) column[i] = values[own[i]] as number;
@@ -166,10 +167,22 @@ export function worldAt(spec: Checked, { branch, places }: Segment, i: number): 
   return world as WorldSpec;
 }
 
-/** How many transitions configuration i is fitted to; Infinity is the population. */
-export function samplesAt({ branch, places }: Segment, i: number): number {
-  const a = branch.axes.findIndex(({ keys }) => keys.some(({ key }) => key.of === 'samples'));
-  return valueOn(branch.axes[a], places[a][i], 0) as number;
+/** The axis of how a model comes about. */
+const modelAxis = ({ branch }: Segment) =>
+  branch.axes.findIndex(({ keys }) => keys.some(({ key }) => key.of === 'samples'));
+
+/** How many transitions configuration i is fitted to; Infinity is the population, null a model that is trained. */
+export function samplesAt(segment: Segment, i: number): number | null {
+  const a = modelAxis(segment);
+  return valueOn(segment.branch.axes[a], segment.places[a][i], 0) as number | null;
+}
+
+/** The numbers of configuration i's training, in the order of the plan's keys; null where it is not trained. */
+export function trainedAt(segment: Segment, i: number): readonly number[] | null {
+  if (samplesAt(segment, i) !== null) return null;
+  const a = modelAxis(segment);
+  const [, ...keys] = segment.branch.axes[a].keys;
+  return keys.map(({ values }) => values[segment.places[a][i]] as number);
 }
 
 /** The objective of configuration i, whole. */
@@ -204,7 +217,7 @@ function columnsOf(
   const size = group.members?.length ?? count;
   branch.axes.forEach((axis, a) => {
     axis.keys.forEach(({ key, values }) => {
-      if (isShape(key) || key.of === 'samples') return;
+      if (isShape(key) || key.of === 'samples' || key.of === 'train') return;
       const own = places[a];
       const column = new Float64Array(size);
       if (group.members) for (let i = 0; i < size; i++) column[i] = values[own[group.members[i]]] as number;

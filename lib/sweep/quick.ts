@@ -1,5 +1,7 @@
+import type { Axis } from './axis.js';
 import type { Checked, SweepSpec } from './spec.js';
 import { readSpec } from './spec.js';
+import type { SweepTrain } from './train-spec.js';
 
 /** Values of a key that are kept at most, and seeds. */
 const VALUES = 3;
@@ -30,7 +32,14 @@ function coarse(value: unknown): unknown {
   );
 }
 
-/** A spec that is tried in seconds: at most three values of each key, two seeds, a hundredth of the random points. */
+/** Training with a hundredth of the steps. */
+function quickTrain(train: SweepTrain, steps: readonly number[]): SweepTrain {
+  const fewer = few([...new Set(steps)]).map((n) => Math.ceil(n / 100));
+  const [learningRate, batchSize] = [coarse(train.learningRate), coarse(train.batchSize)] as [Axis, Axis];
+  return { ...train, steps: [...new Set(fewer)], learningRate, batchSize };
+}
+
+/** A spec that is tried in seconds: at most three values of each key, two seeds, a hundredth of the random points and of the training steps. */
 export function quickSpec(spec: SweepSpec): SweepSpec {
   const checked: Checked = readSpec(spec);
   const whole = checked.whole as unknown as SweepSpec;
@@ -42,6 +51,7 @@ export function quickSpec(spec: SweepSpec): SweepSpec {
     latentDim: few(checked.latentDims),
     seeds: few(checked.seeds, SEEDS),
     samples: whole.samples === null ? null : few(checked.samples.map((n) => (Number.isFinite(n) ? n : null))),
+    train: whole.train && quickTrain(whole.train, checked.train?.points.map(([steps]) => steps) ?? []),
     random: whole.random === undefined ? undefined : Math.max(10, Math.ceil(whole.random / 100)),
   };
 }

@@ -2,13 +2,14 @@ import { POPULATION_METRICS } from '../backend/requests.js';
 import { version } from '../base/version.js';
 import type { Coded, Column, Table } from './columns.js';
 import type { ObjectiveTemplate, SweptStrength } from './objectives.js';
-import type { Branch, Key } from './points.js';
+import type { Branch, Key, SweepAxis } from './points.js';
 import type { Checked } from './spec.js';
 
 /** Why a point has no figures, by what the rows say of it. */
-export const STATUS = ['ok', 'nonFinite', 'notConverged', 'emptyProblem', 'unsupported'] as const;
+export const STATUS = ['ok', 'nonFinite', 'notConverged', 'emptyProblem', 'unsupported', 'diverged'] as const;
 export const EMPTY = STATUS.indexOf('emptyProblem');
 export const UNSUPPORTED = STATUS.indexOf('unsupported');
+export const DIVERGED = STATUS.indexOf('diverged');
 
 /** Figures of rows as they are found, NaN until then. */
 export interface Figures {
@@ -62,6 +63,13 @@ export function parametersOf(spec: Checked): Parameter[] {
     ),
     // The population is an infinite sample.
     { name: 'samples', type: 'double', shows: (key) => key.of === 'samples' },
+    ...(spec.train?.keys ?? []).map(
+      (own): Parameter => ({
+        name: own,
+        type: own === 'learningRate' ? 'double' : 'integer',
+        shows: (key) => key.of === 'train' && key.key === own,
+      }),
+    ),
   ];
 }
 
@@ -141,25 +149,25 @@ function parameterColumn(
 ): Coded {
   const codes = new Int32Array(count);
   let values: (number | string)[] = [];
-  const starts = new Map<readonly (number | string)[], number>();
+  const codesOf = new Map<SweepAxis['keys'][number]['values'], Int32Array>();
   let at = 0;
   for (const { branch, places, count: own } of segments) {
     const axis = branch.axes.findIndex(({ keys }) => keys.some(({ key }) => shows(key)));
     const end = at + own * width;
     if (axis < 0) codes.fill(-1, at, end);
     else {
-      const list = branch.axes[axis].keys.find(({ key }) => shows(key))?.values as readonly (
-        | number
-        | string
-      )[];
-      let start = starts.get(list);
-      if (start === undefined) {
-        start = values.length;
-        starts.set(list, start);
-        values = start === 0 ? [...list] : values.concat(list);
+      const list = branch.axes[axis].keys.find(({ key }) => shows(key))?.values ?? [];
+      let own = codesOf.get(list);
+      if (!own) {
+        const start = values.length;
+        const present = list.filter((value) => value !== null);
+        values = start === 0 ? present : values.concat(present);
+        let next = start;
+        own = Int32Array.from(list, (value) => (value === null ? -1 : next++));
+        codesOf.set(list, own);
       }
-      const own = places[axis];
-      for (let i = 0; i < own.length; i++) codes.fill(start + own[i], at + i * width, at + (i + 1) * width);
+      const place = places[axis];
+      for (let i = 0; i < place.length; i++) codes.fill(own[place[i]], at + i * width, at + (i + 1) * width);
     }
     at = end;
   }

@@ -19,8 +19,7 @@ export async function fitSegment(
   control: Control,
 ): Promise<void> {
   const asked: number[] = [];
-  for (let i = 0; i < segment.count; i++)
-    if (samplesAt(segment, i) !== Number.POSITIVE_INFINITY) asked.push(i);
+  for (let i = 0; i < segment.count; i++) if (Number.isFinite(samplesAt(segment, i))) asked.push(i);
   const next = asked.values();
   // Each is too small a problem to share among threads, so that each thread has one of its own.
   const own: Control = { ...control, threads: 1, onProgress: undefined };
@@ -44,7 +43,7 @@ async function fitConfiguration(
     const objective = objectiveAt(segment, i, world);
     const { needsPair } = resolveObjective(objective);
     const moments = await drawMoments(world, {
-      transitions: samplesAt(segment, i),
+      transitions: samplesAt(segment, i) as number,
       pairs: needsPair,
       ...control,
     });

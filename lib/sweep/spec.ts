@@ -7,6 +7,7 @@ import type { PopulationMetric } from '../solve/population.js';
 import { type WorldSpec, worldSchema } from '../world/world.js';
 import { type Axis, readAxis, type Values, valuesOf } from './axis.js';
 import { type ObjectiveTemplate, readObjectives, type SweepObjective } from './objectives.js';
+import { readTrain, type SweepTrain, type TrainPlan, trainSchema } from './train-spec.js';
 
 /** Keys of a world that a grid may vary: all but its matrices, and its seed, which is an axis of its own. */
 export type GridKey = Exclude<keyof WorldSpec, 'matrices' | 'seed'>;
@@ -41,9 +42,11 @@ export interface SweepSpec {
   readonly seeds?: number | readonly number[] | undefined;
   /**
    * Transitions that each model is fitted to, before it is judged on the population: one number, a list or a range; null among them,
-   * or alone, is the population itself. Default null.
+   * or alone, is the population itself; with `train`, `[]` is neither. Default null.
    */
   readonly samples?: Axis<number | null> | null | undefined;
+  /** Further points that are trained by gradient steps and then judged on the population. Default: none. */
+  readonly train?: SweepTrain | undefined;
   /** Ridge of the fits to samples, relative to the regressors' mean variance, at least 0. Default 1e-3. */
   readonly ridge?: number | undefined;
   /** Draw this many points from the ranges in place of crossing them; lists are crossed all the same. Default: cross them. */
@@ -89,6 +92,7 @@ export const sweepSchema = describes<SweepSpec>()(
         'expected an integer from 2, null, a list of them or {"logRange": [from, to, count]}',
       )
       .nullish(),
+    train: trainSchema.optional(),
     ridge: ridgeField,
     random: integer(1, 1e9).optional(),
     refine: refineSchema.optional(),
@@ -104,6 +108,7 @@ export interface Checked {
   readonly seeds: readonly number[];
   /** Infinity is the population. */
   readonly samples: readonly number[];
+  readonly train: TrainPlan | undefined;
   readonly ridge: number;
   readonly random: number | undefined;
   readonly refine: z.output<typeof refineSchema> | undefined;
@@ -122,16 +127,14 @@ export function readSpec(value: unknown, what = ''): Checked {
       `${named('refine')}: expected a grid to refine, but "random" draws its points`,
     );
   const grid = readGrid(spec.grid as object, spec.base as WorldSpec, named('grid'));
-  const samples = spec.samples ?? null;
   return {
     base: spec.base as WorldSpec,
     grid,
     objectives: readObjectives(spec.objectives, named('objectives')),
     latentDims: listOf(readAxis(spec.latentDim, integer(1), named('latentDim'), true), named('latentDim')),
     seeds: readSeeds(spec.seeds, (spec.base as WorldSpec).seed ?? 0, named('seeds')),
-    samples: listOf(readAxis(samples, integer(2).nullable(), named('samples'), true), named('samples')).map(
-      (n) => n ?? Number.POSITIVE_INFINITY,
-    ),
+    samples: readSamples(spec, named('samples')),
+    train: spec.train && readTrain(spec.train, named('train')),
     ridge: spec.ridge,
     random: spec.random,
     refine,
@@ -165,6 +168,13 @@ function readGrid(grid: object, base: WorldSpec, what: string): Checked['grid'] 
     const each = worldSchema.shape[key].unwrap() as z.ZodType<number | string>;
     return { key, values: readAxis(values, each, field, key.endsWith('Dim')) };
   });
+}
+
+/** Infinity is the population. */
+function readSamples({ samples, train }: z.output<typeof sweepSchema>, what: string): readonly number[] {
+  if (train && Array.isArray(samples) && samples.length === 0) return [];
+  const values = readAxis(samples ?? null, integer(2).nullable(), what, true);
+  return listOf(values, what).map((n) => n ?? Number.POSITIVE_INFINITY);
 }
 
 function readSeeds(seeds: number | readonly number[], first: number, what: string): readonly number[] {

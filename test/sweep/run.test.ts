@@ -91,6 +91,30 @@ describe('runSweep', () => {
     for (const out of [shards, single, stopped]) expect(partsOf(out)).toEqual(partsOf(whole));
   });
 
+  it('has the same trained rows in shards, with one thread, stopped in between, and extended', async () => {
+    const trained: SweepSpec = {
+      ...{ latentDim: [2, 3], seeds: 6, samples: [null, 100] },
+      grid: { exogenousScale: [0.5, 2] },
+      train: { steps: [3, 30] },
+    };
+    const [plain, shards, stopped, extended] = [fresh(), fresh(), fresh(), fresh()];
+    expect((await runSweep(trained, { out: plain, threads: 2 })).points).toBe(6 * 2 * 2 * 4);
+    const parts = partsOf(plain);
+    expect(Object.keys(parts).length).toBeGreaterThan(7);
+    for (let index = 6; index >= 0; index--)
+      await runSweep(trained, { out: shards, threads: 1, shard: { index, count: 7 } });
+    const stop = new AbortController();
+    const onProgress = (done: number) => done > 0 && stop.abort();
+    await runSweep(trained, { out: stopped, stop: stop.signal, onProgress });
+    expect(Object.keys(partsOf(stopped)).length).toBeLessThan(Object.keys(parts).length);
+    await runSweep(trained, { out: stopped });
+    for (const out of [shards, stopped]) expect(partsOf(out)).toEqual(parts);
+    await runSweep({ ...trained, samples: 100, train: { steps: 30 } }, { out: extended });
+    await runSweep(trained, { out: extended, extend: true });
+    const rows = 'SELECT * FROM ROWS ORDER BY exogenousScale, seed, samples, steps, latentDim';
+    expect(await query(extended, rows)).toEqual(await query(plain, rows));
+  });
+
   it('computes what is missing and what is torn, and nothing else', async () => {
     const out = fresh();
     await runSweep(spec, { out });
@@ -258,6 +282,10 @@ describe('exolam sweep', () => {
     const quiet = run(path, '--out', fresh(), '--quick', '--quiet');
     expect([quiet.stderr, quiet.status]).toEqual(['', 0]);
     expect(run(path, '--out', out, '--dry-run').stdout).toMatch(/^9600 points, about /);
+    const long = join(folder, 'long.json');
+    writeFileSync(long, JSON.stringify({ latentDim: 3, seeds: 1e5, train: { steps: 4e5 } }));
+    // Thousands of hours: said in a second.
+    expect(run(long, '--dry-run').stdout).toMatch(/^200000 points, about \d{3,}\.\d h on this machine/);
   });
 
   it('is refused in one line with code 2', () => {

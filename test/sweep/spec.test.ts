@@ -206,6 +206,32 @@ describe('a spec that is not accepted', () => {
       { latentDim: 2, grid: { exogenousDim: [4, 30] } },
       /^grid, at exogenousDim 30\.observationDim: expected at least endogenousDim/,
     ],
+    [
+      'steps',
+      { latentDim: 2, train: { steps: [10, 0] } },
+      /^train\.steps\[1\]: expected an integer from 1 to 1000000000 but received 0$/,
+    ],
+    [
+      'an optimizer',
+      { latentDim: 2, train: { optimizer: { kind: 'adams' } } },
+      /^train\.optimizer\.kind: expected one of "adam"/,
+    ],
+    [
+      'two rates',
+      { latentDim: 2, train: { learningRate: [1], optimizer: { learningRate: 2 } } },
+      /^train\.learningRate: expected none beside optimizer\.learningRate \(2\)/,
+    ],
+    [
+      'batches of exact gradients',
+      { latentDim: 2, train: { batchSize: 8, optimizer: { kind: 'gradient-flow' } } },
+      /^train\.batchSize: expected none with the optimizer "gradient-flow"$/,
+    ],
+    [
+      'a model in the recipe',
+      { latentDim: 2, train: { model: { kind: 'mlp' } } },
+      /^train: unknown key "model".* Accepted: steps, learningRate/,
+    ],
+    ['no samples without training', { latentDim: 2, samples: [] }, /^samples: expected at least one value$/],
     ['a base', { latentDim: 2, base: { mixing: 'x' } }, /^base\.mixing: expected one of/],
   ])('%s is told by its field', (_, spec, message) => {
     expect(() => pointsOf(readSpec(spec))).toThrow(message);
@@ -249,11 +275,13 @@ describe('a spec file', () => {
       seeds: 20,
       latentDim: { range: [3, 9, 7] },
       samples: [null, 100, 1000, 10_000],
+      train: { steps: { range: [1000, 4000, 4] }, learningRate: [1, 2, 3, 4] },
     });
     const points = pointsOf(readSpec(quick));
-    expect(points.branches[0].axes.map(({ length }) => length)).toEqual([2, 3, 3, 2, 3]);
+    expect(points.branches[0].axes.map(({ length }) => length)).toEqual([2, 3, 3, 2, 3 + 3 * 3]);
     expect(points.spec.latentDims).toEqual([3, 6, 9]);
     expect(points.spec.samples).toEqual([Number.POSITIVE_INFINITY, 1000, 10_000]);
+    expect(points.spec.train?.points.map(([steps]) => steps)).toEqual([10, 10, 10, 30, 30, 30, 40, 40, 40]);
   });
 
   it('differs from another in words', () => {

@@ -11,6 +11,7 @@ import {
   type WorldSpec,
 } from '../../lib/index.js';
 import { representations } from '../../lib/solve/critical.js';
+import { train } from '../../lib/train/index.js';
 import { createWorld } from '../../lib/world/world.js';
 
 type Row = Record<string, number | string | null>;
@@ -206,5 +207,61 @@ describe('sweep, samples', () => {
       expect(row['loss']).toBe(loss);
       for (const name of FIGURES) expect(row[name]).toBe(metrics[name]);
     }
+  });
+});
+
+describe('sweep, trained', () => {
+  const base = { sensorNoise: 0.05, observationDim: 10, endogenousDim: 3, exogenousDim: 2, actionDim: 2 };
+  const objectives = [
+    { kind: 'reconstruction' },
+    { kind: 'action-supervised', weight: [2], labelFraction: 0.5 },
+  ] as const;
+
+  it('has the figures of train for each point, and those without training beside them', async () => {
+    const spec: SweepSpec = {
+      ...{ base, objectives, latentDim: [3, 1], seeds: [4, 9] },
+      grid: { exogenousScale: [0.5, 2] },
+      samples: [null, 500],
+      train: { steps: [40, 5], learningRate: [1e-3, 1e-2], batchSize: 32 },
+    };
+    const rows = await all(spec, { threads: 2 });
+    expect(rows).toHaveLength(2 * 2 * 2 * 2 * (2 + 4));
+    const trained = rows.filter((row) => !Number.isNaN(row['steps'] as number));
+    expect(trained).toHaveLength(2 * 2 * 2 * 2 * 4);
+    for (const row of trained) {
+      const [seed, latentDim] = [row['seed'] as number, row['latentDim'] as number];
+      const objective = (
+        row['objective'] === 'reconstruction'
+          ? objectives[0]
+          : { ...objectives[1], weight: row['weight'] as number }
+      ) as ObjectiveSpec;
+      const { result } = await train({
+        world: { ...base, exogenousScale: row['exogenousScale'] as number, seed },
+        ...{ objective, seed, model: { kind: 'linear', latentDim }, batchSize: row['batchSize'] as number },
+        steps: row['steps'] as number,
+        optimizer: { learningRate: row['learningRate'] as number },
+      });
+      expect([row['samples'], row['rank'], row['status']]).toEqual([Number.NaN, -1, 'ok']);
+      expect(row['loss']).toBe(result.loss);
+      for (const name of FIGURES) expect(row[name]).toBe(result.metrics[name] ?? Number.NaN);
+    }
+    const others = await all({ ...spec, train: undefined });
+    const plain = rows.filter((row) => Number.isNaN(row['steps'] as number));
+    expect(plain.map(({ steps, learningRate, batchSize, ...row }) => row)).toEqual(others);
+  });
+
+  it('comes to the closed form by exact gradients, and says where a run diverges', async () => {
+    const exact = await all({
+      ...{ base, objectives, latentDim: 2, seeds: 2 },
+      train: { steps: 500, optimizer: { kind: 'lbfgs' } },
+    });
+    for (const [i, row] of exact.entries())
+      if (i % 2 === 1) expect(row['loss']).toBeCloseTo(exact[i - 1]['loss'] as number, 7);
+    const wild = await all({
+      ...{ base, latentDim: 2, samples: [] },
+      train: { steps: 2000, learningRate: [1e-3, 50], optimizer: { kind: 'sgd' } },
+    });
+    expect(wild.map((row) => row['status'])).toEqual(['ok', 'diverged']);
+    expect(wild[1]['loss']).toBeNaN();
   });
 });
