@@ -83,7 +83,6 @@ export {
 export type { Critical } from './solve/strength-search.js';
 export type { Analysis, LatentRow } from './verdict/analysis.js';
 export { type AnalyzeOptions, analyze } from './verdict/analyze.js';
-export type { Verdict } from './verdict/answer.js';
 export {
   type LabelCurve,
   type LabelCurveOptions,
@@ -92,6 +91,7 @@ export {
   type Spread,
 } from './verdict/label-curve.js';
 export type { Remedy } from './verdict/remedies.js';
+export type { Verdict } from './verdict/sentence.js';
 export type { AnyWorldSpec } from './world/any-world.js';
 export { type MlpWorldSpec, mlpWorldSchema } from './world/nonlinear.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';

@@ -2,7 +2,7 @@ import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
 import { shareOf } from '../verdict/figures.js';
 import { NAME_OF, PARTS, READINGS } from '../verdict/readings.js';
-import { enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/words.js';
+import { enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/table-words.js';
 import { figure, table } from './table.js';
 
 const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -5,7 +5,7 @@ import type { Analysis, LatentRow } from '../verdict/analysis.js';
 import { isMeasurable, shareOf } from '../verdict/figures.js';
 import { PARTS, READINGS } from '../verdict/readings.js';
 import type { Remedy } from '../verdict/remedies.js';
-import { strengthOf } from '../verdict/words.js';
+import { strengthOf } from '../verdict/table-words.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';

@@ -1,7 +1,7 @@
 import type { Analysis } from '../verdict/analysis.js';
 import type { LabelPoint, Spread } from '../verdict/label-curve.js';
 import { NAME_OF } from '../verdict/readings.js';
-import { enoughOf, labelledOf, spreadOf } from '../verdict/words.js';
+import { enoughOf, labelledOf, spreadOf } from '../verdict/table-words.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';

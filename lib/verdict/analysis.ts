@@ -2,9 +2,9 @@ import type { DifferenceEstimates, Estimate, EstimateTable } from '../metrics/es
 import type { MadeOf } from '../metrics/made-of.js';
 import type { Scale } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
-import type { Verdict } from './answer.js';
 import type { LabelCurve } from './label-curve.js';
 import type { Remedy } from './remedies.js';
+import type { Verdict } from './sentence.js';
 
 /** One latent dimension of one objective. */
 export interface LatentRow {

@@ -38,9 +38,9 @@ import {
 import { DEFAULT_RIDGE, levelField, ridgeField } from '../solve/of-moments.js';
 import { wholeFit } from '../solve/of-units.js';
 import type { Analysis, LatentRow } from './analysis.js';
-import { type Circumstances, latentDimOfVerdict, verdictOf } from './answer.js';
 import { type Labels, labelsOf } from './labels.js';
 import { type RemedyRequest, remediesOf } from './remedies.js';
+import { type Circumstances, latentDimOfVerdict, verdictOf } from './sentence.js';
 
 export interface AnalyzeOptions extends Control {
   /** Latent dimensions to report, 1 to observationDim each, in any order. Default 1 to 16, as far as the observation is wide. */

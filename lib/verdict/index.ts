@@ -3,7 +3,6 @@
 export { type ErrorKind, ExolamError } from '../base/errors.js';
 export type { Analysis, LatentRow } from './analysis.js';
 export { type AnalyzeOptions, analyze } from './analyze.js';
-export type { Verdict } from './answer.js';
 export {
   type LabelCurve,
   type LabelCurveOptions,
@@ -12,3 +11,4 @@ export {
   type Spread,
 } from './label-curve.js';
 export type { Remedy } from './remedies.js';
+export type { Verdict } from './sentence.js';

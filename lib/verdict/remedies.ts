@@ -16,7 +16,7 @@ import { answerOf, isBelow, knowsAction } from '../metrics/interval.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import { DEFAULT_RIDGE } from '../solve/of-moments.js';
 import type { wholeFit } from '../solve/of-units.js';
-import type { Intervals } from './answer.js';
+import type { Intervals } from './sentence.js';
 
 /** What one remedy would do on this data: its strength is chosen inside the training folds, everything else is from the folds left out. */
 export interface Remedy {

@@ -5,7 +5,7 @@ import { analysisPage } from '../../lib/report/analysis.js';
 import { analyze } from '../../lib/verdict/analyze.js';
 import { type LabelPoint, labelCurve } from '../../lib/verdict/label-curve.js';
 import { enoughLabels } from '../../lib/verdict/labels.js';
-import { spreadOf } from '../../lib/verdict/words.js';
+import { spreadOf } from '../../lib/verdict/table-words.js';
 import type { WorldSpec } from '../../lib/world/world.js';
 import { native } from '../support/backends.js';
 import { transitionsOf } from '../support/transitions.js';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Interval } from '../../lib/metrics/interval.js';
+import { about, decimals, percentOf, shareOf } from '../../lib/verdict/figures.js';
 import {
   type Circumstances,
   type Intervals,
   latentDimOfVerdict,
   verdictOf,
-} from '../../lib/verdict/answer.js';
-import { about, decimals, percentOf, shareOf } from '../../lib/verdict/figures.js';
+} from '../../lib/verdict/sentence.js';
 
 /** A leakage with an interval that reaches as far on the log scale of its ratio as stated. */
 function leakage(value: number, step: number, training = value, reason: Interval['reason'] = null): Interval {
