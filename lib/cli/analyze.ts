@@ -168,7 +168,7 @@ async function analysed(
   progress.end();
   if (model && save !== undefined) {
     const lam = await fitLinearLam(
-      { data, ...model, ridge, whiten, scale: analysis.scale },
+      { data, ...model, ridge, whiten, scale: analysis.scale, discreteActions: analysis.categories !== null },
       {
         observationShape: frameShape(data, resize),
         threads,

@@ -17,7 +17,7 @@ import { matrix, scale } from '../linalg/matrix.js';
 import type { Sizes } from '../metrics/second-moments.js';
 import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
-import type { Scale } from '../moments/of-units.js';
+import { categoriesOf, oneHot, type Scale } from '../moments/of-units.js';
 import {
   BY_TRAINING,
   hasKind,
@@ -65,6 +65,8 @@ export interface DataCase extends SampleCase {
   readonly scale?: Scale | undefined;
   /** Share of the episodes left out of the fit, those that `analyze` would hold out: from 0 up to, not including, 1. Default 0. */
   readonly heldOut?: number | undefined;
+  /** Whether few distinct whole values in one column of actions are categories, as they are to `analyze`. Default true. */
+  readonly discreteActions?: boolean | undefined;
 }
 
 export interface FitLinearLamOptions extends Control {
@@ -92,6 +94,7 @@ const dataCaseSchema = describes<DataCase>()(
     ),
     scale: z.enum(['standard', 'given']).default('given'),
     heldOut: numberThat('a share of at least 0 and less than 1', (v) => v >= 0 && v < 1).default(0),
+    discreteActions: z.boolean().default(true),
   }),
 );
 
@@ -207,7 +210,7 @@ function checkLatentDim(
   if (supervised && latentDim < t.actionDim)
     throw new ExolamError(
       'unsupported',
-      `latentDim: expected at least actionDim (${t.actionDim}) but received ${latentDim}: below it action supervision has no closed form for a policy that reacts to the observation; ${BY_TRAINING}`,
+      `latentDim: expected at least ${t.actionDim}, the width of the action, but received ${latentDim}: below it action supervision has no closed form for a policy that reacts to the observation; ${BY_TRAINING}`,
     );
 }
 
@@ -220,18 +223,28 @@ function rowsOf(t: Transitions, heldOut: number): Int32Array {
   );
 }
 
+/** The same data with one column of actions for each category. */
+function withCategories(t: Transitions, categories: readonly number[]): Transitions {
+  return { ...t, action: oneHot(t.action as Float64Array, categories), actionDim: categories.length };
+}
+
 async function fitData(question: z.output<typeof dataCaseSchema>, options: Checked): Promise<LinearLamParts> {
-  const { data: t, heldOut } = question;
+  const { data, heldOut } = question;
   const objective = resolveObjective(question.objective);
-  requireVariables(objective, t);
-  checkLatentDim(question.latentDim, t, objective.supervised);
+  requireVariables(objective, data);
+  const categories =
+    data.action && question.discreteActions ? categoriesOf(data.action, data.actionDim) : null;
+  const t = categories ? withCategories(data, categories) : data;
+  // Of m categories, m - 1 say all.
+  const actionDim = categories ? categories.length - 1 : t.actionDim;
+  checkLatentDim(question.latentDim, { observationDim: t.observationDim, actionDim }, objective.supervised);
   shapeOf(options.observationShape, t.observationDim);
   const rows = rowsOf(t, heldOut);
   const backend = options.backend ?? defaultBackend();
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
   const variables = variablesOf(t);
-  const factors = question.scale === 'standard' ? factorsOf(t, variables) : null;
+  const factors = question.scale === 'standard' ? factorsOf(t, variables, categories) : null;
   return fitSample(
     { variables, mean, moments, transitions: rows.length, factors },
     objective,

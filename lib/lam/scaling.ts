@@ -6,8 +6,11 @@ import { scaledColumns } from '../moments/of-units.js';
 import type { ResolvedObjective } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
 
-/** What every column of joint moments is multiplied with for unit standard deviation over all rows, (width); 0 for one that stands still. */
-export function factorsOf(t: Transitions, v: Variables): Float64Array {
+/**
+ * What every column of joint moments is multiplied with for unit standard deviation over all rows, (width); 0 for one that stands
+ * still, 1 for a category.
+ */
+export function factorsOf(t: Transitions, v: Variables, categories: readonly number[] | null): Float64Array {
   const { found } = scaledColumns(t, 'standard', null);
   const factors = new Float64Array(v.width).fill(1);
   const set = (name: UnitVariable, begin: number) => {
@@ -18,7 +21,7 @@ export function factorsOf(t: Transitions, v: Variables): Float64Array {
   set('observationNext', v.layout.observationNext);
   set('pairObservation', v.layout.pairObservation);
   set('pairObservationNext', v.layout.pairObservationNext);
-  set('action', v.layout.action);
+  if (!categories) set('action', v.layout.action);
   return factors;
 }
 

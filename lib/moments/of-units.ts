@@ -95,7 +95,8 @@ function scaleOf(arrays: readonly Float64Array[], width: number, scale: Scale) {
   return { mean, factor };
 }
 
-function oneHot(action: Float64Array, values: readonly number[]): Float64Array {
+/** (rows, values.length): 1 in the column of a row's value. */
+export function oneHot(action: Float64Array, values: readonly number[]): Float64Array {
   const out = new Float64Array(action.length * values.length);
   const at = new Map(values.map((v, i) => [v, i]));
   action.forEach((v, row) => {

@@ -277,7 +277,7 @@ describe('input', () => {
     [
       'supervision',
       { objective: { kind: 'action-supervised', weight: 1 }, latentDim: 1 },
-      /latentDim: expected at least actionDim \(2\) but received 1/,
+      /latentDim: expected at least 2, the width of the action, but received 1/,
     ],
   ] as const)('that is not accepted is one sentence: %s', async (_name, wrong, sentence) => {
     const question = { data, objective: { kind: 'reconstruction' } as ObjectiveSpec, latentDim: 3 };
@@ -338,4 +338,66 @@ it('the moments of z are those of the eigenvalues: cov z = Lambda', async () => 
     expect(Math.abs(v - lam.spectrum[i])).toBeLessThan(1e-9);
   });
   expect(largest(moment(z, z).sub(Matrix.diag([...lam.spectrum])))).toBeLessThan(1e-9);
+});
+
+describe('discrete actions', () => {
+  const [names, other] = [
+    [0, 1, 2],
+    [40, 7, 19],
+  ];
+  const kind = (row: number) =>
+    Number((data.action as Float64Array)[2 * row] > 0) +
+    Number((data.action as Float64Array)[2 * row + 1] > 0);
+  const rows = () => Array.from({ length: data.count }, (_, row) => row);
+  const coded = (values: readonly number[]): Transitions => ({
+    ...data,
+    actionDim: 1,
+    action: Float64Array.from(rows(), (row) => values[kind(row)]),
+  });
+  const objective: ObjectiveSpec = { kind: 'action-supervised', weight: 2 };
+
+  it.each(['standard', 'given'] as const)(
+    'are categories, whatever their numbers: scale %s',
+    async (scale) => {
+      const fitted = (t: Transitions) => fitLinearLam({ data: t, objective, latentDim: 2, scale });
+      const found = await fitted(coded(names));
+      // Columns of their own, written out; at unit standard deviation they would weigh otherwise.
+      const columns = {
+        ...data,
+        actionDim: 3,
+        action: Float64Array.from(rows().flatMap((row) => [0, 1, 2].map((k) => Number(kind(row) === k)))),
+      };
+      if (scale === 'given')
+        expect(
+          (await fitLinearLam({ data: columns, objective, latentDim: 3, scale })).spectrum.subarray(0, 2),
+        ).toEqual(found.spectrum);
+      const renumbered = await fitted(coded(other));
+      renumbered.encoder.D.data.forEach((v, i) => {
+        expect(Math.abs(v)).toBeCloseTo(Math.abs(found.encoder.D.data[i]), 10);
+      });
+      expect(renumbered.loss).toBeCloseTo(found.loss, 10);
+      const asNumbers = await fitLinearLam({
+        data: coded(other),
+        objective,
+        latentDim: 2,
+        scale,
+        discreteActions: false,
+      });
+      expect(Math.abs(asNumbers.loss - found.loss)).toBeGreaterThan(1e-3);
+    },
+  );
+
+  it('are what `analyze` takes them for: the loss is the same, and a latentDim too small is said', async () => {
+    const { latent } = await analyze(coded(other), {
+      latentDims: [2],
+      objectives: [objective],
+      remedies: false,
+      ridge: 1e-3,
+    });
+    const { loss } = await fitLinearLam({ data: coded(other), objective, latentDim: 2, scale: 'standard' });
+    expect(loss / latent[0].loss).toBeCloseTo(1, 9);
+    await expect(fitLinearLam({ data: coded(other), objective, latentDim: 1 })).rejects.toMatchObject({
+      message: expect.stringMatching(/at least 2, the width of the action/),
+    });
+  });
 });
