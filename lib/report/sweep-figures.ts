@@ -50,8 +50,10 @@ export function facets(data: SweepData): Drawing[] {
         const here = own.filter((s) => s.parameters[main] === at && s.parameters['objective'] === objective);
         if (here.length === 0) return [];
         const best = leastFault(here);
-        const sorted = best.flatMap(({ leakage }) => leakage).sort((a, b) => a - b);
-        return [{ x: at, y: mean(sorted), low: quantile(sorted, 0.05), high: quantile(sorted, 0.95) }];
+        const sorted = best.flatMap(({ seeds }) => seeds).sort((a, b) => a - b);
+        return [
+          { x: at, y: mean(best.map(leakageOf)), low: quantile(sorted, 0.05), high: quantile(sorted, 0.95) },
+        ];
       });
       return [
         { rows, colour: COLOURS[o % COLOURS.length], dash: DASHES[o % DASHES.length], band: data.seeds > 1 },
@@ -83,7 +85,9 @@ function leastFault(settings: readonly Setting[]): readonly Setting[] {
       .filter(([name]) => isStrength(name))
       .map(([, value]) => value)
       .join('|');
-    groups.set(key, [...(groups.get(key) ?? []), setting]);
+    const group = groups.get(key);
+    if (group) group.push(setting);
+    else groups.set(key, [setting]);
   }
   const fault = (own: readonly Setting[]) => mean(own.map((s) => leakageOf(s) + errorOf(s)));
   return [...groups.values()].reduce((a, b) => (fault(b) < fault(a) ? b : a));
@@ -191,14 +195,19 @@ export function fieldOf(
   const sums = new Map<string, number[]>();
   for (const setting of settings) {
     const key = `${setting.parameters[main]}|${setting.parameters[other]}`;
-    sums.set(key, [...(sums.get(key) ?? []), leakageOf(setting)]);
+    const own = sums.get(key);
+    if (own) own.push(leakageOf(setting));
+    else sums.set(key, [leakageOf(setting)]);
   }
   const [px, py] = [along(x, xs), along(y, ys)];
   const points = [...sums].map(([key, own]) => {
     const [a, b] = key.split('|').map(Number) as [number, number];
     return { a: px(a), b: py(b), value: Math.min(1, Math.max(0, mean(own))) };
   });
+  const at = new Map(points.map(({ a, b, value }) => [`${a}|${b}`, value]));
   const nearest = (a: number, b: number): number => {
+    const own = at.get(`${a}|${b}`);
+    if (own !== undefined) return own;
     let [least, value] = [Number.POSITIVE_INFINITY, 0];
     for (const point of points) {
       const distance = (point.a - a) ** 2 + (point.b - b) ** 2;
@@ -275,13 +284,13 @@ function boundaryOf(
 /** How far the seeds are apart: the share of seeds below each leakage, at the setting of each objective that differs most. */
 export function seedFigure(data: SweepData): Drawing[] {
   const widest = data.objectives.flatMap((objective) => {
-    const own = data.settings.filter((s) => s.parameters['objective'] === objective && s.leakage.length >= 5);
-    const spread = ({ leakage }: Setting) => Math.max(...leakage) - Math.min(...leakage);
+    const own = data.settings.filter((s) => s.parameters['objective'] === objective && s.seeds.length >= 5);
+    const spread = ({ seeds }: Setting) => Math.max(...seeds) - Math.min(...seeds);
     return own.length > 0 ? [own.reduce((a, b) => (spread(b) > spread(a) ? b : a))] : [];
   });
   if (widest.length === 0) return [];
   const series = widest.map((setting, o) => {
-    const sorted = [...setting.leakage].sort((a, b) => a - b);
+    const sorted = [...setting.seeds].sort((a, b) => a - b);
     return {
       rows: sorted.map((v, i) => ({ x: Math.min(1, Math.max(0, v)), y: (i + 1) / sorted.length })),
       colour: COLOURS[o % COLOURS.length],

@@ -5,15 +5,28 @@ export const LEVEL = 0.1;
 /** Regimes that a table tells apart at most. */
 const REGIMES = 6;
 
-export const leakageOf = (setting: Setting) => mean(setting.leakage);
-export const errorOf = (setting: Setting) => mean(setting.actionError);
+export const leakageOf = (setting: Setting) => setting.leakage;
+export const errorOf = (setting: Setting) => setting.actionError;
 
 /** Numbers that an objective was given: those, and latentDim and the samples, are chosen; the world is not. */
 const CHOSEN = /^(weight|labelFraction|encoderNoise|decoderNoise|gain|.*\..*)$/;
 export const isStrength = (name: string) => CHOSEN.test(name);
 
 /** What is no property of the world: told apart, not gone by, unless nothing else varies. */
-const isQuestion = (name: string) => name === 'latentDim' || name === 'samples';
+const QUESTIONS = ['latentDim', 'samples', 'steps', 'learningRate', 'batchSize'];
+const isQuestion = (name: string) => QUESTIONS.includes(name);
+
+/** The mean leakage at each value of a parameter. */
+function meansAlong(settings: readonly Setting[], name: string): Map<Value, number> {
+  const sums = new Map<Value, { sum: number; count: number }>();
+  for (const setting of settings) {
+    const value = setting.parameters[name];
+    if (value === null) continue;
+    const own = sums.get(value) ?? { sum: 0, count: 0 };
+    sums.set(value, { sum: own.sum + leakageOf(setting), count: own.count + 1 });
+  }
+  return new Map([...sums].map(([value, { sum, count }]) => [value, sum / count]));
+}
 
 /** The parameter of the world that moves the leakage most: what regimes and charts go by. */
 export function mainAxis({ axes, settings }: SweepData): string | undefined {
@@ -21,10 +34,7 @@ export function mainAxis({ axes, settings }: SweepData): string | undefined {
   const names = [...axes.keys()].filter((name) => !isStrength(name));
   const ofWorld = names.filter((name) => !isQuestion(name));
   for (const name of ofWorld.length > 0 ? ofWorld : names) {
-    const values = axes.get(name) ?? [];
-    const means = values.map((value) =>
-      mean(settings.filter((s) => s.parameters[name] === value).map(leakageOf)),
-    );
+    const means = [...meansAlong(settings, name).values()];
     const spread = Math.max(...means) - Math.min(...means);
     if (!best || spread > best.spread) best = { name, spread };
   }
@@ -97,7 +107,7 @@ const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share <
 
 /** What the sweep found, a sentence each, the most telling first. */
 export function findingsOf(data: SweepData): string[] {
-  const { settings, objectives, axes, without, rows, seeds } = data;
+  const { settings, objectives, axes, without, rows, seeds, thinned } = data;
   const found: string[] = [];
   for (const objective of objectives) {
     const own = settings.filter(({ parameters }) => parameters['objective'] === objective);
@@ -118,7 +128,7 @@ export function findingsOf(data: SweepData): string[] {
   if (axes.has('samples')) found.push(samplesSentence(data));
   const refused = [...without].map(([status, count]) => `${count} ${status}`).join(', ');
   found.push(
-    `${rows} points, ${seeds} seed${seeds === 1 ? '' : 's'}${refused ? `; without figures: ${refused}` : ''}.`,
+    `${rows} points, ${seeds} seed${seeds === 1 ? '' : 's'}${refused ? `; without figures: ${refused}` : ''}${thinned > 1 ? `; of more settings than a page can hold it goes by one in ${thinned}, chosen at random` : ''}.`,
   );
   return found;
 }
@@ -126,7 +136,8 @@ export function findingsOf(data: SweepData): string[] {
 function alongSentence({ axes, settings }: SweepData, axis: string): string {
   const values = axes.get(axis) ?? [];
   const [first, last] = [values[0], values[values.length - 1]];
-  const at = (value: Value) => mean(settings.filter((s) => s.parameters[axis] === value).map(leakageOf));
+  const means = meansAlong(settings, axis);
+  const at = (value: Value) => means.get(value) ?? Number.NaN;
   return `${axis} matters most for the leak: ${percent(at(first))} on average at ${short(first)}, ${percent(at(last))} at ${short(last)}.`;
 }
 

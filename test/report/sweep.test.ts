@@ -69,6 +69,28 @@ describe('the page of a sweep', async () => {
     expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
   });
 
+  it('holds no more settings than it may, the same in any order, and brings draws together', async () => {
+    const few = await readSweepData(out, 100);
+    expect(few.thinned).toBeGreaterThan(1);
+    expect(few.settings.length).toBeLessThanOrEqual(100);
+    expect(few.settings.length).toBeGreaterThan(100 / 4);
+    expect(few.rows).toBe(data.rows);
+    const whole = new Map(data.settings.map((setting) => [JSON.stringify(setting.parameters), setting]));
+    for (const setting of few.settings)
+      expect(setting).toEqual(whole.get(JSON.stringify(setting.parameters)));
+    expect(findingsOf(few).at(-1)).toMatch(new RegExp(`goes by one in ${few.thinned}, chosen at random\\.$`));
+    const random = join(folder, 'random');
+    await runSweep(
+      { grid: { exogenousScale: { logRange: [0.5, 4] } }, latentDim: 3, random: 2000, seeds: 2 },
+      { out: random },
+    );
+    const drawn = await readSweepData(random);
+    expect(drawn.rows).toBe(4000);
+    expect(drawn.settings).toHaveLength(16);
+    expect(drawn.settings.every(({ seeds }) => seeds.length === 64)).toBe(true);
+    expect(await sweepPage(random)).toHaveProperty('figures.leakage');
+  });
+
   it('is refused where nothing can be told', async () => {
     await expect(readSweepData(folder)).rejects.toThrow(/expected the folder of a sweep/);
   });
