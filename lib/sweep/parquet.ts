@@ -92,7 +92,8 @@ function pagesOf(column: Column, count: number): Pages {
       };
     }
     case 'integer': {
-      const { present, nulls } = presence(count, (i) => column.values[i] >= 0);
+      const isWhole = column.values.every((v) => v >= 0);
+      const { present, nulls } = isWhole ? WHOLE : presence(count, (i) => column.values[i] >= 0);
       const values = nulls === 0 ? column.values : column.values.filter((v) => v >= 0);
       return {
         pages: dataPage(count, present, bytes(values), PLAIN),
@@ -103,7 +104,8 @@ function pagesOf(column: Column, count: number): Pages {
       };
     }
     case 'flag': {
-      const { present, nulls } = presence(count, (i) => column.values[i] < 2);
+      const isWhole = !column.values.includes(2);
+      const { present, nulls } = isWhole ? WHOLE : presence(count, (i) => column.values[i] < 2);
       const values = nulls === 0 ? column.values : column.values.filter((v) => v < 2);
       return {
         pages: dataPage(count, present, packed(values, 1), PLAIN),
@@ -122,6 +124,9 @@ interface Presence {
   readonly nulls: number;
 }
 
+/** Every row has a value. */
+const WHOLE: Presence = { present: null, nulls: 0 };
+
 function presence(count: number, has: (i: number) => boolean): Presence {
   let nulls = 0;
   const present = new Uint8Array(count);
@@ -136,22 +141,26 @@ function presence(count: number, has: (i: number) => boolean): Presence {
 function presenceOf(values: Float64Array): Presence {
   let isWhole = true;
   for (let i = 0; i < values.length && isWhole; i++) isWhole = !Number.isNaN(values[i]);
-  return isWhole ? { present: null, nulls: 0 } : presence(values.length, (i) => !Number.isNaN(values[i]));
+  return isWhole ? WHOLE : presence(values.length, (i) => !Number.isNaN(values[i]));
 }
 
 /** A dictionary of the values that occur, in the order of the axis, and the places of them. */
 function codedPages({ type, values, codes }: Coded, count: number): Pages {
   const places = new Int32Array(values.length).fill(-1);
   let nulls = 0;
-  for (let i = 0; i < count; i++) {
-    if (codes[i] < 0) nulls++;
-    else places[codes[i]] = 0;
+  for (let i = 0, before = -1; i < count; i++) {
+    const code = codes[i];
+    if (code < 0) nulls++;
+    else if (code !== before) places[code] = 0;
+    before = code;
   }
   const used: (number | string)[] = [];
   for (let v = 0; v < places.length; v++) if (places[v] === 0) places[v] = used.push(values[v]) - 1;
   const present = nulls > 0 ? Uint8Array.from(codes, (code) => (code < 0 ? 0 : 1)) : null;
-  const indices = new Int32Array(count - nulls);
-  for (let i = 0, at = 0; i < count; i++) if (codes[i] >= 0) indices[at++] = places[codes[i]];
+  const isSame = nulls === 0 && used.length === values.length;
+  const indices = isSame ? codes : new Int32Array(count - nulls);
+  if (!isSame)
+    for (let i = 0, at = 0; i < count; i++) if (codes[i] >= 0) indices[at++] = places[codes[i]];
   const width = Math.max(1, 32 - Math.clz32(Math.max(0, used.length - 1)));
   const dictionary = plainValues(used, type);
   const header = bytesOf(
@@ -208,7 +217,9 @@ function dataPage(
 function hybrid(values: Uint8Array | Int32Array, width: number): Uint8Array {
   if (values.length === 0) return new Uint8Array();
   const [first] = values;
-  if (values.every((v) => v === first)) return run(first, values.length, width);
+  let alike = 1;
+  while (alike < values.length && values[alike] === first) alike++;
+  if (alike === values.length) return run(first, values.length, width);
   return joined([varint(Math.ceil(values.length / 8) * 2 + 1), packed(values, width)]);
 }
 
