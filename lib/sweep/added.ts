@@ -34,7 +34,8 @@ function knownPlaces(axis: SweepAxis, before: Branch): Uint8Array {
   return known.map((_, i) => (values.has(axis.keys[0].values[i]) ? 1 : 0));
 }
 
-function settings({ objective }: Branch): string {
+/** What tells a branch from another: its objective but for its numbers. */
+export function settingsOfBranch({ objective }: Branch): string {
   const keys = objective.strengths.map(({ strength }) => strength.slice(strength.indexOf('.') + 1));
   return `${objective.label} ${JSON.stringify(objective.spec, (key, value) => (keys.includes(key) ? null : value))}`;
 }
@@ -42,7 +43,7 @@ function settings({ objective }: Branch): string {
 function knownOf(branch: Branch, latentDims: readonly number[], before: readonly Points[]): Known[] {
   return before.flatMap((points) =>
     points.branches
-      .filter((other) => settings(other) === settings(branch))
+      .filter((other) => settingsOfBranch(other) === settingsOfBranch(branch))
       .map((other) => ({
         axes: branch.axes.map((axis) => knownPlaces(axis, other)),
         latentDims: Uint8Array.from(latentDims, (k) => (points.spec.latentDims.includes(k) ? 1 : 0)),

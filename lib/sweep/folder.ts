@@ -5,6 +5,8 @@ import { ExolamError } from '../base/errors.js';
 import { requireFolder, writeInPlace } from '../base/files.js';
 import { version } from '../base/version.js';
 import { createWorld } from '../world/world.js';
+import { settingsOfBranch } from './added.js';
+import { type Branch, type Points, pointsOf } from './points.js';
 import { parametersOf } from './rows.js';
 import { type Checked, differences, readSpec } from './spec.js';
 
@@ -128,9 +130,26 @@ function requireExtension(before: Checked, now: Checked, dir: string): void {
     throw refuse(
       `only ${b.includes(odd[0]) ? 'this one' : 'those'} have a column ${odd[0]} (a key varies as soon as the grid holds it, one value is enough)`,
     );
-  if (before.refine || now.refine) throw refuse('a refined sweep takes no further points');
+  const refined = refinementDiffers(pointsOf(before), pointsOf(now));
+  if (refined !== undefined)
+    throw refuse(
+      `its refinement differs (${refined}): further seeds, latent dimensions, samples, objectives and listed values can be added`,
+    );
   const constants = differences(constantsOf(before), constantsOf(now));
   if (constants.length > 0) throw refuse(`what no row tells differs: ${constants[0]}`);
+}
+
+/** What of the cells that are halved is not the same in two sweeps: each refinement looks at all of its slice. */
+function refinementDiffers(before: Points, now: Points): string | undefined {
+  const [line] = differences(before.spec.refine, now.spec.refine, 'refine');
+  if (line !== undefined || !now.spec.refine) return line;
+  const intervals = ({ axes }: Branch) =>
+    axes.flatMap(({ keys, interval }) => (interval ? [[keys[0].key, interval]] : []));
+  for (const branch of now.branches)
+    for (const other of before.branches.filter((one) => settingsOfBranch(one) === settingsOfBranch(branch)))
+      if (JSON.stringify(intervals(other)) !== JSON.stringify(intervals(branch)))
+        return `the ranges of ${branch.objective.label}`;
+  return undefined;
 }
 
 async function writeSpec(dir: string, specs: readonly Checked[]): Promise<void> {

@@ -159,8 +159,7 @@ function codedPages({ type, values, codes }: Coded, count: number): Pages {
   const present = nulls > 0 ? Uint8Array.from(codes, (code) => (code < 0 ? 0 : 1)) : null;
   const isSame = nulls === 0 && used.length === values.length;
   const indices = isSame ? codes : new Int32Array(count - nulls);
-  if (!isSame)
-    for (let i = 0, at = 0; i < count; i++) if (codes[i] >= 0) indices[at++] = places[codes[i]];
+  if (!isSame) for (let i = 0, at = 0; i < count; i++) if (codes[i] >= 0) indices[at++] = places[codes[i]];
   const width = Math.max(1, 32 - Math.clz32(Math.max(0, used.length - 1)));
   const dictionary = plainValues(used, type);
   const header = bytesOf(

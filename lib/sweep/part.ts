@@ -89,7 +89,7 @@ export async function computePart(parts: Parts, part: number, control: Control):
   const { segments, mask } = wantedOf(parts, part);
   const { spec } = parts.points;
   const figures = await figuresOf(spec, segments, control);
-  if (spec.refine) return refinedTable(spec, segments, figures, figuresOf, control);
+  if (spec.refine) return refinedTable(spec, segments, figures, figuresOf, control, mask);
   const table = tableOf(spec, segments, figures);
   return mask ? filtered(table, mask) : table;
 }

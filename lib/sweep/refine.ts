@@ -1,4 +1,5 @@
 import { type Control, POPULATION_METRICS } from '../backend/requests.js';
+import { filtered } from './added.js';
 import { valueAt } from './axis.js';
 import type { Table } from './columns.js';
 import { concatenated, withRefinement } from './concatenate.js';
@@ -49,12 +50,15 @@ export async function refinedTable(
   figures: Figures,
   solve: Solve,
   control: Control,
+  mask: Uint8Array | null,
 ): Promise<Table> {
-  const tables: Table[] = [withRefinement(tableOf(spec, segments, figures), 0)];
+  const grid = tableOf(spec, segments, figures);
+  const tables: Table[] = [withRefinement(mask ? filtered(grid, mask) : grid, 0)];
   const width = spec.latentDims.length;
   let row = 0;
   for (const segment of segments) {
-    tables.push(...(await refineSegment(spec, segment, figures, row, solve, control)));
+    const isWanted = (at: number) => mask === null || mask[at] === 1;
+    tables.push(...(await refineSegment(spec, segment, figures, row, isWanted, solve, control)));
     row += segment.count * width;
   }
   return concatenated(tables);
@@ -65,13 +69,14 @@ async function refineSegment(
   segment: Segment,
   figures: Figures,
   row: number,
+  isWanted: (row: number) => boolean,
   solve: Solve,
   control: Control,
 ): Promise<Table[]> {
   const refine = spec.refine as NonNullable<Checked['refine']>;
   const metric = POPULATION_METRICS.indexOf(refine.metric);
   const fine = fineOf(refinedAxes(segment.branch.axes), refine.depth);
-  const slices = slicesOf(spec, segment, fine, figures.metrics[metric], row);
+  const slices = slicesOf(spec, segment, fine, figures.metrics[metric], row, isWanted);
   const tables: Table[] = [];
   for (let round = 1, step = fine.step; round <= refine.depth; round++, step /= 2) {
     for (const [k, latentDim] of spec.latentDims.entries()) {
@@ -90,8 +95,15 @@ async function refineSegment(
   return tables;
 }
 
-/** The slices of a segment, with what the grid has found and all of its cells. */
-function slicesOf(spec: Checked, segment: Segment, fine: Fine, values: Float64Array, row: number): Slice[] {
+/** The slices of a segment that are wanted, with what the grid has found and all of their cells: an earlier sweep has all of one or none. */
+function slicesOf(
+  spec: Checked,
+  segment: Segment,
+  fine: Fine,
+  values: Float64Array,
+  row: number,
+  isWanted: (row: number) => boolean,
+): Slice[] {
   const [nx, ny] = fine.sizes.map((size) => (size - 1) / fine.step + 1) as [number, number];
   const width = spec.latentDims.length;
   const cells: [number, number][] = [];
@@ -100,6 +112,7 @@ function slicesOf(spec: Checked, segment: Segment, fine: Fine, values: Float64Ar
   const slices: Slice[] = [];
   for (let outer = 0; outer < segment.count; outer += nx * ny)
     for (let k = 0; k < width; k++) {
+      if (!isWanted(row + outer * width + k)) continue;
       const known = new Map<number, number>();
       for (let x = 0; x < nx; x++)
         for (let y = 0; y < ny; y++)

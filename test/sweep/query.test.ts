@@ -65,6 +65,22 @@ describe('exolam query', () => {
     expect(query(sql, '--format', format).stdout).toBe(expected);
   });
 
+  it('says in a line what to install where DuckDB is absent', () => {
+    const hook =
+      "export const resolve = (s, c, next) => { if (s.startsWith('@duckdb')) throw Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' }); return next(s, c); }";
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        ...['--import', `data:text/javascript,${encodeURIComponent(register)}`],
+        ...[join(packageRoot(), 'dist/cli.mjs'), 'query', out, 'SELECT 1'],
+      ],
+      { encoding: 'utf8' },
+    );
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toBe('exolam: sweeps are queried by DuckDB: npm install @duckdb/node-api\n');
+  });
+
   it('is refused in one line', () => {
     const { status, stderr } = query('SELEC 1');
     expect([status, stderr]).toEqual([2, expect.stringMatching(/^exolam: SQL: Parser Error: [^\n]+\n$/)]);

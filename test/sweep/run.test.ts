@@ -115,6 +115,44 @@ describe('runSweep', () => {
     expect(await query(extended, rows)).toEqual(await query(plain, rows));
   });
 
+  it('extends a refined sweep by whole slices, and by nothing that its refinement would not see', async () => {
+    const refined = (further: Partial<SweepSpec>): SweepSpec => ({
+      grid: { exogenousScale: { range: [0.5, 3, 6] } },
+      latentDim: [3],
+      seeds: 2,
+      base: { sensorNoise: 0.1 },
+      refine: { metric: 'innovationLeakage', level: 0.1, depth: 3 },
+      ...further,
+    });
+    const wider = refined({
+      ...{ latentDim: [4, 3], seeds: 3 },
+      objectives: [{ kind: 'reconstruction' }, { kind: 'action-supervised', weight: [0, 1] }],
+    });
+    const own = refined({ objectives: [{ kind: 'action-supervised', weight: [1] }] });
+    const [out, wanted] = [fresh(), fresh()];
+    await runSweep(own, { out });
+    await runSweep(wider, { out, extend: true });
+    await runSweep(wider, { out: wanted });
+    const key = 'objective, weight, seed, latentDim, exogenousScale';
+    const points = `SELECT ${key}, refinement, round(loss, 9) FROM ROWS ORDER BY ${key}`;
+    // One latent dimension alone or with others in one call: the same but for rounding.
+    expect(await query(out, points)).toEqual(await query(wanted, points));
+    await expect(
+      runSweep({ ...wider, grid: { exogenousScale: { range: [0.5, 3, 7] } } }, { out, extend: true }),
+    ).rejects.toThrow(
+      /its refinement differs \(the ranges of reconstruction\): further seeds, .* can be added; name another/,
+    );
+    await expect(
+      runSweep(
+        { ...wider, refine: { metric: 'innovationLeakage', level: 0.2, depth: 3 } },
+        {
+          out,
+          extend: true,
+        },
+      ),
+    ).rejects.toThrow(/its refinement differs \(refine\.level: 0\.1 there, 0\.2 here\)/);
+  });
+
   it('computes what is missing and what is torn, and nothing else', async () => {
     const out = fresh();
     await runSweep(spec, { out });
