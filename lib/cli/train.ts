@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ExolamError } from '../base/errors.js';
-import type { TrainConfig, TrainResult } from '../train/index.js';
+import type { Estimated, TrainConfig, TrainResult } from '../train/index.js';
 import { train } from '../train/index.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
@@ -29,7 +29,7 @@ export async function trainCommand(file: string, flags: TrainFlags, shell: Shell
       onLoss: (loss) => progress.tell(`loss ${figure(loss, 4)}`),
       onEvaluation: ({ step, loss, metrics }) => {
         if (shell.interactive) return;
-        const shown = ['actionError', 'futureLeakage']
+        const shown = ['actionError', 'futureLeakage', 'innovationLeakage']
           .filter((name) => metrics[name] !== undefined)
           .map((name) => `, ${name} ${figure(metrics[name], 4)}`);
         shell.note(`step ${step}: loss ${figure(loss, 5)}${shown.join('')}`);
@@ -51,21 +51,47 @@ const ENDINGS: Readonly<Record<TrainResult['stopped'], string>> = {
   converged: 'converged',
 };
 
-function summary({ steps, loss, metrics, exact, stopped, seconds }: TrainResult, out: string): string {
-  const names = Object.keys(metrics);
-  const rows = [
-    ['loss', figure(loss, 6), ...(exact ? [figure(exact.loss, 6)] : [])],
-    ...names.map((name) => [
-      name,
-      figure(metrics[name], 4),
-      ...(exact ? [figure(exact.metrics[name], 4)] : []),
-    ]),
-  ];
-  const header = ['', 'trained', ...(exact ? ['exact'] : [])];
+function summary(result: TrainResult, out: string): string {
+  const { steps, exact, stopped, seconds } = result;
   const tie = exact?.unique === false ? ' (of several that tie, the least favourable figures)' : '';
   return (
-    `${table(header, rows)}\n\n` +
+    `${result.estimates ? estimatesOf(result, result.estimates) : figuresOf(result)}\n\n` +
     `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}${tie}.\n` +
     `${join(out, 'model.safetensors')}: the model; exolam report ${out} draws the run\n`
   );
+}
+
+function figuresOf({ loss, metrics, exact }: TrainResult): string {
+  const rows = [
+    ['loss', figure(loss, 6), ...(exact ? [figure(exact.loss, 6)] : [])],
+    ...Object.entries(metrics).map(([name, value]) => [
+      name,
+      figure(value, 4),
+      ...(exact ? [figure(exact.metrics[name], 4)] : []),
+    ]),
+  ];
+  return table(['', 'trained', ...(exact ? ['exact'] : [])], rows);
+}
+
+/** The loss, and what linear and nonlinear probes of rows that training did not see estimate. */
+function estimatesOf({ loss, codebook }: TrainResult, estimates: Estimated): string {
+  const { linear, nonlinear, reason } = estimates;
+  const used = codebook
+    ? `\n${codebook.used.join(', ')} codes in use, perplexity ${codebook.perplexity.map((v) => v.toFixed(1)).join(', ')}`
+    : '';
+  const lead = `loss ${figure(loss, 6)} on rows that training did not see${used}`;
+  if (reason !== null) return `${lead}\nwhat the latents hold is not estimated: ${reason}`;
+  const cell = (e: (typeof linear)[keyof typeof linear]) => {
+    if (!e) return '';
+    if (e.value === null) return e.reason ?? '';
+    const [value, low, high] = [e.value, e.low, e.high].map((v) => figure(v ?? Number.NaN, 3));
+    return `${value} (${low} to ${high})`;
+  };
+  const names = [...new Set([...Object.keys(linear), ...Object.keys(nonlinear ?? {})])];
+  const rows = names.map((name) => [
+    name,
+    cell(linear[name as keyof typeof linear]),
+    ...(nonlinear ? [cell(nonlinear[name as keyof typeof nonlinear])] : []),
+  ]);
+  return `${lead}\n\n${table(['', 'linear probe, 95 %', ...(nonlinear ? ['nonlinear probe, 95 %'] : [])], rows)}`;
 }

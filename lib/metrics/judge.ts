@@ -111,14 +111,17 @@ export class LatentJudge {
     });
   }
 
-  /** The metrics of these latents, each with its interval. `control` stops and watches this call. */
-  judge(latents: JudgedLatents, control: Control = {}): Promise<LatentJudgement> {
+  /** The metrics of these latents, each with its interval. `control` stops and watches this call; `probes` are those of this call alone. */
+  judge(
+    latents: JudgedLatents,
+    { probes = this.options.probes, ...control }: Control & Pick<JudgeOptions, 'probes'> = {},
+  ): Promise<LatentJudgement> {
     return boundary('LatentJudge.judge', async () => {
       const { latentDim } = parse(latentsSchema, latents, 'latents');
       const z = rowsField(latents.latents, this.count, latentDim, 'latents');
       const pair =
         latents.pairLatents && rowsField(latents.pairLatents, this.count, latentDim, 'pairLatents');
-      const { probes, level, signal, threads } = this.options;
+      const { level, signal, threads } = this.options;
       const watched = { signal, threads, ...control };
       const about = { units: this.units.count, blocks: this.units.blocks, level };
       if (!this.rows) return { ...about, folds: [], reason: 'fewer than 4 episodes' };

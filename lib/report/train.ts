@@ -14,11 +14,30 @@ const number = z.union([
   z.literal('-Infinity').transform(() => Number.NEGATIVE_INFINITY),
 ]);
 const metricsSchema = z.record(z.string(), number);
-const rowSchema = z.object({ step: z.number(), loss: number, metrics: metricsSchema });
+const estimateSchema = z.object({
+  value: z.number().nullable(),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  reason: z.string().nullable(),
+});
+const tableSchema = z.record(z.string(), estimateSchema);
+const estimatesSchema = z.object({
+  linear: tableSchema,
+  nonlinear: tableSchema.optional(),
+  reason: z.string().nullable(),
+});
+const rowSchema = z.object({
+  step: z.number(),
+  loss: number,
+  metrics: metricsSchema,
+  estimates: estimatesSchema.optional(),
+});
 const resultSchema = z.object({
   steps: z.number(),
   loss: number,
   metrics: metricsSchema,
+  estimates: estimatesSchema.optional(),
+  codebook: z.object({ used: z.array(z.number()), perplexity: z.array(z.number()) }).optional(),
   exact: z.object({ loss: number, metrics: metricsSchema, unique: z.boolean() }).nullable(),
   stopped: z.string(),
   seconds: z.number(),
@@ -65,6 +84,7 @@ function parsed<S extends z.ZodType>(schema: S, text: string, what: string): z.o
 const CURVES = [
   ['actionError', 'action error', 'what z leaves of the action: 0 fixes it, 1 knows nothing of it'],
   ['futureLeakage', 'leakage', "share of the exogenous state's next step that z carries"],
+  ['innovationLeakage', 'leakage of what is new', 'the same of what is new in the exogenous state'],
   [
     'latentShare.exogenous',
     'exogenous share of z',
@@ -117,31 +137,65 @@ function lossPanel({ log, result }: TrainingRun): Panel {
   return lineChart('loss', stepAxis(log), axis, [{ rows, colour: COLOURS[0] }, ...line]);
 }
 
+/** Of estimates: the interval of each evaluation around its value. */
+const withInterval = (log: readonly Row[], metric: string) =>
+  log.flatMap(({ step, metrics, estimates }) => {
+    const [y, e] = [metrics[metric], estimates?.linear[metric]];
+    return y !== undefined && Number.isFinite(y)
+      ? [{ x: step, y, low: e?.low ?? y, high: e?.high ?? y }]
+      : [];
+  });
+
 function metricPanels({ log, result }: TrainingRun): Panel[] {
   return CURVES.flatMap(([metric, name]) => {
-    const rows = points(log, ({ metrics }) => metrics[metric]);
+    const rows = withInterval(log, metric);
     if (rows.length === 0) return [];
     const exact = exactLine(log, result?.exact?.metrics[metric]);
-    const y: Axis = { field: 'y', title: 'share', domain: [0, Math.max(1, ...rows.map((row) => row.y))] };
-    return [lineChart(name, stepAxis(log), y, [{ rows, colour: COLOURS[0] }, ...exact])];
+    const domain: [number, number] = [
+      Math.min(0, ...rows.map(({ low }) => low)),
+      Math.max(1, ...rows.map(({ high }) => high)),
+    ];
+    const y: Axis = { field: 'y', title: 'share', domain };
+    return [lineChart(name, stepAxis(log), y, [{ rows, colour: COLOURS[0], band: true }, ...exact])];
   });
 }
+
+const shown = (value: number | undefined) =>
+  value === undefined ? '' : String(Number(value.toPrecision(6)));
 
 function numbers({ log, result }: TrainingRun): string {
   const last = result ?? log[log.length - 1];
   if (!last) return '';
   const exact = result?.exact ?? null;
-  const shown = (value: number | undefined) =>
-    value === undefined ? '' : String(Number(value.toPrecision(6)));
+  const of = (value: number | undefined) => (exact ? [shown(value)] : []);
   const rows = [
-    ['loss', shown(last.loss), ...(exact ? [shown(exact.loss)] : [])],
-    ...Object.entries(last.metrics).map(([name, value]) => [
+    ['loss', shown(last.loss), ...of(exact?.loss)],
+    ...Object.entries(last.estimates ? {} : last.metrics).map(([name, value]) => [
       name,
       shown(value),
-      ...(exact ? [shown(exact.metrics[name])] : []),
+      ...of(exact?.metrics[name]),
     ]),
   ];
-  return tableHtml(['', 'trained', ...(exact ? ['exact optimum'] : [])], rows);
+  const table = tableHtml(['', 'trained', ...(exact ? ['exact optimum'] : [])], rows);
+  return `${table}${last.estimates ? estimatesHtml(last.estimates) : ''}${result?.codebook ? codebookHtml(result.codebook) : ''}`;
+}
+
+function estimatesHtml({ linear, nonlinear = {}, reason }: z.output<typeof estimatesSchema>): string {
+  if (reason !== null) return `<p>What the latents hold is not estimated: ${escapeHtml(reason)}.</p>`;
+  const digits = (v: number | null | undefined) => (v ?? 0).toFixed(3);
+  const cell = (e: z.output<typeof estimateSchema> | undefined) => {
+    if (!e) return '';
+    return e.value === null ? (e.reason ?? '') : `${digits(e.value)} (${digits(e.low)} to ${digits(e.high)})`;
+  };
+  const names = [...new Set([...Object.keys(linear), ...Object.keys(nonlinear)])];
+  const curved = Object.keys(nonlinear).length > 0;
+  const header = ['', 'linear probe', ...(curved ? ['nonlinear probe'] : [])];
+  const rows = names.map((name) => [name, cell(linear[name]), ...(curved ? [cell(nonlinear[name])] : [])]);
+  return `<p>Estimates on rows that training did not see, with 95&nbsp;% intervals:</p>${tableHtml(header, rows)}`;
+}
+
+function codebookHtml({ used, perplexity }: NonNullable<Result['codebook']>): string {
+  return `<p>Codes in use: ${used.join(', ')}; perplexity ${perplexity.map((v) => v.toFixed(1)).join(', ')}.</p>`;
 }
 
 function sentence({ log, result }: TrainingRun): string {

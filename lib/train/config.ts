@@ -110,8 +110,13 @@ export interface TrainConfig {
   readonly labelMean?: 'rows' | 'labelled' | undefined;
   /** Steps between evaluations, from 1: a line of the log and a checkpoint each. Default 1000, of exact gradients 100. */
   readonly evaluateEvery?: number | undefined;
-  /** Fresh rows that a model is judged on where its world has no exact figures, 256 to 1048576. Default 4096. */
+  /** Rows that latents are judged on where there are no exact figures, 256 to 1048576: fresh, or of the held-out episodes at most so many. Default 4096. */
   readonly evaluationRows?: number | undefined;
+  /**
+   * What judges latents where there are no exact figures: `linear` at every evaluation, `nonlinear` at the end. Default: both; with
+   * neither only the loss is reported.
+   */
+  readonly probes?: readonly ('linear' | 'nonlinear')[] | undefined;
   /** When to end before all steps are done. Default: never. */
   readonly stopping?: TrainStopping | undefined;
   /** Of initial weights, batches, noise and labels: an integer from 0. Default 0. */
@@ -192,6 +197,7 @@ export const trainConfigSchema = describes<TrainConfig>()(
     labelMean: z.enum(['rows', 'labelled']).default('rows'),
     evaluateEvery: integer(1).optional(),
     evaluationRows: integer(256, 1_048_576).default(4096),
+    probes: z.array(z.enum(['linear', 'nonlinear'])).default(['linear', 'nonlinear']),
     stopping: stoppingSchema.optional(),
     seed: integer(0).default(0),
   }),

@@ -4,6 +4,7 @@ import { settledConfig, type TrainConfig } from './config.js';
 import type { Evaluation } from './evaluate.js';
 import { ExactRun } from './exact-run.js';
 import { descendWorlds } from './exact-worlds.js';
+import { Judges } from './judges.js';
 import { MinibatchRun } from './minibatch-run.js';
 import { type Ending, hasStalled } from './run.js';
 import { type KnownWorlds, type Setting, settingOf } from './setting.js';
@@ -74,8 +75,7 @@ export function told(error: ExolamError, before: string, after = ''): ExolamErro
 /** Runs to their ends, side by side; one that fails is `null` among the endings, where `failed` does not throw. */
 export async function driven(
   runs: readonly AnyRun[],
-  backend: Backend,
-  control: Control,
+  judges: Judges,
   onProgress: Control['onProgress'],
   failed: Failed<AnyRun>,
 ): Promise<{ logs: Evaluation[][]; endings: (Ending | null)[] }> {
@@ -83,15 +83,15 @@ export async function driven(
   const endings: (Ending | null)[] = runs.map(() => null);
   const lost = new Set<AnyRun>();
   const total = runs.reduce((sum, run) => sum + run.config.steps, 0);
-  for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(backend, control));
+  for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(judges));
   for (;;) {
     const going = [...runs.entries()].filter(([i, run]) => endings[i] === null && !lost.has(run));
     if (going.length === 0) return { logs, endings };
     await advance(
       going.map(([, run]) => run),
       going.map(([, run]) => nextEvaluation(run) - run.step),
-      backend,
-      control,
+      judges.backend,
+      judges.control,
       (run, error) => {
         failed(run, error);
         lost.add(run);
@@ -99,7 +99,7 @@ export async function driven(
     );
     for (const [i, run] of going) {
       if (lost.has(run)) continue;
-      logs[i].push(await run.evaluate(backend, control));
+      logs[i].push(await run.evaluate(judges));
       endings[i] = run.ending ?? (hasStalled(logs[i], run.config) ? 'early' : null);
     }
     onProgress?.(
@@ -131,7 +131,12 @@ export async function trainEach(
       outcomes.push(error);
     }
   }
-  const { logs, endings } = await driven([...places.keys()], backend, control, onProgress, () => {});
+  const { logs, endings } = await driven(
+    [...places.keys()],
+    new Judges(backend, control),
+    onProgress,
+    () => {},
+  );
   [...places.values()].forEach((place, i) => {
     if (endings[i] !== null) outcomes[place] = logs[i].at(-1) as Evaluation;
   });

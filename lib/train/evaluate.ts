@@ -1,9 +1,9 @@
-import type { Backend, Control } from '../backend/requests.js';
 import { LOSS_PARTS, type TrainProblem } from '../backend/train-requests.js';
 import { multiply } from '../linalg/dense.js';
 import { minus, plus, sumOfSquares, vstack } from '../linalg/matrix.js';
 import { populationLoss, populationMetrics, seenBy } from '../metrics/loadings.js';
 import type { World } from '../world/world.js';
+import { type CodebookUse, type Estimated, JUDGED_SEED, type Judges, type LatentsOf } from './judges.js';
 import { type LinearMaps, linearMaps } from './model.js';
 import type { Setting } from './setting.js';
 
@@ -12,12 +12,16 @@ export interface Evaluation {
   readonly step: number;
   /** Expected loss: squared errors summed over coordinates, with the action's and the penalty at their weights. */
   readonly loss: number;
-  /** docs/theory.md section 4. Exact where a linear model is trained in a linear world, elsewhere estimates on held-out rows. */
+  /**
+   * docs/theory.md section 4. Exact where a linear model is trained in a linear world, elsewhere the values of `estimates` that can
+   * be measured.
+   */
   readonly metrics: Readonly<Record<string, number>>;
+  /** By linear probes on rows that training does not see, each with its 95 % interval. Absent where metrics are exact. */
+  readonly estimates?: Estimated | undefined;
+  /** Of a model with a codebook, on the same rows. */
+  readonly codebook?: CodebookUse | undefined;
 }
-
-/** Streams of rows that a model is judged on: no training seed is so large. */
-const OTHER_SEED = 2 ** 52;
 
 /** The loss with every action seen, which is what the share that training sees stands for. */
 function judgedLoss({ lossOf }: Setting): TrainProblem['objective'] {
@@ -25,10 +29,16 @@ function judgedLoss({ lossOf }: Setting): TrainProblem['objective'] {
   return { ...lossOf, actionWeight: lossOf.actionWeight * seen, labelFraction: 1 };
 }
 
-/** Whether a linear model in a linear world has an exact expected loss here: noise on P o is not known on o. */
-export function hasExactFigures({ world, config, objective, lossOf }: Setting): boolean {
+/** Whether what the latents hold is known without a sample: those of a linear model in a linear world. */
+export function hasExactMetrics({ world, config }: Setting): boolean {
+  return world !== null && config.model.kind === 'linear';
+}
+
+/** Whether the expected loss is known as well: noise on P o is not known on o. */
+export function hasExactFigures(setting: Setting): boolean {
+  const { objective, lossOf } = setting;
   const isNoisy = lossOf.encoderNoise > 0 || lossOf.decoderNoise > 0;
-  return world !== null && config.model.kind === 'linear' && !(isNoisy && objective.projection);
+  return hasExactMetrics(setting) && !(isNoisy && objective.projection);
 }
 
 /** Judges parameters: exactly where that is possible, else on the rows of `evaluation`. */
@@ -36,25 +46,47 @@ export async function evaluate(
   setting: Setting,
   parameters: Float32Array,
   step: number,
-  backend: Backend,
-  control: Control,
+  judges: Judges,
 ): Promise<Evaluation> {
   if (hasExactFigures(setting))
     return exactEvaluation(setting, setting.world as World, linearMaps(setting, parameters), step);
   const { shape, projection, evaluation, config } = setting;
+  const { backend, control } = judges;
   const answer = await backend.trainLoss(
     {
       ...{ shape, projection },
       source: evaluation,
       objective: judgedLoss(setting),
       batchSize: evaluation.kind === 'rows' ? evaluation.rows : config.evaluationRows,
-      seed: OTHER_SEED + (config.seed % OTHER_SEED),
+      seed: JUDGED_SEED,
       parameters: Float64Array.from(parameters),
       step: 0,
     },
     control,
   );
-  return { step, loss: answer.parts[LOSS_PARTS.indexOf('loss')], metrics: {} };
+  const loss = answer.parts[LOSS_PARTS.indexOf('loss')];
+  if (hasExactMetrics(setting)) {
+    const seen = seenBy(linearMaps(setting, parameters), setting.world as World);
+    return { step, loss, metrics: populationMetrics(seen) };
+  }
+  return { step, loss, ...(await judges.evaluated(setting, networkLatents(setting, parameters, judges))) };
+}
+
+/** What the encoder of a network makes of rows, quantised where it has a codebook. */
+export function networkLatents(
+  { shape, projection }: Setting,
+  parameters: Float32Array,
+  { backend, control }: Judges,
+): LatentsOf {
+  return async (observation, observationNext, rows) =>
+    backend.applyNetwork(
+      {
+        ...{ shape, projection, parameters, rows, observation, observationNext },
+        latent: null,
+        decoderObservation: null,
+      },
+      control,
+    );
 }
 
 /** The expected loss and the metrics of a linear model in a linear world. */

@@ -28,6 +28,7 @@ import {
   stateWidths,
   zeroState,
 } from './exact-worlds.js';
+import { Judges } from './judges.js';
 import { linearModel } from './model.js';
 import type { Ending, Run } from './run.js';
 import type { Setting } from './setting.js';
@@ -128,7 +129,7 @@ export class ExactRun implements Run {
     this.done = this.config.optimizer.kind === 'lbfgs' ? 0 : step;
   }
 
-  async evaluate(backend: Backend, control: Control): Promise<Evaluation> {
+  async evaluate({ backend, control }: Judges): Promise<Evaluation> {
     this.found ??= (
       await descendWorlds([this.problem], [{ ...this.request(0), steps: 0 }], backend, control)
     )[0];
@@ -136,8 +137,12 @@ export class ExactRun implements Run {
     return { step: this.done, loss, metrics: { ...metrics } };
   }
 
+  async nonlinear(): Promise<undefined> {
+    return undefined;
+  }
+
   async model(backend: Backend, control: Control): Promise<LinearLam> {
-    if (!this.found) await this.evaluate(backend, control);
+    if (!this.found) await this.evaluate(new Judges(backend, control));
     const { problem, setting, found } = this as { found: ExactResult } & typeof this;
     const maps = lifted(problem, found);
     const { loss } = found;

@@ -11,6 +11,7 @@ export type {
   TrainStopping,
 } from './config.js';
 export type { Evaluation } from './evaluate.js';
+export type { CodebookUse, Estimated } from './judges.js';
 export type { Ending } from './run.js';
 export {
   type ExactFigures,

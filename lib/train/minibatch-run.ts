@@ -10,7 +10,8 @@ import {
 } from '../backend/train-requests.js';
 import { ExolamError } from '../base/errors.js';
 import type { Tensor } from '../lam/safetensors.js';
-import { type Evaluation, evaluate } from './evaluate.js';
+import { type Evaluation, evaluate, hasExactMetrics, networkLatents } from './evaluate.js';
+import type { Estimated, Judges } from './judges.js';
 import { modelOf } from './model.js';
 import type { Ending, Run } from './run.js';
 import type { Setting } from './setting.js';
@@ -92,10 +93,15 @@ export class MinibatchRun implements Run {
     };
   }
 
-  async evaluate(backend: Backend, control: Control): Promise<Evaluation> {
-    const found = await evaluate(this.setting, this.at.parameters, this.at.step, backend, control);
+  async evaluate(judges: Judges): Promise<Evaluation> {
+    const found = await evaluate(this.setting, this.at.parameters, this.at.step, judges);
     this.loss = found.loss;
     return found;
+  }
+
+  async nonlinear(judges: Judges): Promise<Estimated['nonlinear']> {
+    if (hasExactMetrics(this.setting)) return undefined;
+    return judges.nonlinear(this.setting, networkLatents(this.setting, this.at.parameters, judges));
   }
 
   model(backend: Backend, control: Control) {

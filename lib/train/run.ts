@@ -4,6 +4,7 @@ import type { MlpLam } from '../lam/mlp-lam.js';
 import type { Tensor } from '../lam/safetensors.js';
 import type { SettledConfig } from './config.js';
 import type { Evaluation } from './evaluate.js';
+import type { Estimated, Judges } from './judges.js';
 
 /** Why a run has ended. */
 export type Ending = 'steps' | 'early' | 'converged';
@@ -21,7 +22,9 @@ export interface Run {
   state(): ReadonlyMap<string, Tensor>;
   /** Takes the place of the state that it has. */
   restore(step: number, state: ReadonlyMap<string, Tensor>): void;
-  evaluate(backend: Backend, control: Control): Promise<Evaluation>;
+  evaluate(judges: Judges): Promise<Evaluation>;
+  /** By nonlinear probes; undefined where there are exact figures, or it is not to be asked. */
+  nonlinear(judges: Judges): Promise<Estimated['nonlinear']>;
   model(backend: Backend, control: Control): Promise<LinearLam | MlpLam>;
 }
 

@@ -13,6 +13,7 @@ import { type SettledConfig, settledConfig, type TrainConfig } from './config.js
 import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
 import { type Resumed, RunFolder } from './folder.js';
+import { type CodebookUse, type Estimated, Judges } from './judges.js';
 import { type Ending, hasStalled } from './run.js';
 import { type KnownWorlds, type Setting, settingOf } from './setting.js';
 
@@ -63,7 +64,12 @@ export interface TrainResult {
   readonly steps: number;
   /** Expected loss, squared errors summed over coordinates. */
   readonly loss: number;
+  /** docs/theory.md section 4: exact, or the values of `estimates`. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** By linear and nonlinear probes on rows that training did not see, with 95 % intervals. Absent where metrics are exact. */
+  readonly estimates?: Estimated | undefined;
+  /** Of a model with a codebook, on the same rows. */
+  readonly codebook?: CodebookUse | undefined;
   /** Null where there is no closed form: for an mlp, a nonlinear world, data, or an objective without one. */
   readonly exact: ExactFigures | null;
   readonly stopped: Ending;
@@ -109,6 +115,7 @@ async function trainOne(
 ): Promise<Trained> {
   const { backend = defaultBackend(), onEvaluation, onLoss, signal, threads, directory } = options;
   const control = { signal, threads };
+  const judges = new Judges(backend, control);
   const log: Evaluation[] = [...(resumed?.log ?? [])];
   if (resumed) run.restore(resumed.step, resumed.state);
   const began = run.step;
@@ -116,7 +123,7 @@ async function trainOne(
   const since = performance.now();
   const seconds = () => before + (performance.now() - since) / 1000;
   const evaluated = async () => {
-    const row = await run.evaluate(backend, control);
+    const row = await run.evaluate(judges);
     log.push(row);
     onEvaluation?.(row);
     await folder?.evaluated(row, run.state(), seconds());
@@ -138,14 +145,8 @@ async function trainOne(
     ending ??= hasStalled(log, run.config) ? 'early' : null;
   }
   const model = await run.model(backend, control);
-  const result = await resultOf(
-    run,
-    log,
-    ending,
-    { seconds: seconds(), steps: run.step - began },
-    backend,
-    control,
-  );
+  const took = { seconds: seconds(), steps: run.step - began };
+  const result = await resultOf(run, log, ending, took, judges);
   await folder?.finished(result);
   if (folder) await model.save(folder.modelPath);
   return { result, log, model };
@@ -156,15 +157,15 @@ async function resultOf(
   log: readonly Evaluation[],
   stopped: Ending,
   { seconds, steps }: { seconds: number; steps: number },
-  backend: Backend,
-  control: Control,
+  judges: Judges,
 ): Promise<TrainResult> {
-  const { loss, metrics } = log[log.length - 1];
+  const { step: _, estimates, ...last } = log[log.length - 1];
+  const nonlinear = await run.nonlinear(judges);
   return {
     steps: run.step,
-    loss,
-    metrics,
-    exact: await exactOf(run.setting, backend, control),
+    ...last,
+    ...(estimates ? { estimates: { ...estimates, ...(nonlinear ? { nonlinear } : {}) } } : {}),
+    exact: await exactOf(run.setting, judges.backend, judges.control),
     stopped,
     seconds,
     stepsPerSecond: steps / Math.max(seconds, Number.MIN_VALUE),
@@ -223,23 +224,18 @@ export function trainBatch(
       runs.push(runOf(await settingOf(settledConfig(config, what), control, what, known), what));
     }
     const since = performance.now();
-    const { logs, endings } = await driven(runs, backend, control, onProgress, (run, error) => {
+    const judges = new Judges(backend, control);
+    const { logs, endings } = await driven(runs, judges, onProgress, (run, error) => {
       throw told(error, `config ${runs.indexOf(run)}: `);
     });
     const seconds = (performance.now() - since) / 1000;
-    return Promise.all(
-      runs.map(async (run, i) => ({
-        result: await resultOf(
-          run,
-          logs[i],
-          endings[i] as Ending,
-          { seconds, steps: run.step },
-          backend,
-          control,
-        ),
-        log: logs[i],
-        model: await run.model(backend, control),
-      })),
-    );
+    const trained: Trained[] = [];
+    // One after the other: runs of one world share the rows that they are judged on.
+    for (const [i, run] of runs.entries()) {
+      const took = { seconds, steps: run.step };
+      const result = await resultOf(run, logs[i], endings[i] as Ending, took, judges);
+      trained.push({ result, log: logs[i], model: await run.model(backend, control) });
+    }
+    return trained;
   });
 }

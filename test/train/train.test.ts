@@ -6,13 +6,17 @@ import { LOSS_PARTS } from '../../lib/backend/train-requests.js';
 import { openData } from '../../lib/data/open.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
 import { decodeTensors } from '../../lib/lam/safetensors.js';
+import type { Estimate } from '../../lib/metrics/estimates.js';
 import { score } from '../../lib/metrics/score.js';
 import { meanOf, secondMoments, variablesOf } from '../../lib/moments/of-data.js';
 import { permutation } from '../../lib/random/permutation.js';
+import { normals } from '../../lib/random/philox.js';
 import { settledConfig } from '../../lib/train/config.js';
 import { LinearLam, MlpLam, type TrainConfig, train, trainBatch } from '../../lib/train/index.js';
+import { Judges } from '../../lib/train/judges.js';
 import { MinibatchRun } from '../../lib/train/minibatch-run.js';
 import { rowsSource, settingOf } from '../../lib/train/setting.js';
+import { npy, npz } from '../data/files.js';
 import { native } from '../support/backends.js';
 import { transitionsOf } from '../support/transitions.js';
 
@@ -68,7 +72,7 @@ describe('minibatches', () => {
       const setting = await settingOf(settledConfig(linear({ objective })), {});
       const run = new MinibatchRun(setting);
       run.take(await native.trainSteps(run.request(300)));
-      const { loss } = await run.evaluate(native, {});
+      const { loss } = await run.evaluate(new Judges(native, {}));
       const parameters = Float64Array.from(run.request(1).state.parameters);
       const { shape, projection, source, lossOf } = setting;
       const problem = { shape, projection, source, objective: lossOf, batchSize: 40_000, seed: 9 };
@@ -150,7 +154,10 @@ describe('a run in a folder', () => {
     const result = JSON.parse(readFileSync(join(cut, 'result.json'), 'utf8'));
     expect(result).toMatchObject({ steps: config.steps, stopped: 'steps' });
     expect(Object.keys(result).sort()).toEqual(
-      ['exact', 'loss', 'metrics', 'seconds', 'steps', 'stepsPerSecond', 'stopped', 'version'].sort(),
+      [
+        ...['exact', 'loss', 'metrics', 'seconds', 'steps', 'stepsPerSecond', 'stopped', 'version'],
+        ...(config.model.kind === 'mlp' ? ['codebook', 'estimates'] : []),
+      ].sort(),
     );
   });
 
@@ -227,6 +234,29 @@ describe('trainBatch', () => {
     }
     expect(all[3]?.result).toMatchObject({ stopped: 'converged' });
   });
+
+  it('and the estimates that it has alone, by the probes that are asked for', async () => {
+    const base: TrainConfig = {
+      world: { kind: 'mlp', observationDim: 8, endogenousDim: 2, exogenousDim: 2, actionDim: 1, seed: 4 },
+      model: { kind: 'mlp', latentDim: 2, hidden: [16], codebook: { size: 4, codes: 2 } },
+      ...{ steps: 100, evaluateEvery: 50, evaluationRows: 512 },
+    };
+    const configs = [base, { ...base, seed: 1, probes: ['linear'] as const }, { ...base, probes: [] }];
+    const all = await trainBatch(configs, { threads: 2 });
+    for (const [i, config] of configs.entries()) {
+      const { result, log } = await train(config, { threads: 1 });
+      const { seconds: _, stepsPerSecond: __, ...same } = result;
+      expect(all[i]?.result).toMatchObject(same);
+      expect(all[i]?.log).toEqual(log);
+    }
+    const [both, linearOnly, none] = all.map(({ result }) => result);
+    expect(Object.keys(both?.estimates?.nonlinear ?? {})).toContain('innovationLeakage');
+    expect(linearOnly?.estimates).not.toHaveProperty('nonlinear');
+    expect(linearOnly?.metrics['actionError']).toBe(linearOnly?.estimates?.linear.actionError?.value);
+    expect(none).not.toHaveProperty('estimates');
+    expect(both?.codebook?.perplexity).toHaveLength(2);
+    for (const p of both?.codebook?.perplexity ?? []) expect(p).toBeGreaterThan(1);
+  });
 });
 
 describe('exact gradients', () => {
@@ -288,5 +318,38 @@ describe("a user's own data", () => {
     const mlp = await train({ ...config, model: { kind: 'mlp', latentDim: 3, hidden: [32] }, steps: 1500 });
     expect(mlp.model).toBeInstanceOf(MlpLam);
     expect(mlp.result.loss).toBeLessThan(2 * result.loss);
+    // What held-out rows say of the linear model's latents is what the world that they are of says exactly.
+    const { metrics: exactly } = await score(lam, { world });
+    const { linear: straight, nonlinear, reason } = result.estimates as NonNullable<typeof result.estimates>;
+    expect(reason).toBeNull();
+    for (const name of ['actionError', 'futureLeakage', 'innovationLeakage', 'latentShare.action'] as const) {
+      const { value, low, high } = straight[name] as Estimate;
+      expect(result.metrics[name]).toBe(value);
+      expect(low, name).toBeLessThan(high as number);
+      expect(Math.abs((value as number) - (exactly[name] as number)), name).toBeLessThan(0.05);
+    }
+    for (const name of ['actionError', 'innovationLeakage'] as const)
+      expect(Math.abs((nonlinear?.[name]?.value as number) - (exactly[name] as number))).toBeLessThan(0.08);
+    expect(mlp.result.estimates?.nonlinear?.actionError?.value).toBeLessThan(1);
+  });
+
+  it('without actions and exogenous state is judged by its loss alone, and says why', async () => {
+    const path = join(root, 'bare.npz');
+    npz(path, {
+      observations: npy(normals(1, 2, 0, 400 * 3), [400, 3]),
+      episode_ends: npy(Float64Array.of(400), [1]),
+    });
+    const config: TrainConfig = {
+      data: { path },
+      model: { kind: 'linear', latentDim: 1 },
+      ...{ steps: 20, evaluateEvery: 20 },
+    };
+    const { result } = await train(config);
+    expect(result.metrics).toEqual({});
+    expect(result.estimates).toMatchObject({
+      linear: {},
+      answer: 'unknown',
+      reason: 'neither the action nor the exogenous state is known',
+    });
   });
 });

@@ -1,0 +1,180 @@
+import type { Backend, Control } from '../backend/requests.js';
+import type { Estimate, EstimateTable } from '../metrics/estimates.js';
+import type { Answer } from '../metrics/interval.js';
+import { LatentJudge, type LatentJudgement, type NonlinearMetric } from '../metrics/judge.js';
+import { rowsSource, type Setting } from './setting.js';
+
+/** Of the rows of a world that models are judged on, the same for all of them: no run trains under such a seed. */
+export const JUDGED_SEED = 2 ** 52;
+/** Of an even share of the rows: a code that has less is not in use. */
+const IN_USE = 0.1;
+
+/** Estimates of docs/theory.md section 4 on rows that training does not see, each with its 95 % interval. */
+export interface Estimated {
+  /** Episodes, or blocks of rows that are independent of each other: what intervals leave out in turn. */
+  readonly units: number;
+  /** By linear probes: the names and the fields of `analyze`. */
+  readonly linear: EstimateTable;
+  /** By nonlinear probes: of the end of a run alone. Names: docs/estimates.md, "Latents of any model". */
+  readonly nonlinear?: Partial<Record<NonlinearMetric, Estimate>> | undefined;
+  /** Whether the latents leak, by the linear estimates. */
+  readonly answer: Answer;
+  /** Why there are no estimates, or null. */
+  readonly reason: string | null;
+}
+
+/** How many of its rows a codebook puts to use. */
+export interface CodebookUse {
+  /** Rows with at least a tenth of an even share, of the codebook of each part of z. */
+  readonly used: readonly number[];
+  /** exp of the entropy of their use: the size of the codebook where all are used alike. */
+  readonly perplexity: readonly number[];
+}
+
+/** z of so many rows, and the codes that stand for it where there are any. */
+export type LatentsOf = (
+  observation: Float32Array,
+  observationNext: Float32Array,
+  rows: number,
+) => Promise<{ readonly latent: Float32Array | Float64Array; readonly codes?: Int32Array }>;
+
+/** Rows that latents are judged on, ready. */
+interface Judged {
+  readonly source: unknown;
+  readonly count: number;
+  readonly views: readonly (readonly [Float32Array, Float32Array])[];
+  /** Null where there is nothing to ask of them, for a reason. */
+  readonly judge: LatentJudge | null;
+  readonly reason: string | null;
+}
+
+/** What computes during one call, and the rows that its models are judged on. */
+export class Judges {
+  /** Those of the last world or data: runs that follow each other share them, and no more are held at a time. */
+  private last: Judged | null = null;
+
+  constructor(
+    readonly backend: Backend,
+    readonly control: Control,
+  ) {}
+
+  /** By linear probes, as a line of the log has it. */
+  async evaluated(
+    setting: Setting,
+    latentsOf: LatentsOf,
+  ): Promise<{
+    metrics: Readonly<Record<string, number>>;
+    estimates?: Estimated;
+    codebook?: CodebookUse;
+  }> {
+    if (!setting.config.probes.includes('linear')) return { metrics: {} };
+    const { found, reason, codes } = await this.judged(setting, latentsOf, 'linear');
+    const linear = found?.linear?.metrics ?? {};
+    const metrics: Record<string, number> = {};
+    for (const [name, { value }] of Object.entries(linear)) if (value !== null) metrics[name] = value;
+    const answer = found?.linear?.answer ?? 'unknown';
+    const estimates = { units: found?.units ?? 0, linear, answer, reason };
+    const book = setting.shape.codebook;
+    return { metrics, estimates, ...(book ? { codebook: useOf(codes, book.codes, book.size) } : {}) };
+  }
+
+  /** By nonlinear probes, at the end of a run; undefined where they are not asked for, or cannot be. */
+  async nonlinear(setting: Setting, latentsOf: LatentsOf): Promise<Estimated['nonlinear']> {
+    if (!setting.config.probes.includes('nonlinear')) return undefined;
+    return (await this.judged(setting, latentsOf, 'nonlinear')).found?.nonlinear?.metrics;
+  }
+
+  private async judged(
+    setting: Setting,
+    latentsOf: LatentsOf,
+    probe: 'linear' | 'nonlinear',
+  ): Promise<{ found: LatentJudgement | null; reason: string | null; codes: Int32Array }> {
+    const { views, judge, count, reason } = await this.rowsOf(setting);
+    const [own, pair] = await Promise.all(views.map(([o, next]) => latentsOf(o, next, count)));
+    const codes = own.codes ?? new Int32Array(0);
+    if (!judge) return { found: null, reason, codes };
+    const { latentDim } = setting.config.model;
+    const latents = { latents: own.latent, latentDim, pairLatents: pair?.latent };
+    const found = await judge.judge(latents, { ...this.control, onProgress: undefined, probes: [probe] });
+    return { found, reason: found.reason, codes };
+  }
+
+  private async rowsOf(setting: Setting): Promise<Judged> {
+    const { evaluation } = setting;
+    if (this.last?.source === evaluation && this.last.count === countOf(setting)) return this.last;
+    this.last = null;
+    const { source, episode } = judgedSource(setting);
+    const count = countOf(setting);
+    const hasPair = source.kind !== 'rows' || source.pair.length > 0;
+    const needs = { pair: hasPair, later: 0, states: true };
+    const rows = await this.backend.drawRows(
+      { source, seed: JUDGED_SEED, first: 0, count, needs },
+      this.control,
+    );
+    const views: [Float32Array, Float32Array][] = [[rows.observation, rows.observationNext]];
+    if (hasPair) views.push([rows.pairObservation, rows.pairObservationNext]);
+    const known = <T extends Float32Array>(values: T) => (values.length > 0 ? values : undefined);
+    const asked = {
+      ...{ count, episode, observation: rows.observation, observationDim: source.observationDim },
+      ...{ action: known(rows.action), actionDim: source.actionDim },
+      exogenous: known(rows.exogenous),
+      exogenousNext: known(rows.exogenousNext),
+      exogenousDim: source.exogenousDim,
+    };
+    const reason = reasonAgainst(asked);
+    const { signal, threads } = this.control;
+    const judge = reason ? null : await LatentJudge.create(asked, { backend: this.backend, signal, threads });
+    this.last = { source: evaluation, count, views, judge, reason };
+    return this.last;
+  }
+}
+
+function countOf({ evaluation, config }: Setting): number {
+  return evaluation.kind === 'rows'
+    ? Math.min(evaluation.rows, config.evaluationRows)
+    : config.evaluationRows;
+}
+
+/** Of data as many rows as are judged, spread evenly over those held out. */
+function judgedSource(setting: Setting) {
+  const { evaluation, data } = setting;
+  if (!data) return { source: evaluation, episode: undefined };
+  const count = countOf(setting);
+  const rows = Int32Array.from(
+    { length: count },
+    (_, i) => data.heldOut[Math.floor((i * data.heldOut.length) / count)],
+  );
+  const source = rowsSource(data.scaled, rows, new Int32Array(0), false);
+  return { source, episode: rows.map((row) => data.transitions.episode[row]) };
+}
+
+/** Fewer rows leave folds empty. */
+const FEWEST_ROWS = 8;
+
+function reasonAgainst(rows: {
+  readonly count: number;
+  readonly observation: Float32Array;
+  readonly observationDim: number;
+  readonly action: Float32Array | undefined;
+  readonly exogenousNext: Float32Array | undefined;
+}): string | null {
+  const { count, observation, observationDim: d, action, exogenousNext } = rows;
+  if (!action && !exogenousNext) return 'neither the action nor the exogenous state is known';
+  if (count < FEWEST_ROWS) return `fewer than ${FEWEST_ROWS} transitions held out`;
+  if (observation.every((v, i) => v === observation[i % d])) return 'no held-out observation moves';
+  return null;
+}
+
+/** (rows, parts) codes as the use of each part's codebook. */
+function useOf(codes: Int32Array, parts: number, size: number): CodebookUse {
+  const rows = codes.length / parts;
+  const shares = Array.from({ length: parts }, () => new Float64Array(size));
+  codes.forEach((code, i) => {
+    shares[i % parts][code] += 1 / rows;
+  });
+  const entropy = (own: Float64Array) => own.reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0);
+  return {
+    used: shares.map((own) => own.filter((p) => p >= IN_USE / size).length),
+    perplexity: shares.map((own) => Math.exp(entropy(own))),
+  };
+}
