@@ -59,7 +59,7 @@ void reflect(std::vector<double>& p, std::size_t width, std::size_t length, doub
 Band::Band(const Dense& dense, double* a, std::size_t n, std::size_t lda)
     : dense_(dense), a_(a), n_(n), lda_(lda) {
   const std::size_t all = blocks() * WIDTH * WIDTH;
-  for (std::vector<double>* v : {&t_, &diagonal_, &below_, &factor_, &coupling_}) v->assign(all, 0.0);
+  for (std::vector<double>* v : {&t_, &diagonal_, &below_}) v->assign(all, 0.0);
   for (std::size_t panel = 0; panel < blocks() && !dense_.job.cancelled(); ++panel) {
     for (std::size_t i = 0; i < size(panel); ++i)
       for (std::size_t j = 0; j < size(panel); ++j)
@@ -119,40 +119,15 @@ void Band::turn(double* x, std::size_t m, std::size_t ldx) const {
   });
 }
 
-bool Band::factor(double lambda) {
-  factor_ = diagonal_;
-  coupling_ = below_;
-  for (std::size_t i = 0; i < blocks(); ++i) {
-    double* l = factor_.data() + i * WIDTH * WIDTH;
-    for (std::size_t r = 0; r < size(i); ++r) l[r * WIDTH + r] += lambda;
-    if (i > 0) {
-      const double* c = coupling_.data() + (i - 1) * WIDTH * WIDTH;
-      dense_.k.gemm(false, true, size(i), size(i), WIDTH, -1, c, WIDTH, c, WIDTH, 1, l, WIDTH);
+std::vector<double> Band::rows() const {
+  std::vector<double> out(n_ * (BAND + 1), 0.0);
+  for (std::size_t i = 0; i < n_; ++i)
+    for (std::size_t p = 0; p <= std::min(i, BAND); ++p) {
+      const std::size_t j = i - p, block = j / WIDTH, column = j % WIDTH;
+      const std::vector<double>& from = i / WIDTH == block ? diagonal_ : below_;
+      out[i * (BAND + 1) + p] = from[(block * WIDTH + i % WIDTH) * WIDTH + column];
     }
-    if (!(dense_.k.cholesky(l, size(i), WIDTH) > 0)) return false;
-    if (i + 1 < blocks())
-      dense_.k.cholesky_rows(l, WIDTH, WIDTH, coupling_.data() + i * WIDTH * WIDTH, size(i + 1), WIDTH);
-  }
-  return true;
-}
-
-void Band::solve(double* x, std::size_t m, std::size_t ldx) const {
-  in_parallel(dense_.job, (m + PANEL - 1) / PANEL, [&](std::size_t task, std::size_t) {
-    const std::size_t first = task * PANEL, width = std::min(PANEL, m - first);
-    const auto at = [&](std::size_t block) { return x + block * WIDTH * ldx + first; };
-    for (std::size_t i = 0; i < blocks(); ++i) {
-      if (i > 0)
-        dense_.k.gemm(false, false, size(i), width, WIDTH, -1, coupling_.data() + (i - 1) * WIDTH * WIDTH,
-                      WIDTH, at(i - 1), ldx, 1, at(i), ldx);
-      dense_.k.cholesky_forward(factor_.data() + i * WIDTH * WIDTH, size(i), WIDTH, at(i), width, ldx);
-    }
-    for (std::size_t i = blocks(); i-- > 0;) {
-      if (i + 1 < blocks())
-        dense_.k.gemm(true, false, WIDTH, width, size(i + 1), -1, coupling_.data() + i * WIDTH * WIDTH, WIDTH,
-                      at(i + 1), ldx, 1, at(i), ldx);
-      dense_.k.cholesky_backward(factor_.data() + i * WIDTH * WIDTH, size(i), WIDTH, at(i), width, ldx);
-    }
-  });
+  return out;
 }
 
 }  // namespace exo

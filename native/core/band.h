@@ -13,13 +13,11 @@ class Band {
   Band(const Dense& dense, double* a, std::size_t n, std::size_t lda);
   // x (n,m) <- Q^T x.
   void turn(double* x, std::size_t m, std::size_t ldx) const;
-  // Factors B + lambda; false where it is not positive definite.
-  bool factor(double lambda);
-  // x (n,m) <- (B + lambda)^-1 x, with the latest factor.
-  void solve(double* x, std::size_t m, std::size_t ldx) const;
+  // (n, BAND + 1): B(i, i - p), as banded_forms takes it.
+  std::vector<double> rows() const;
 
  private:
-  static constexpr std::size_t WIDTH = 32;  // of a block: B has blocks beside its diagonal, and no more
+  static constexpr std::size_t WIDTH = BAND;  // of a block: B has blocks beside its diagonal, and no more
   std::size_t blocks() const { return (n_ + WIDTH - 1) / WIDTH; }
   std::size_t size(std::size_t block) const { return std::min(WIDTH, n_ - block * WIDTH); }
   void reduce(std::size_t panel);
@@ -27,9 +25,8 @@ class Band {
   const Dense& dense_;
   double* a_;
   std::size_t n_, lda_;
-  std::vector<double> t_;                  // (blocks, WIDTH, WIDTH): reflections of a panel are 1 - V T V^T
-  std::vector<double> diagonal_, below_;   // (blocks, WIDTH, WIDTH) of B
-  std::vector<double> factor_, coupling_;  // the same of its Cholesky factor
+  std::vector<double> t_;                 // (blocks, WIDTH, WIDTH): reflections of a panel are 1 - V T V^T
+  std::vector<double> diagonal_, below_;  // (blocks, WIDTH, WIDTH) of B
 };
 
 }  // namespace exo

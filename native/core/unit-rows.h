@@ -22,9 +22,7 @@ class UnitRows {
   }
   // Adds the fold's sums of products, times sign, to the upper triangle of `sums`: its leading `height` rows
   // and `sums.cols` columns.
-  void add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const {
-    add(fold, sign, 0, height, sums.cols, sums.data());
-  }
+  void add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const;
   // The same to (width - 1, width - 1) sums, without the constant.
   void add_without_constant(std::size_t fold, double* sums) const {
     add(fold, 1, 1, width_ - 1, width_ - 1, sums);
@@ -56,6 +54,9 @@ class UnitRows {
   std::vector<Rows> rows_, rows_of_unit_;            // of each fold, of each unit
   std::vector<std::vector<double>> sums_, squares_;  // (folds, width)
   std::vector<char> always_still_;
+  // Of each fold, once it was asked for, where those of all folds take little memory: each is added many
+  // times.
+  mutable std::vector<Matrix> kept_;
 };
 
 // Sums over all folds but two at most, in one matrix that moves from one set of folds to another by adding

@@ -104,23 +104,33 @@ bool wide_ridge_errors(const Dense& d, const EstimatesBatch& b, const UnitRows& 
   Matrix gram(n, n);
   d.symmetric_product(false, true, n, n, 1, c, ld, c, ld, 0, gram.data(), n);
 
-  // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T). C is not needed any
-  // more.
-  double* v = c;
-  for (std::size_t g = 0; g < b.grid_size && !d.job.cancelled(); ++g) {
-    if (!band.factor(b.grid[g])) return false;
-    for (std::size_t i = 0; i < n; ++i) std::copy(gram.row(i), gram.row(i) + n, v + i * ld);
-    band.solve(v, n, ld);
-    d.transpose(v, n, ld);
-    band.solve(v, n, ld);
+  // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T).
+  const std::size_t lanes = d.k.lanes, groups = (b.grid_size + lanes - 1) / lanes;
+  const std::vector<double> banded = band.rows();
+  std::vector<char> definite(groups);
+  in_parallel(d.job, groups, [&](std::size_t group, std::size_t) {
+    std::vector<double> ridges(lanes), linear[2], quadratic[2], work(d.k.banded_work(n));
+    for (std::size_t l = 0; l < lanes; ++l) ridges[l] = b.grid[std::min(group * lanes + l, b.grid_size - 1)];
+    BandedForms forms{n, banded.data(), ridges.data(), gram.data(), {}};
     for (int s = 0; s < 2; ++s) {
-      if (!wanted[s]) continue;
-      Matrix x = sides[s].x;
-      band.solve(x.data(), x.cols, x.cols);
-      errors[s][g] = sides[s].total - 2 * inner(x.data(), x.cols, sides[s].cy.data(), x.cols, n, x.cols, d) +
-                     inner(v, ld, sides[s].xx.data(), n, n, n, d);
+      const Side& side = sides[s];
+      linear[s].resize(lanes);
+      quadratic[s].resize(lanes);
+      forms.sides[s] = {wanted[s] ? side.xx.data() : nullptr,
+                        side.x.data(),
+                        side.cy.data(),
+                        side.x.cols,
+                        linear[s].data(),
+                        quadratic[s].data()};
     }
-  }
+    definite[group] = d.k.banded_forms(forms, work.data(), d.job.stop());
+    for (int s = 0; s < 2; ++s)
+      for (std::size_t l = 0; l < lanes && group * lanes + l < b.grid_size && wanted[s]; ++l)
+        errors[s][group * lanes + l] = sides[s].total - 2 * linear[s][l] + quadratic[s][l];
+  });
+  if (d.job.cancelled()) return true;
+  for (const char is : definite)
+    if (!is) return false;
   return true;
 }
 

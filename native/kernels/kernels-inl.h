@@ -6,6 +6,7 @@
 #include "kernels/lanes/batch-inl.h"
 #include "kernels/dense/cholesky-inl.h"
 #include "kernels/dense/eigen-inl.h"
+#include "kernels/dense/banded-inl.h"
 #include "kernels/streams-inl.h"
 #include "kernels/mixing-inl.h"
 #include "kernels/train/activation-inl.h"
@@ -35,6 +36,8 @@ constexpr Kernels TABLE = {
     cholesky_forward,
     cholesky_backward,
     cholesky_rows,
+    banded_forms,
+    banded_work,
     eigen,
     eigen_work,
     eigenvalues,

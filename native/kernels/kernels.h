@@ -21,6 +21,21 @@ namespace exo {
 
 struct PopulationBatch;  // core/population.h
 
+// For banded_forms: B symmetric with BAND entries on each side of its diagonal, G and H symmetric too.
+constexpr std::size_t BAND = 16;
+struct BandedForms {
+  std::size_t n;
+  const double* band;    // (n, BAND + 1): B(i, i - p)
+  const double* ridges;  // (L)
+  const double* gram;    // G (n,n)
+  struct Side {
+    const double* square;        // H (n,n), or null: the side is not asked for
+    const double *x, *y;         // X, Y (n,count)
+    std::size_t count;           // 0 where there are none
+    double *linear, *quadratic;  // (L): tr X^T (B + ridge)^-1 Y, tr (B + ridge)^-1 G (B + ridge)^-1 H
+  } sides[2];
+};
+
 struct Kernels {
   const char* name;   // "baseline", "avx2", "avx512", "neon", "wasm"
   std::size_t lanes;  // L, doubles per vector
@@ -74,6 +89,10 @@ struct Kernels {
                             std::size_t ldx);
   void (*cholesky_rows)(const double* l, std::size_t n, std::size_t ldl, double* a, std::size_t rows,
                         std::size_t lda);
+  // The forms of a ridge in each lane. work: banded_work(n) doubles. False where B + ridge is not positive
+  // definite in some lane; ends soon after *stop is not 0.
+  bool (*banded_forms)(const BandedForms& forms, double* work, const std::int32_t* stop);
+  std::size_t (*banded_work)(std::size_t n);
   // a (n,n) symmetric in; out: row j is the unit eigenvector of w[j], w descending. work: eigen_work(n)
   // doubles. Returns false when the iteration does not converge (non-finite input), and soon after *stop
   // (null: nobody says) is not 0.

@@ -79,28 +79,52 @@ void factors(Checks& checks, const Kernels& k) {
   checks.below(largest_difference(gram, times_nt(d, a, a)), 0, "half a product, and its copy");
 }
 
+// tr X^T (S + lambda)^-1 Y and tr (S + lambda)^-1 G (S + lambda)^-1 H, by a Cholesky factor and by the band.
 void banded(Checks& checks, const Kernels& k) {
-  for (const std::size_t n : {20, 64, 205}) {
+  for (const std::size_t n : {5, 20, 64, 205}) {
     Random random(checks.seed());
     Control control;
     const Job job(control.numbers, 3);
     const Dense d(k, job);
-    const Matrix s = covariance(n, 0, random), b = random_matrix(n, 7, random);
-    Matrix q = s, turned = b;
+    const std::size_t counts[2] = {7, 37};
+    const Matrix s = covariance(n, 0, random), c = random_matrix(n, n, random);
+    Matrix q = s, gram = c;
     Band band(d, q.data(), n, n);
-    band.turn(turned.data(), 7, 7);
-    for (const double lambda : {1e-6, 1e-2}) {
-      // b^T (S + lambda)^-1 b, by either.
-      Matrix plain = s, x = b, y = turned;
-      for (std::size_t i = 0; i < n; ++i) plain.at(i, i) += lambda;
-      d.cholesky(plain.data(), n, n);
-      d.cholesky_solve(plain.data(), n, n, x.data(), 7, 7);
-      checks.that(band.factor(lambda), "B + lambda is positive definite");
-      band.solve(y.data(), 7, 7);
-      const Matrix wanted = times_tn(d, b, x);
-      checks.below(largest_difference(times_tn(d, turned, y), wanted), 1e-9 * std::fabs(wanted.at(0, 0)),
-                   "b^T (S + lambda)^-1 b");
+    band.turn(gram.data(), n, n);
+    gram = times_nt(d, gram, gram);
+    const std::vector<double> rows = band.rows();
+    std::vector<double> ridges(k.lanes), work(k.banded_work(n)), linear[2], quadratic[2];
+    for (std::size_t l = 0; l < k.lanes; ++l) ridges[l] = std::pow(10.0, static_cast<double>(l % 6) - 5);
+    Matrix x[2], y[2], turned[2][2], squares[2];
+    BandedForms forms{n, rows.data(), ridges.data(), gram.data(), {}};
+    for (std::size_t i = 0; i < 2; ++i) {
+      turned[i][0] = x[i] = random_matrix(n, counts[i], random);
+      turned[i][1] = y[i] = random_matrix(n, counts[i], random);
+      for (Matrix& m : turned[i]) band.turn(m.data(), counts[i], counts[i]);
+      squares[i] = times_nt(d, turned[i][0], turned[i][0]);
+      linear[i].resize(k.lanes);
+      quadratic[i].resize(k.lanes);
+      forms.sides[i] = {squares[i].data(), turned[i][0].data(), turned[i][1].data(),
+                        counts[i],         linear[i].data(),    quadratic[i].data()};
     }
+    checks.that(k.banded_forms(forms, work.data(), nullptr), "B + lambda is positive definite");
+    for (std::size_t l = 0; l < k.lanes; ++l) {
+      Matrix plain = s;
+      for (std::size_t i = 0; i < n; ++i) plain.at(i, i) += ridges[l];
+      d.cholesky(plain.data(), n, n);
+      for (std::size_t i = 0; i < 2; ++i) {
+        Matrix solved = x[i];
+        d.cholesky_solve(plain.data(), n, n, solved.data(), counts[i], counts[i]);
+        const Matrix with_y = times_tn(d, y[i], solved), with_c = times_tn(d, c, solved);
+        double square = 0;
+        for (const double v : with_c.a) square += v * v;
+        checks.below(std::fabs(linear[i][l] - trace(with_y)), 1e-9 * (1 + std::fabs(trace(with_y))),
+                     "tr X^T R Y");
+        checks.below(std::fabs(quadratic[i][l] - square), 1e-9 * square, "tr R G R H");
+      }
+    }
+    ridges.back() = -1e3;
+    checks.that(!k.banded_forms(forms, work.data(), nullptr), "one lane is not positive definite");
   }
 }
 
