@@ -3,10 +3,17 @@
  * core as WebAssembly. What reads or writes files is in index.ts alone.
  */
 
+import type { Schema } from './base/validate.js';
+import { type ObjectiveSpec, objectiveSchema as ofObjectives } from './solve/objectives.js';
+import { type MlpWorldSpec, mlpWorldSchema as ofMlpWorlds } from './world/nonlinear.js';
+import { spriteWorldSchema as ofSpriteWorlds, type SpriteWorldSpec } from './world/sprites.js';
+import { worldSchema as ofWorlds, type WorldSpec } from './world/world.js';
+
 export { referenceBackend } from './backend/reference/index.js';
 export type { Backend, BackendInfo, Control } from './backend/requests.js';
 export { guardedBackend as defaultBackend } from './backend/select.js';
 export { type ErrorKind, ExolamError } from './base/errors.js';
+export type { Schema } from './base/validate.js';
 export { version } from './base/version.js';
 export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';
 export type { EpisodeCount, Transitions } from './data/transitions.js';
@@ -58,17 +65,16 @@ export {
   criticalGain,
   criticalWeight,
 } from './solve/critical.js';
-export {
-  type ActionSupervised,
-  type Augmented,
-  type Composition,
-  type CrossExogenous,
-  type ExogenousRobust,
-  type ObjectivePart,
-  type ObjectiveSpec,
-  objectiveSchema,
-  type Reconstruction,
-  type Representation,
+export type {
+  ActionSupervised,
+  Augmented,
+  Composition,
+  CrossExogenous,
+  ExogenousRobust,
+  ObjectivePart,
+  ObjectiveSpec,
+  Reconstruction,
+  Representation,
 } from './solve/objectives.js';
 export {
   type Case,
@@ -93,7 +99,16 @@ export {
 export type { Remedy } from './verdict/remedies.js';
 export type { Verdict } from './verdict/sentence.js';
 export type { AnyWorldSpec } from './world/any-world.js';
-export { type MlpWorldSpec, mlpWorldSchema } from './world/nonlinear.js';
+export type { MlpWorldSpec } from './world/nonlinear.js';
 export { type GenerateOptions, type SampleBatch, sampleTransitions } from './world/sample.js';
-export { type SpriteWorldSpec, spriteWorldSchema } from './world/sprites.js';
-export { type WorldMatrices, type WorldSpec, worldSchema } from './world/world.js';
+export type { SpriteWorldSpec } from './world/sprites.js';
+export type { WorldMatrices, WorldSpec } from './world/world.js';
+
+/** What {@link WorldSpec} says, checked: its parse fills in the defaults. */
+export const worldSchema: Schema<WorldSpec> = ofWorlds;
+/** What {@link MlpWorldSpec} says, checked. */
+export const mlpWorldSchema: Schema<MlpWorldSpec> = ofMlpWorlds;
+/** What {@link SpriteWorldSpec} says, checked. */
+export const spriteWorldSchema: Schema<SpriteWorldSpec> = ofSpriteWorlds;
+/** What {@link ObjectiveSpec} says, checked. */
+export const objectiveSchema: Schema<ObjectiveSpec> = ofObjectives;

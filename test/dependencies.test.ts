@@ -35,6 +35,9 @@ const CALLED: Readonly<Record<string, string>> = {
   prebuildify: 'prebuilds',
 };
 
+/** Packages that dist/ holds itself, in the part that is used: nobody installs them. */
+const BUNDLED = ['zod'];
+
 const FOLDERS = ['lib', 'test', 'bench', 'scripts', 'examples'];
 
 function sources(): string[] {
@@ -92,9 +95,18 @@ describe('dependencies', () => {
       ...Object.keys(manifest.dependencies),
       ...Object.keys(manifest.peerDependencies),
       ...Object.keys(manifest.optionalDependencies),
+      ...BUNDLED,
     ]);
     const fromLibrary = [...imported].filter(([, files]) => files.some((file) => file.startsWith('lib/')));
     expect(fromLibrary.map(([name]) => name).filter((name) => !published.has(name))).toEqual([]);
+  });
+
+  it('that dist/ holds have their licence beside it', () => {
+    const config = readFileSync(join(root, 'tsdown.config.ts'), 'utf8');
+    for (const name of BUNDLED) {
+      expect(manifest.devDependencies).toHaveProperty(name);
+      expect(config).toContain(`node_modules/${name}/LICENSE`);
+    }
   });
 
   it('that are declared are imported, or are tools with a use', () => {

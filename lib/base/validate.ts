@@ -149,6 +149,19 @@ export function describes<I>() {
   ): S => schema;
 }
 
+/**
+ * A schema as callers see it: what checks a value and fills in its defaults. The whole type of a schema would make every
+ * caller's compiler read the library that ours are written with.
+ */
+export interface Schema<T> {
+  /** The value with its defaults filled in; throws where it is not accepted. */
+  parse(value: unknown): T;
+  /** The same without throwing. */
+  safeParse(
+    value: unknown,
+  ): { readonly success: true; readonly data: T } | { readonly success: false; readonly error: Error };
+}
+
 const NOUNS: Readonly<Record<string, string>> = { int: 'integer' };
 
 function sentence(issue: z.core.$ZodIssue): string {

@@ -1,11 +1,10 @@
-import type { z } from 'zod';
 import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { isDetached, parse, pathField, quote } from '../base/validate.js';
 import { requireFinite } from '../data/checks.js';
 import { multiply, multiplyTransposed } from '../linalg/dense.js';
 import { hstack, type Matrix, matrix, minus, plus, scale } from '../linalg/matrix.js';
-import type { objectiveSchema } from '../solve/objectives.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
 import { bounded } from './bounded.js';
 import type { Decoder, Encoder } from './decoder.js';
 import { decodeModel, encodeModel, readModel, writeModel } from './file.js';
@@ -33,7 +32,7 @@ const BLOCK_NUMBERS = 1 << 16;
  * Made by {@link fitLinearLam} or {@link LinearLam.load}. A model never changes; {@link withGauge} makes another.
  */
 export class LinearLam {
-  readonly objective: z.output<typeof objectiveSchema>;
+  readonly objective: ObjectiveSpec;
   readonly gauge: StateGauge;
   readonly latentDim: number;
   readonly observationDim: number;

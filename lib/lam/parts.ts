@@ -1,8 +1,7 @@
-import type { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
 import type { Scale } from '../moments/of-units.js';
-import { hasKind, type ObjectiveSpec, type objectiveSchema } from '../solve/objectives.js';
+import { hasKind, type ObjectiveSpec } from '../solve/objectives.js';
 import type { Decoder, Encoder } from './decoder.js';
 
 /**
@@ -25,7 +24,7 @@ export type FitSource =
     };
 
 export interface LinearLamParts {
-  readonly objective: z.output<typeof objectiveSchema>;
+  readonly objective: ObjectiveSpec;
   readonly gauge: StateGauge;
   /** Height, width, channels or the like; its product is observationDim. */
   readonly observationShape: readonly number[];

@@ -257,15 +257,21 @@ export function coefficientsOf(spec: Spec): number[] {
   return [...found.base, ...found.supervision, ...found.penalty];
 }
 
-/** Every number that an objective can have, as `kind.key`, and what is accepted. */
-export const STRENGTHS = {
+/** Every number that an objective can have, as `kind.key`. */
+export type Strength =
+  | 'action-supervised.weight'
+  | 'action-supervised.labelFraction'
+  | 'exogenous-robust.weight'
+  | 'augmented.encoderNoise'
+  | 'augmented.decoderNoise';
+/** What each of them accepts. */
+export const STRENGTHS: Readonly<Record<Strength, z.ZodType<number>>> = {
   'action-supervised.weight': weight,
   'action-supervised.labelFraction': share,
   'exogenous-robust.weight': weight,
   'augmented.encoderNoise': weight,
   'augmented.decoderNoise': weight,
-} as const;
-export type Strength = keyof typeof STRENGTHS;
+};
 
 /** A copy of the objective with this number changed, or null where it has no such number. */
 export function withStrength(spec: Spec, strength: Strength, value: number): Spec | null {

@@ -1,0 +1,60 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { transitions } from '../../lib/data/index.js';
+import { normals } from '../../lib/random/philox.js';
+import { analysisPage, sweepPage, trainingPage } from '../../lib/report/index.js';
+import { runSweep } from '../../lib/sweep/index.js';
+import { analyze } from '../../lib/verdict/index.js';
+
+// exolam/report: what a call answered, as a page, without a file between.
+const folder = mkdtempSync(join(tmpdir(), 'exolam-pages-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const rows = (n: number, d: number, stream: number) => {
+  const values = normals(3, stream, 0, n * d);
+  return Array.from({ length: n }, (_, i) => Array.from(values.subarray(i * d, (i + 1) * d)));
+};
+
+describe('exolam/report', () => {
+  it('an analysis becomes the page of its verdict, from the call and from its JSON', async () => {
+    const n = 120;
+    const data = transitions({
+      observation: rows(n, 4, 1),
+      observationNext: rows(n, 4, 2),
+      actions: rows(n, 2, 3),
+      exogenous: rows(n, 1, 4),
+      exogenousNext: rows(n, 1, 5),
+      episode: Array.from({ length: n }, (_, i) => Math.floor(i / 10)),
+    });
+    const analysis = await analyze(data, { latentDims: [1, 2] });
+    const html = await analysisPage(analysis, 'my <data>');
+    expect(html).toMatch(/^<!doctype html>/i);
+    expect(html).toContain(analysis.verdict.sentence.replaceAll("'", '&#39;').slice(0, 40));
+    expect(html).toContain('my &#60;data&#62;');
+    expect(html).not.toContain('my <data>');
+    expect(html).toContain('<svg');
+    expect(await analysisPage(JSON.parse(JSON.stringify(analysis)), 'my <data>')).toBe(html);
+  });
+
+  it("a sweep's folder becomes its page and its figures", async () => {
+    const out = join(folder, 'sweep');
+    await runSweep({ grid: { exogenousScale: [0.5, 1.5] }, latentDim: 3 }, { out });
+    const { html, figures } = await sweepPage(out);
+    expect(html).toContain('What a sweep found');
+    for (const svg of Object.values(figures)) expect(svg).toMatch(/^<svg/);
+  });
+
+  it('says what it takes where it is given something else', async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    await expect(analysisPage({ verdict: 1 } as never)).rejects.toThrow(
+      /expected the JSON of exolam analyze/,
+    );
+    await expect(analysisPage(undefined as never)).rejects.toMatchObject({ name: 'ExolamError' });
+    await expect(sweepPage(7 as never)).rejects.toThrow('folder: expected the path of a file or folder');
+    await expect(sweepPage(empty)).rejects.toMatchObject({ name: 'ExolamError' });
+    await expect(trainingPage(empty)).rejects.toThrow(/expected the folder of a training run/);
+  });
+});
