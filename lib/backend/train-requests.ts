@@ -223,8 +223,9 @@ export interface TrainObjective {
   /** Weight of the penalty on what the latent changes between the views of a pair; 0: none. */
   readonly robustWeight: number;
   /**
-   * `decoded`: |B (z - z2)|^2, B the decoder's matrix on z, which does not depend on the scale of z and is the closed form's
-   * penalty with B^T B = I; it needs a decoder without hidden layers. `latent`: the sum over coordinates of (z - z2)^2 over the
+   * `decoded`: |B (z - z2)|^2, B the decoder's matrix on z, and with a head w |H (z - z2)|^2 more, w the actionWeight (times
+   * labelFraction where labelMean is `rows`). It does not depend on the scale of z and is the closed form's penalty, whose
+   * B^T B = I is of the two together; it needs a decoder without hidden layers. `latent`: the sum over coordinates of (z - z2)^2 over the
    * variance of both views' z in the batch.
    */
   readonly robustOn: 'decoded' | 'latent';

@@ -17,6 +17,7 @@ import {
   MLP,
   parameters,
   problem,
+  ROBUST_HEADS,
   source,
   VARIANTS,
   type Variant,
@@ -167,6 +168,7 @@ describe('loss and gradient in f64', () => {
         { ...LINEAR, latentDim: 60, decoderInput: 'latent' as const, bias: true },
         { objective: { robustWeight: 0.7, robustOn: 'decoded' as const } },
       ],
+      ...ROBUST_HEADS.map((more) => [LINEAR, more] as const),
     ] as const) {
       const request = { ...problem(shape, v), step: 2 };
       const at = { ...request, parameters: parameters(request.shape) };

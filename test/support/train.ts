@@ -127,6 +127,12 @@ export const VARIANTS: Record<string, Variant> = {
   },
 };
 
+/** The penalty of a linear decoder that has an action head beside it, in both countings of labels. */
+export const ROBUST_HEADS: readonly Variant[] = (['rows', 'labelled'] as const).map((labelMean) => ({
+  shape: { actionDim: 2, bias: true },
+  objective: { robustWeight: 0.7, robustOn: 'decoded', actionWeight: 3, labelFraction: 0.4, labelMean },
+}));
+
 /** Parameters that are not those of the first step, in f64: codebook rows apart from each other. */
 export function parameters(shape: NetworkShape, seed = 1): Float64Array {
   const { parameters } = initialState(shape, seed);

@@ -62,6 +62,21 @@ describe('minibatches', () => {
     if (objective.kind === 'reconstruction') expect(judged.loss).toBeCloseTo(result.loss, 10);
   });
 
+  it('come to the exact optimum of supervision with the penalty, where o tells all of the state', async () => {
+    const objective = {
+      kind: 'composition',
+      parts: [supervised, { kind: 'exogenous-robust', weight: 2 }],
+    } as const;
+    const exactly = { ...world, sensorNoise: 0, stateFeedback: 0 };
+    const { result } = await train(linear({ world: exactly, objective }));
+    const exact = result.exact as NonNullable<typeof result.exact>;
+    expect(Math.abs(result.loss / exact.loss - 1)).toBeLessThan(1e-3);
+    for (const name of ['actionError', 'futureLeakage'])
+      expect(Math.abs((result.metrics[name] as number) - (exact.metrics[name] as number)), name).toBeLessThan(
+        1e-3,
+      );
+  });
+
   it('are judged by the loss that they see: its mean over fresh rows is the expected one', async () => {
     for (const objective of [
       supervised,

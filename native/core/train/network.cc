@@ -100,6 +100,11 @@ Network<T>::Network(const Kernels& kernels, const NetworkShape& shape, const Tra
       moved_ = Panelled<T>(k_, rows, k);
       moved_out_ = Panelled<T>(k_, rows, shape.predicted());
       zeros_ = Panelled<T>(k_, rows, shape.predicted());
+      if (o.head_share() > 0) {
+        head_moved_ = Panelled<T>(k_, rows, shape.action_dim);
+        head_zeros_ = Panelled<T>(k_, rows, shape.action_dim);
+        head_robust_.resize(robust_.size());
+      }
     }
   }
   list_descents();
@@ -133,6 +138,7 @@ void Network<T>::list_descents() {
   }
   if (head_layer_.empty() || objective_.action_weight == 0) return;
   head_passages_.push_back({{&latent()}, &head_back_, true});
+  if (decoded && objective_.head_share() > 0) head_passages_.push_back({{&moved_}, &head_moved_, false});
   parts(head_layer_[0], head_passages_);
 }
 
@@ -368,7 +374,8 @@ void Network<T>::supervise(const RowsMemory& from, std::size_t begin, std::size_
   head_layer_[0].backward(head_back_, Activation::NONE, nullptr, true, begin, end, first_.back());
 }
 
-// weight mean |B (z - z2)|^2, B the decoder's columns on z.
+// weight mean (|B (z - z2)|^2 + head_share |H (z - z2)|^2), B the decoder's columns on z and H the head: the
+// two are one decoder of [o'; action], as the closed form has it.
 template <class T>
 void Network<T>::penalise_decoded(std::size_t begin, std::size_t end) {
   const double share = objective_.robust_weight / static_cast<double>(rows_);
@@ -384,9 +391,22 @@ void Network<T>::penalise_decoded(std::size_t begin, std::size_t end) {
            moved_out_.width(), zeros_.data(), static_cast<T>(2 * share), moved_out_.data(), robust_.data());
   last.backward(moved_out_, Activation::NONE, nullptr, true, begin, end, first_.back());
   last.backward(moved_out_, Activation::NONE, nullptr, false, begin, end, second_.back());
+  if (objective_.head_share() > 0) penalise_head(2 * share * objective_.head_share(), begin, end);
   second_.back().each(begin, end, [](std::size_t, T* to, std::size_t, std::size_t width) {
     for (std::size_t c = 0; c < width; ++c) to[c] = -to[c];
   });
+}
+
+template <class T>
+void Network<T>::penalise_head(double factor, std::size_t begin, std::size_t end) {
+  const Layer<T>& head = head_layer_[0];
+  head.forward({&moved_}, 0, false, Activation::NONE, begin, end, head_moved_, nullptr);
+  k_.error(begin, end, head_moved_.rows_alloc(), head_moved_.panels().data(), head_moved_.panels().size(),
+           head_moved_.width(), head_zeros_.data(), static_cast<T>(factor), head_moved_.data(),
+           head_robust_.data());
+  for (std::size_t r = begin; r < end; ++r) robust_[r] += objective_.head_share() * head_robust_[r];
+  head.backward(head_moved_, Activation::NONE, nullptr, true, begin, end, first_.back());
+  head.backward(head_moved_, Activation::NONE, nullptr, true, begin, end, second_.back());
 }
 
 template <class T>

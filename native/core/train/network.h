@@ -139,6 +139,7 @@ class Network {
   void list_descents();
   void supervise(const RowsMemory& from, std::size_t begin, std::size_t end);
   void penalise_decoded(std::size_t begin, std::size_t end);
+  void penalise_head(double factor, std::size_t begin, std::size_t end);
   void penalise_latents(double weight);
   // One observation as the network sees it, row-major, rows [begin, end).
   const T* seen(const float* projection, const float* from, std::vector<T>& memory, std::size_t begin,
@@ -157,13 +158,13 @@ class Network {
   Panelled<T> now_, next_, pair_now_, pair_next_, given_, target_;
   bool given_is_now_ = false, target_is_next_ = false;
   Trail<T> first_, second_, decoded_;  // of the batch, its pair, the decoder
-  Panelled<T> quantised_, head_out_, head_back_, moved_, moved_out_, zeros_;
+  Panelled<T> quantised_, head_out_, head_back_, moved_, moved_out_, zeros_, head_moved_, head_zeros_;
   std::vector<std::vector<Passage<T>>> encoder_passages_, decoder_passages_;
   std::vector<Passage<T>> head_passages_;
   std::vector<Part> descents_;
 
   std::vector<std::int32_t> codes_;
-  std::vector<double> reconstruction_, action_, robust_, quantising_;  // by row
+  std::vector<double> reconstruction_, action_, robust_, head_robust_, quantising_;  // by row
   double robust_together_ = 0;
   double action_share_ = 0;
 };

@@ -68,6 +68,8 @@ struct TrainObjective {
   bool robust_on_decoded;
 
   bool needs_pair() const { return cross_exogenous || robust_weight > 0; }
+  // What the head's error counts beside the reconstruction's.
+  double head_share() const { return action_weight * (mean_of_labelled ? 1 : label_fraction); }
 };
 
 struct TrainOptimiser {

@@ -5,7 +5,7 @@ import { erf, Parameters } from '../../../lib/backend/reference/train/network.js
 import { shuffledRow } from '../../../lib/backend/reference/train/sources.js';
 import type { TrainProblem } from '../../../lib/backend/train-requests.js';
 import { LOSS_PARTS, tensorsOf } from '../../../lib/backend/train-requests.js';
-import { BOOK, LINEAR, MLP, parameters, problem, VARIANTS } from '../../support/train.js';
+import { BOOK, LINEAR, MLP, parameters, problem, ROBUST_HEADS, VARIANTS } from '../../support/train.js';
 
 /** Largest difference between the gradient and central differences, over the largest entry; `of`: which parameters. */
 async function gradientError(
@@ -49,7 +49,8 @@ describe('gradients are finite differences of the loss', () => {
   });
   it('penalty on what is decoded', async () => {
     const variant = { objective: { robustWeight: 0.7, robustOn: 'decoded' as const } };
-    expect(await gradientError(problem(LINEAR, variant))).toBeLessThan(1e-8);
+    for (const v of [variant, ...ROBUST_HEADS])
+      expect(await gradientError(problem(LINEAR, v))).toBeLessThan(1e-8);
   });
   const quantised = { ...BOOK, commitment: 0 };
   it('behind a codebook', async () => {

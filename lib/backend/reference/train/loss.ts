@@ -1,6 +1,5 @@
 import type { RowNeeds, Rows } from '../../batch-sources.js';
 import {
-  predictionWidth,
   rowNormals,
   seenWidth,
   TRAIN_STREAM,
@@ -165,7 +164,7 @@ export function lossOf(problem: TrainProblem, p: Parameters, rows: Rows, step: n
     const pair = forward(p, 'encoder', seen.pairEncoder);
     const pairBack = rowsBlock(n, k);
     const penalty = objective.robustOn === 'decoded' ? decodedPenalty : latentPenalty;
-    robust = penalty(objective.robustWeight, p, z, pair.output, back, pairBack);
+    robust = penalty(objective, p, z, pair.output, back, pairBack);
     backward(p, 'encoder', pair, pairBack);
   }
   backward(p, 'encoder', encoder, back);
@@ -223,40 +222,46 @@ function codebookLoss(p: Parameters, z: Block, quantised: Quantised, back: Block
   return loss / z.rows;
 }
 
-/** weight mean |B (z - z2)|^2, B the decoder's columns on z. */
+/** weight mean (|B (z - z2)|^2 + share |H (z - z2)|^2): B the decoder's columns on z, H the head, share what the action counts. */
 function decodedPenalty(
-  weight: number,
+  { robustWeight, actionWeight, labelMean, labelFraction }: TrainObjective,
   p: Parameters,
   z: Block,
   z2: Block,
   back: Block,
   pairBack: Block,
 ): number {
-  const { shape } = p;
-  const { offset, shape: dims } = p.tensor('decoder.0.weight');
-  const inputs = dims[1] as number;
-  const k = shape.latentDim;
-  const share = weight / z.rows;
-  let loss = 0;
-  for (let r = 0; r < z.rows; r++)
-    for (let i = 0; i < predictionWidth(shape); i++) {
-      const row = offset + i * inputs + inputs - k;
-      let moved = 0;
-      for (let j = 0; j < k; j++) moved += p.values[row + j] * (z.at[r * k + j] - z2.at[r * k + j]);
-      loss += share * moved * moved;
-      for (let j = 0; j < k; j++) {
-        const at = r * k + j;
-        p.gradient[row + j] += 2 * share * moved * (z.at[at] - z2.at[at]);
-        back.at[at] += 2 * share * moved * p.values[row + j];
-        pairBack.at[at] -= 2 * share * moved * p.values[row + j];
+  const k = p.shape.latentDim;
+  const moved = combine(z, z2, (a, b) => a - b);
+  // One map's columns on z, the last of its inputs.
+  const ofMap = (name: string, weight: number): number => {
+    const { offset, shape: dims } = p.tensor(name);
+    const [outputs, inputs] = dims as [number, number];
+    const share = weight / z.rows;
+    let loss = 0;
+    for (let r = 0; r < z.rows; r++)
+      for (let i = 0; i < outputs; i++) {
+        const row = offset + i * inputs + inputs - k;
+        let out = 0;
+        for (let j = 0; j < k; j++) out += p.values[row + j] * moved.at[r * k + j];
+        loss += share * out * out;
+        for (let j = 0; j < k; j++) {
+          const at = r * k + j;
+          p.gradient[row + j] += 2 * share * out * moved.at[at];
+          back.at[at] += 2 * share * out * p.values[row + j];
+          pairBack.at[at] -= 2 * share * out * p.values[row + j];
+        }
       }
-    }
-  return loss;
+    return loss;
+  };
+  const counted = actionWeight * (labelMean === 'rows' ? labelFraction : 1);
+  const ofHead = counted > 0 ? ofMap('head.weight', robustWeight * counted) : 0;
+  return ofMap('decoder.0.weight', robustWeight) + ofHead;
 }
 
 /** weight times the sum over coordinates of mean (z - z2)^2 over the variance of both; 0 where nothing varies. */
 function latentPenalty(
-  weight: number,
+  { robustWeight: weight }: TrainObjective,
   _: Parameters,
   z: Block,
   z2: Block,
