@@ -2,28 +2,12 @@ import { mergedCells } from './cells.js';
 import { type Axis, BOUNDARY_CASING, fieldChart, lineChart, RAMP } from './charts.js';
 import type { Drawing, Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
+import { axisOf, DASHES, few, numbers } from './sweep-axes.js';
 import { errorOf, isStrength, leakageOf, mainAxis, short } from './sweep-findings.js';
 import { mean, type Setting, type SweepData, type Value } from './sweep-settings.js';
 
-const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]] as const;
 /** Panels of one figure. */
 const PANELS = 6;
-
-const numbers = (values: readonly Value[] | undefined) =>
-  (values ?? []).filter((v): v is number => typeof v === 'number' && Number.isFinite(v));
-
-/** A log axis where the values were laid out so. */
-function axisOf(name: string, values: readonly number[], field: 'x' | 'y'): Axis {
-  const [low, high] = [values[0], values[values.length - 1]];
-  const isLog = low > 0 && high / low >= 30;
-  return { field, title: name, log: isLog, domain: [low, high] };
-}
-
-/** Values that a few panels stand for. */
-function few<T>(values: readonly T[], most: number): T[] {
-  if (values.length <= most) return [...values];
-  return Array.from({ length: most }, (_, i) => values[Math.round((i * (values.length - 1)) / (most - 1))]);
-}
 
 const quantile = (sorted: readonly number[], q: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];

@@ -103,7 +103,14 @@ export function regimesOf(data: SweepData): Regime[] {
   });
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.095 ? 1 : 0)} %`;
+export const percent = (share: number) => `${(100 * share).toFixed(share > 0 && share < 0.095 ? 1 : 0)} %`;
+
+/** What most often lies behind a status. */
+const WHY: Readonly<Record<string, string>> = {
+  unsupported:
+    ' (no closed form: supervision with latentDim below actionDim, of samples or of a policy that reacts to the state)',
+  diverged: ' (the loss was not finite any more: a smaller learningRate)',
+};
 
 /** What the sweep found, a sentence each, the most telling first. */
 export function findingsOf(data: SweepData): string[] {
@@ -126,7 +133,7 @@ export function findingsOf(data: SweepData): string[] {
   const axis = mainAxis(data);
   if (axis !== undefined) found.push(alongSentence(data, axis));
   if (axes.has('samples')) found.push(samplesSentence(data));
-  const refused = [...without].map(([status, count]) => `${count} ${status}`).join(', ');
+  const refused = [...without].map(([status, count]) => `${count} ${status}${WHY[status] ?? ''}`).join(', ');
   found.push(
     `${rows} points, ${seeds} seed${seeds === 1 ? '' : 's'}${refused ? `; without figures: ${refused}` : ''}${thinned > 1 ? `; of more settings than a page can hold it goes by one in ${thinned}, chosen at random` : ''}.`,
   );

@@ -1,5 +1,6 @@
 import { DRAWING_STYLE, draw } from './drawing.js';
 import { codeHtml, escapeHtml, page, type Section, tableHtml } from './page.js';
+import { enoughFigures, enoughOf, enoughSentence } from './sweep-enough.js';
 import { facets, phaseDiagrams, seedFigure } from './sweep-figures.js';
 import { findingsOf, type Remedy, regimesOf } from './sweep-findings.js';
 import { readSweepData, type SweepData } from './sweep-settings.js';
@@ -28,11 +29,12 @@ export async function sweepPage(dir: string): Promise<SweepPage> {
     }
     return parts.join('');
   };
-  const [first, ...others] = findingsOf(data);
+  const [first, ...others] = [...enoughOf(data).map(enoughSentence), ...findingsOf(data)];
   const sections: Section[] = [
     {
       html: `<div class="verdict"><p><b>${escapeHtml(first)}</b></p><ul>${others.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul></div>`,
     },
+    { title: 'How much is enough', html: await drawn(enoughFigures(data)) },
     { title: 'Who does best where', html: regimesHtml(data) },
     { title: 'Along the parameter that matters most', html: await drawn(facets(data)) },
     { title: 'Where the leak begins', html: await drawn(phaseDiagrams(data)) },

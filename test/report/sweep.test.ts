@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runSweep } from '../../lib/index.js';
 import { sweepPage } from '../../lib/report/sweep.js';
+import { enoughOf, enoughSentence } from '../../lib/report/sweep-enough.js';
 import { findingsOf, mainAxis, regimesOf } from '../../lib/report/sweep-findings.js';
 import { readSweepData } from '../../lib/report/sweep-settings.js';
 
@@ -56,14 +57,45 @@ describe('the page of a sweep', async () => {
     );
   });
 
+  it('says how much of a remedy is enough, as T4 and T3 have it', () => {
+    const [supervised, projected, ...others] = enoughOf(data);
+    expect(others).toEqual([]);
+    expect([supervised.strength, projected.strength]).toEqual(['weight', 'gain']);
+    const at = (lines: typeof supervised.lines, dim: number) =>
+      lines.filter(({ latentDim }) => latentDim === dim).flatMap(({ least }) => least);
+    let [some, none] = [0, 0];
+    for (const { at: scale, strength } of at(supervised.lines, 3)) {
+      const critical = scale ** 2 - 1;
+      // On the boundary itself the two tie.
+      if (supervised.tried.includes(critical)) continue;
+      expect(strength).toBe(supervised.tried.find((weight) => weight > critical) ?? null);
+      some++;
+    }
+    for (const { at: scale, strength } of at(projected.lines, 3)) {
+      const clean = [1, 0.5, 0.2].find((gain) => gain < 1 / scale);
+      if (![1, 0.5, 0.2].includes(1 / scale)) expect(strength).toBe(clean ?? null);
+    }
+    // A fourth coordinate of z has no action left to hold.
+    for (const { strength } of at(supervised.lines, 4)) {
+      expect(strength).toBe(null);
+      none++;
+    }
+    expect([some, none]).toEqual([8, 11]);
+    expect(enoughSentence(supervised)).toMatch(
+      /from this weight on: at latentDim 3 0 \(exogenousScale 0\.5\) to 8\.5 \(exogenousScale 3\); at latentDim 4 no weight up to 9\.5 is enough\.$/,
+    );
+  });
+
   it('leads with the findings, draws the boundary where there is one, and needs nothing else', async () => {
     const { html, figures } = await sweepPage(out);
     expect(Object.keys(figures).sort()).toEqual([
+      'enough-action-supervised',
+      'enough-representation',
       'leakage',
       'phase-action-supervised',
       'phase-representation',
     ]);
-    expect(html.indexOf('does best')).toBeLessThan(html.indexOf('<figure'));
+    expect(html.indexOf('z is clean')).toBeLessThan(html.indexOf('<figure'));
     expect(figures['phase-action-supervised']).toMatch(/T4: the boundary where latentDim is actionDim/);
     expect(figures['phase-representation']).toMatch(/T3: the boundary/);
     expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
