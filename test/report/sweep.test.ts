@@ -2,11 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { runSweep } from '../../lib/index.js';
+import { runSweep, type SweepSpec } from '../../lib/index.js';
 import { sweepPage } from '../../lib/report/sweep.js';
 import { enoughOf, enoughSentence } from '../../lib/report/sweep-enough.js';
 import { findingsOf, mainAxis, regimesOf } from '../../lib/report/sweep-findings.js';
 import { readSweepData } from '../../lib/report/sweep-settings.js';
+import { pointsOf } from '../../lib/sweep/points.js';
+import { readSpec } from '../../lib/sweep/spec.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'exolam-sweep-page-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -139,5 +141,32 @@ describe("the README's sweep", () => {
     expect(existsSync('docs/sweep.svg') && readme.includes('(docs/sweep.svg)')).toBe(true);
     const { figures } = await sweepPage(out);
     expect(figures['phase-action-supervised']).toBe(readFileSync('docs/sweep.svg', 'utf8'));
+  });
+});
+
+describe('the tutorial of a sweep', () => {
+  const tutorial = readFileSync('docs/tutorials/sweep.md', 'utf8');
+  const [question, sharper] = [...tutorial.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text);
+
+  it('asks what it says, and its specs run', async () => {
+    const { parse } = await import('yaml');
+    const spec = parse(question) as SweepSpec;
+    expect(tutorial).toContain(`${pointsOf(readSpec(spec)).count} points`);
+    const [tried, refined] = [join(folder, 'tried'), join(folder, 'refined')];
+    // Seeds and transitions that leave the answer as it is, in a second.
+    await runSweep({ ...spec, seeds: 2, samples: [1e5] }, { out: tried });
+    const data = await readSweepData(tried);
+    const [enough] = enoughOf(data);
+    const least = (latentDim: number) =>
+      enough.lines.find((line) => line.latentDim === latentDim)?.least ?? [];
+    for (const { at, strength } of least(3))
+      expect(strength).toBe(enough.tried.find((weight) => weight > at ** 2 - 1));
+    for (const latentDim of [4, 8, 16])
+      expect(least(latentDim).every((own) => own.strength === null)).toBe(true);
+    expect(findingsOf(data).at(-1)).toMatch(
+      /without figures: 112 unsupported \(no closed form: supervision with latentDim below/,
+    );
+    await runSweep(parse(sharper) as SweepSpec, { out: refined });
+    expect(await sweepPage(refined)).toHaveProperty('figures.enough-action-supervised');
   });
 });
