@@ -59,9 +59,14 @@
     ],
     "addon_sources": [
       "native/addon/addon.cc",
+      "native/addon/data.cc",
+      "native/addon/dense.cc",
+      "native/addon/estimates.cc",
       "native/addon/judging.cc",
       "native/addon/older-libraries.cc",
+      "native/addon/sampling.cc",
       "native/addon/signals.cc",
+      "native/addon/solving.cc",
       "native/addon/train-sources.cc",
       "native/addon/train.cc"
     ],

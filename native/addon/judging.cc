@@ -1,24 +1,16 @@
-#include "addon/judging.h"
+// Features of latents and their errors across folds (lib/backend/judging-requests.ts).
+#include "addon/calls.h"
 
-#include "addon/arrays.h"
+#include <tuple>
+
+#include "addon/reading.h"
 #include "addon/task.h"
 #include "core/judging.h"
 
 namespace exo {
 namespace {
 
-void check(Request& request, bool holds, const char* what) {
-  if (!holds) throw Napi::RangeError::New(request.env(), what);
-}
-
-Request request_of(const Napi::CallbackInfo& info) {
-  if (info.Length() != 1 || !info[0].IsObject())
-    throw Napi::TypeError::New(info.Env(), "expected one request object");
-  return Request(info[0].As<Napi::Object>());
-}
-
-}  // namespace
-
+// featureMoments(request: FeatureMomentsRequest & { mapSizes, mapNumbers, moments }): Promise<void>
 // mapSizes (maps, 3): begin, size and count of each; mapNumbers: frequencies, then phases, map after map.
 Napi::Value feature_moments_call(const Napi::CallbackInfo& call) {
   Request r = request_of(call);
@@ -51,6 +43,7 @@ Napi::Value feature_moments_call(const Napi::CallbackInfo& call) {
   return Task::start(r, [b](const Kernels& kernels, Job& job) { feature_moments(kernels, b, job); });
 }
 
+// nestedErrors(request: NestedRequest & NestedAnswer & { shape, columns }): Promise<void>
 // shape: for each question the numbers of its given, added, free and target columns; columns: given, added
 // and (first, width) of each target, question after question.
 Napi::Value nested_errors_call(const Napi::CallbackInfo& call) {
@@ -63,16 +56,7 @@ Napi::Value nested_errors_call(const Napi::CallbackInfo& call) {
   check(r, b.units > 0 && b.width > 1 && b.folds > 2 && b.groups > 1,
         "units, width, folds, groups: expected more");
   b.moments = r.array<double>("moments", times({b.units, b.width, b.width}));
-  b.fold = r.array<std::int32_t>("fold", b.units);
-  b.group = r.array<std::int32_t>("group", b.units);
-  std::vector<std::int32_t> fold_of(b.groups, -1);
-  for (std::size_t u = 0; u < b.units; ++u) {
-    check(r, b.fold[u] >= 0 && static_cast<std::size_t>(b.fold[u]) < b.folds, "fold: out of range");
-    check(r, b.group[u] >= 0 && static_cast<std::size_t>(b.group[u]) < b.groups, "group: out of range");
-    std::int32_t& of = fold_of[static_cast<std::size_t>(b.group[u])];
-    check(r, of < 0 || of == b.fold[u], "group: expected to lie in one fold");
-    of = b.fold[u];
-  }
+  std::tie(b.fold, b.group) = read_folds(r, b.units, b.folds, b.groups);
   const auto shape = r.array<std::int32_t>("shape");
   const auto columns = r.array<std::int32_t>("columns");
   std::size_t taken = 0;
@@ -106,6 +90,13 @@ Napi::Value nested_errors_call(const Napi::CallbackInfo& call) {
   b.replicates = r.array<double>("replicates", times({targets, 2, b.groups}));
   b.ridges = r.array<double>("ridges", times({targets, 2, b.folds}));
   return Task::start(r, [b](const Kernels& kernels, Job& job) { nested_errors(kernels, b, job); });
+}
+
+}  // namespace
+
+void export_judging(Napi::Env env, Napi::Object exports) {
+  exports.Set("featureMoments", Napi::Function::New(env, feature_moments_call));
+  exports.Set("nestedErrors", Napi::Function::New(env, nested_errors_call));
 }
 
 }  // namespace exo

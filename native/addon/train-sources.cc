@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "addon/reading.h"
 #include "core/population.h"
 #include "core/train/linear-world.h"
 #include "core/train/rows-source.h"
@@ -9,10 +10,6 @@
 
 namespace exo {
 namespace {
-
-void check(Request& r, bool holds, const char* what) {
-  if (!holds) throw Napi::RangeError::New(r.env(), what);
-}
 
 SourceRequest linear_world(const Kernels& kernels, Request& r) {
   LinearWorldSpec s{};

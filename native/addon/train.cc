@@ -1,30 +1,13 @@
 // trainBatch, trainLoss, applyNetwork, drawRows of lib/backend/train-requests.ts. Their requests hold others
 // and come as flat tables: lib/backend/native-training.ts.
-#include "addon/train.h"
-
-#include "addon/arrays.h"
+#include "core/train/train.h"
+#include "addon/calls.h"
+#include "addon/reading.h"
 #include "addon/task.h"
 #include "addon/train-sources.h"
-#include "core/train/train.h"
 
 namespace exo {
 namespace {
-
-void check(Request& r, bool holds, const char* what) {
-  if (!holds) throw Napi::RangeError::New(r.env(), what);
-}
-
-Request request_of(const Napi::CallbackInfo& info) {
-  if (info.Length() != 1 || !info[0].IsObject())
-    throw Napi::TypeError::New(info.Env(), "expected one request object");
-  return Request(info[0].As<Napi::Object>());
-}
-
-const Kernels& kernels_of(Request& r) {
-  const KernelChoice& choice = chosen_kernels();
-  if (!choice.table) throw Napi::Error::New(r.env(), choice.error);
-  return *choice.table;
-}
 
 // One of so many, numbered as WORDS of lib/backend/native-training.ts are.
 std::size_t choice_of(Request& r, const char* name, std::size_t count) {
