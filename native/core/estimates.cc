@@ -151,7 +151,7 @@ class Folds {
     std::vector<double> out(per_answer());
     const auto judge = [&](const Matrix& sums, double scale, const auto& take) {
       const Held on{&sums, nullptr, scale};
-      const std::vector<double> left = model.left(on);
+      const Left left = model.left(on);
       for (std::size_t v = 0; v < forms.size() && !job_.cancelled(); ++v) {
         std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
         model.errors(forms[v], on, left, b_.latents, b_.latent_count, out.data());

@@ -69,12 +69,6 @@ class Uncorrelated {
   std::vector<double> pivots_;
 };
 
-Matrix variance_of(const Dense& d, const Matrix& rows, const Matrix& covariance) {
-  Matrix out = times_nt(d, times(d, rows, covariance), rows);
-  symmetrise(out);
-  return out;
-}
-
 // Rows as loadings on every column, from maps of the variables that begin at these columns.
 void place(Matrix& out, const Matrix& map, std::size_t begin, double factor) {
   for (std::size_t i = 0; i < map.rows; ++i)
@@ -216,7 +210,7 @@ Status FoldFit::condition(Centred training) {
   if (at.endogenous_next.size)
     endogenous_ = index(remainder(at.endogenous_next, on_observation_, &observation_));
   raw_observation_ = index(remainder(at.observation, {}, nullptr));
-  return OK;
+  return explain();
 }
 
 // D Gamma^T for D (rows, o'): what of it o tells.
@@ -270,16 +264,24 @@ bool FoldFit::leading_directions(Matrix& g) {
   return leading_eigenpairs(dense_, n, latents_, apply, values, g);
 }
 
-Matrix FoldFit::predicted_from(const Matrix& rows, const std::vector<std::size_t>& given,
+Covered FoldFit::cover(Matrix rows) const {
+  Covered out{std::move(rows), Matrix(), Matrix()};
+  out.with = times(dense_, out.rows, training_.covariance);
+  out.variance = times_nt(dense_, out.with, out.rows);
+  symmetrise(out.variance);
+  return out;
+}
+
+Matrix FoldFit::predicted_from(const Covered& z, const std::vector<std::size_t>& given,
                                const Regression& regression) const {
-  const Matrix covered = times(dense_, rows, training_.covariance);
-  Matrix with(given.size(), rows.rows);
+  const std::size_t rows = z.rows.rows;
+  Matrix with(given.size(), rows);
   for (std::size_t i = 0; i < given.size(); ++i)
-    for (std::size_t j = 0; j < rows.rows; ++j) with.at(i, j) = covered.at(j, given[i]);
+    for (std::size_t j = 0; j < rows; ++j) with.at(i, j) = z.with.at(j, given[i]);
   const Matrix weights = regression.weights(dense_, with);
-  Matrix out(rows.rows, rows.cols);
+  Matrix out(rows, z.rows.cols);
   for (std::size_t i = 0; i < given.size(); ++i)
-    for (std::size_t j = 0; j < rows.rows; ++j) out.at(j, given[i]) = weights.at(i, j);
+    for (std::size_t j = 0; j < rows; ++j) out.at(j, given[i]) = weights.at(i, j);
   return out;
 }
 
@@ -290,14 +292,16 @@ Matrix FoldFit::remainder_cross(const Matrix& products, const Remainder& r) cons
     for (std::size_t j = 0; j < r.given.size(); ++j) given.at(i, j) = products.at(i, r.given[j]);
     std::copy(products.row(i) + r.target.begin, products.row(i) + r.target.begin + r.target.size, out.row(i));
   }
-  if (!r.given.empty()) product(k_, given, r.weights, out, -1, 1);
+  if (!r.given.empty())
+    dense_.product(false, false, given.rows, out.cols, given.cols, -1, given.data(), given.cols,
+                   r.weights.data(), r.weights.cols, 1, out.data(), out.cols);
   return out;
 }
 
-Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Matrix& rows) const {
-  const Uncorrelated uncorrelated(variance_of(dense_, rows, training_.covariance), LATENT_RIDGE);
-  Probed p{metric, remainder, uncorrelated(rows), Matrix(), Matrix()};
-  p.gain = remainder_cross(times(dense_, p.latents, training_.covariance), remainders_[remainder]);
+Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Covered& z) const {
+  const Uncorrelated uncorrelated(z.variance, LATENT_RIDGE);
+  Probed p{metric, remainder, uncorrelated(z.rows), Matrix(), Matrix()};
+  p.gain = remainder_cross(uncorrelated(z.with), remainders_[remainder]);
   p.gain_gram = times_nt(dense_, p.gain, p.gain);
   return p;
 }
@@ -321,34 +325,55 @@ Source FoldFit::source(const std::vector<std::size_t>& remainders) const {
   return out;
 }
 
-// What a source explains of rows, brought to unit variance and uncorrelated.
-Shared FoldFit::share(Estimated metric, const Matrix& rows, const Source& source) const {
+// The sources that z may be made of. The covariance of the widest holds those of the others.
+Status FoldFit::explain() {
+  const auto at = [](std::int32_t i) { return static_cast<std::size_t>(i); };
+  std::vector<std::size_t> all;
+  if (innovation_ >= 0) all.push_back(at(innovation_));
+  if (action_ >= 0) all.push_back(at(action_));
+  if (all.empty()) return OK;
   const Matrix& s = training_.covariance;
-  const Uncorrelated uncorrelated(variance_of(dense_, rows, s), 0);
-  Shared out{metric, Matrix(), uncorrelated(rows)};
-  const Matrix s_gt = gather(s, source.given, source.target);
-  Matrix variance =
-      residual_covariance(k_, gather(s, source.target, source.target), s_gt, s_gt,
-                          gather(s, source.given, source.given), source.weights, source.weights);
-  symmetrise(variance);
-  std::vector<double> scale = unit_scale(variance, NEGLIGIBLE_VARIANCE);
-  for (std::size_t i = 0; i < scale.size(); ++i) {
-    const std::size_t column = source.target[i];
-    if (!(variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(column, column))) scale[i] = 0;
-  }
-  Regression regression;
-  regression.on(dense_, variance, LATENT_RIDGE, std::move(scale));
-  const Matrix products = times(dense_, out.whole, s);
+  Source whole = source(all);
+  const Matrix variance =
+      residual_variance(dense_, gather(s, whole.target, whole.target), gather(s, whole.given, whole.target),
+                        gather(s, whole.given, whole.given), whole.weights);
+  if (job_.cancelled()) return OK;
+  const auto add = [&](Estimated metric, Source own, std::size_t begin) {
+    const std::size_t n = own.target.size();
+    Matrix part = cut(variance, {begin, n}, {begin, n});
+    std::vector<double> scale = unit_scale(part, NEGLIGIBLE_VARIANCE);
+    for (std::size_t i = 0; i < n; ++i)
+      if (!(part.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(own.target[i], own.target[i]))) scale[i] = 0;
+    const bool found = own.on.on(dense_, std::move(part), LATENT_RIDGE, std::move(scale));
+    sources_.push_back({metric, std::move(own)});
+    return found;
+  };
+  bool found = true;
+  if (innovation_ >= 0) found = found && add(Estimated::ShareExogenous, source({all.front()}), 0);
+  if (action_ >= 0)
+    found = found && add(Estimated::ShareAction, source({all.back()}),
+                         whole.target.size() - remainders_[all.back()].target.size);
+  if (all.size() == 2) found = found && add(Estimated::ShareEither, std::move(whole), 0);
+  return found ? OK : NOT_CONVERGED;
+}
+
+// What a source explains of rows, brought to unit variance and uncorrelated.
+Shared FoldFit::share(Estimated metric, const Covered& z, const Source& source) const {
+  const Uncorrelated uncorrelated(z.variance, 0);
+  Shared out{metric, Matrix(), uncorrelated(z.rows)};
+  const Matrix products = uncorrelated(z.with);
   Matrix cross(products.rows, source.target.size()), given(products.rows, source.given.size());
   for (std::size_t i = 0; i < products.rows; ++i) {
     for (std::size_t j = 0; j < cross.cols; ++j) cross.at(i, j) = products.at(i, source.target[j]);
     for (std::size_t j = 0; j < given.cols; ++j) given.at(i, j) = products.at(i, source.given[j]);
   }
-  if (!source.given.empty()) product(k_, given, source.weights, cross, -1, 1);
+  if (!source.given.empty())
+    dense_.product(false, false, given.rows, cross.cols, given.cols, -1, given.data(), given.cols,
+                   source.weights.data(), source.weights.cols, 1, cross.data(), cross.cols);
   Matrix with(cross.cols, cross.rows);
   for (std::size_t i = 0; i < cross.rows; ++i)
     for (std::size_t j = 0; j < cross.cols; ++j) with.at(j, i) = cross.at(i, j);
-  const Matrix weights = regression.weights(dense_, with);  // (target, K)
+  const Matrix weights = source.on.weights(dense_, with);  // (target, K)
   out.left = out.whole;
   for (std::size_t j = 0; j < weights.rows; ++j)
     for (std::size_t i = 0; i < weights.cols; ++i) out.left.at(i, source.target[j]) -= weights.at(j, i);
@@ -374,16 +399,17 @@ bool FoldFit::suppressing(double gain, Matrix& projection) {
       rows.at(i, at.exogenous_next.begin + i) = 1;
       for (std::size_t j = 0; j < n; ++j) rows.at(i, at.observation.begin + j) = -future.weights.at(j, i);
     }
-    Matrix variance = variance_of(dense_, rows, s);
-    for (std::size_t i = 0; i < rows.rows; ++i) {
+    const Covered seen = cover(std::move(rows));
+    Matrix variance = seen.variance;
+    for (std::size_t i = 0; i < variance.rows; ++i) {
       const std::size_t own = at.exogenous_next.begin + i;
       if (variance.at(i, i) > NEGLIGIBLE_VARIANCE * s.at(own, own)) continue;
-      for (std::size_t j = 0; j < rows.rows; ++j) variance.at(i, j) = variance.at(j, i) = 0;
+      for (std::size_t j = 0; j < variance.rows; ++j) variance.at(i, j) = variance.at(j, i) = 0;
     }
-    const Matrix covered = times(dense_, Uncorrelated(variance, 0)(rows), s);
-    Matrix half = cut(covered, {0, rows.rows}, at.observation_next);
-    Matrix with(n, rows.rows);
-    for (std::size_t i = 0; i < rows.rows; ++i)
+    const Matrix covered = Uncorrelated(variance, 0)(seen.with);
+    Matrix half = cut(covered, {0, covered.rows}, at.observation_next);
+    Matrix with(n, covered.rows);
+    for (std::size_t i = 0; i < covered.rows; ++i)
       for (std::size_t j = 0; j < n; ++j) with.at(j, i) = covered.at(i, at.observation.begin + j);
     product_tn(k_, observation_.weights(dense_, std::move(with)), cut(s, at.observation, at.observation_next),
                half, -1, 1);
@@ -521,15 +547,15 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   const Status status = encoder(fitted, c, d);
   if (status != OK || job_.cancelled()) return status;
   const UnitLayout& at = layout_;
-  const Matrix& s = training_.covariance;
   // z given o: whatever z holds of o itself drops out, and with it C.
   Matrix given_o(latents_, at.width), raw(latents_, at.width);
   place(given_o, d, at.observation_next.begin, 1);
   place(given_o, by_next(d), at.observation.begin, -1);
   place(raw, d, at.observation_next.begin, 1);
   place(raw, c, at.observation.begin, 1);
-  const Uncorrelated at_unit(variance_of(dense_, given_o, s), 0);
-  const Matrix z = at_unit(given_o);
+  const Covered covered = cover(std::move(given_o));
+  const Uncorrelated at_unit(covered.variance, 0);
+  const Covered z = cover(at_unit(covered.rows));
   const auto index = [](std::int32_t i) { return static_cast<std::size_t>(i); };
 
   if (action_ >= 0) forms.probed.push_back(probe(Estimated::ActionError, index(action_), z));
@@ -537,19 +563,17 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   if (endogenous_ >= 0) forms.probed.push_back(probe(Estimated::EndogenousError, index(endogenous_), z));
   if (job_.cancelled()) return OK;
   const bool knows_exogenous = innovation_ >= 0 && innovation_ != future_;
-  Matrix beyond = z;  // z given all that is seen before the transition
-  const Matrix predicted = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
-  for (std::size_t i = 0; i < beyond.a.size(); ++i) beyond.a[i] -= predicted.a[i];
+  // z given all that is seen before the transition
+  Matrix rest = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
+  for (std::size_t i = 0; i < rest.a.size(); ++i) rest.a[i] = z.rows.a[i] - rest.a[i];
+  const Covered beyond = cover(std::move(rest));
   if (knows_exogenous)
     forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
-  const auto shares = [&](Estimated metric, const std::vector<std::size_t>& remainders) {
-    forms.shared.push_back(share(metric, beyond, source(remainders)));
-  };
-  if (innovation_ >= 0) shares(Estimated::ShareExogenous, {index(innovation_)});
-  if (action_ >= 0) shares(Estimated::ShareAction, {index(action_)});
-  if (innovation_ >= 0 && action_ >= 0) shares(Estimated::ShareEither, {index(innovation_), index(action_)});
+  for (const auto& [metric, source] : sources_) forms.shared.push_back(share(metric, beyond, source));
+  if (job_.cancelled()) return OK;
 
-  const Matrix raw_at_unit = Uncorrelated(variance_of(dense_, raw, s), 0)(raw);
+  const Covered raw_covered = cover(raw);
+  const Covered raw_at_unit = cover(Uncorrelated(raw_covered.variance, 0)(raw));
   if (raw_action_ >= 0)
     forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
   if (raw_future_ >= 0)
@@ -565,8 +589,8 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   return OK;
 }
 
-std::vector<double> FoldFit::left(const Held& held) const {
-  std::vector<double> out;
+Left FoldFit::left(const Held& held) const {
+  Left out;
   for (const Remainder& r : remainders_) {
     double left = 0;
     if (held.rows) {
@@ -580,6 +604,7 @@ std::vector<double> FoldFit::left(const Held& held) const {
                        r.weights.cols, 1, e.data(), e.cols);
       }
       left = dot(e.data(), e.data(), e.a.size());
+      out.rows.push_back(std::move(e));
     } else {
       const Matrix& sums = *held.sums;
       for (std::size_t i = 0; i < r.target.size; ++i) left += sums.at(r.target.begin + i, r.target.begin + i);
@@ -591,20 +616,22 @@ std::vector<double> FoldFit::left(const Held& held) const {
       }
       left *= held.scale;
     }
-    out.push_back(left);
+    out.squares.push_back(left);
   }
   return out;
 }
 
-// Of rows with every column, on what is held.
-Matrix FoldFit::products(const Matrix& rows, const Held& held) const {
-  if (held.rows) return times(dense_, times_nt(dense_, rows, *held.rows), *held.rows);
-  Matrix out = times(dense_, rows, *held.sums);
-  for (double& v : out.a) v *= held.scale;
+// Of each of these rows of loadings, the sum of squares over what is held.
+std::vector<double> FoldFit::squares(const Matrix& rows, const Held& held) const {
+  const Matrix with = held.rows ? times_nt(dense_, rows, *held.rows) : times(dense_, rows, *held.sums);
+  std::vector<double> out(rows.rows);
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    out[i] = held.rows ? dot(with.row(i), with.row(i), with.cols)
+                       : held.scale * dot(with.row(i), rows.row(i), with.cols);
   return out;
 }
 
-void FoldFit::errors(const LatentForms& forms, const Held& held, const std::vector<double>& left,
+void FoldFit::errors(const LatentForms& forms, const Held& held, const Left& left,
                      const std::int32_t* latent_dims, std::size_t latent_count, double* out) const {
   const auto report = [&](Estimated metric, const std::vector<double>& num, const std::vector<double>& den) {
     for (std::size_t l = 0; l < latent_count; ++l) {
@@ -616,26 +643,29 @@ void FoldFit::errors(const LatentForms& forms, const Held& held, const std::vect
   };
   std::vector<double> num(latents_ + 1), den(latents_ + 1);
   for (const Probed& p : forms.probed) {
-    const Matrix with = products(p.latents, held);
-    const Matrix squares = times_nt(dense_, with, p.latents);
-    const Matrix cross = remainder_cross(with, remainders_[p.remainder]);
-    std::fill(den.begin(), den.end(), left[p.remainder]);
-    num[0] = left[p.remainder];
+    const double scale = held.rows ? 1 : held.scale;
+    const Matrix with =
+        held.rows ? times_nt(dense_, p.latents, *held.rows) : times(dense_, p.latents, *held.sums);
+    const Matrix squares = times_nt(dense_, with, held.rows ? with : p.latents);
+    const Matrix cross = held.rows ? times(dense_, with, left.rows[p.remainder])
+                                   : remainder_cross(with, remainders_[p.remainder]);
+    std::fill(den.begin(), den.end(), left.squares[p.remainder]);
+    num[0] = left.squares[p.remainder];
     for (std::size_t i = 0; i < latents_; ++i) {
       double change =
           p.gain_gram.at(i, i) * squares.at(i, i) - 2 * dot(p.gain.row(i), cross.row(i), cross.cols);
       for (std::size_t j = 0; j < i; ++j)
         change += p.gain_gram.at(i, j) * (squares.at(i, j) + squares.at(j, i));
-      num[i + 1] = num[i] + change;
+      num[i + 1] = num[i] + scale * change;
     }
     report(p.metric, num, den);
   }
   for (const Shared& p : forms.shared) {
-    const Matrix of_left = products(p.left, held), of_whole = products(p.whole, held);
+    const std::vector<double> of_left = squares(p.left, held), of_whole = squares(p.whole, held);
     num[0] = den[0] = 0;
     for (std::size_t i = 0; i < latents_; ++i) {
-      num[i + 1] = num[i] + dot(of_left.row(i), p.left.row(i), of_left.cols);
-      den[i + 1] = den[i] + dot(of_whole.row(i), p.whole.row(i), of_whole.cols);
+      num[i + 1] = num[i] + of_left[i];
+      den[i + 1] = den[i] + of_whole[i];
     }
     report(p.metric, num, den);
   }

@@ -62,6 +62,19 @@ struct Remainder {
 struct Source {
   std::vector<std::size_t> target, given;
   Matrix weights;  // (given, target)
+  Regression on;   // of anything on it
+};
+
+// Loadings, their covariance with every column in training, and with each other.
+struct Covered {
+  Matrix rows, with, variance;
+};
+
+// What remainders leave of what is held: |t - prediction|^2 of each, and of rows those differences
+// themselves.
+struct Left {
+  std::vector<double> squares;
+  std::vector<Matrix> rows;  // (rows, target) each, where rows are held
 };
 
 // num_k = |t - prediction from what is given and the first k latents|^2, den = |t - prediction from what is
@@ -96,26 +109,27 @@ class FoldFit {
   const Centred& training() const { return training_; }
   // Hands its moments back: nothing can be fitted any more.
   Centred take_training() { return std::move(training_); }
-  // |t - prediction|^2 of every remainder.
-  std::vector<double> left(const Held& held) const;
+  Left left(const Held& held) const;
   // out (latent_count, ESTIMATED_COUNT, 2), the entries of metrics that the data has.
-  void errors(const LatentForms& forms, const Held& held, const std::vector<double>& left,
-              const std::int32_t* latent_dims, std::size_t latent_count, double* out) const;
+  void errors(const LatentForms& forms, const Held& held, const Left& left, const std::int32_t* latent_dims,
+              std::size_t latent_count, double* out) const;
 
  private:
   std::size_t remainder(Columns target, const std::vector<std::size_t>& given, const Regression* regression);
-  Matrix predicted_from(const Matrix& rows, const std::vector<std::size_t>& given,
+  Covered cover(Matrix rows) const;
+  Matrix predicted_from(const Covered& rows, const std::vector<std::size_t>& given,
                         const Regression& regression) const;
   Matrix remainder_cross(const Matrix& rows_times, const Remainder& r) const;
-  Probed probe(Estimated metric, std::size_t remainder, const Matrix& rows) const;
+  Probed probe(Estimated metric, std::size_t remainder, const Covered& rows) const;
   Source source(const std::vector<std::size_t>& remainders) const;
-  Shared share(Estimated metric, const Matrix& rows, const Source& source) const;
+  Status explain();
+  Shared share(Estimated metric, const Covered& rows, const Source& source) const;
+  std::vector<double> squares(const Matrix& rows, const Held& held) const;
   Status encoder(const Fitted& objective, Matrix& c, Matrix& d);
   const Matrix& gamma();
   Matrix by_next(const Matrix& d) const;
   bool leading_directions(Matrix& g);
   bool suppressing(double gain, Matrix& projection);
-  Matrix products(const Matrix& rows, const Held& held) const;
 
   const Kernels& k_;
   const Dense dense_;
@@ -128,6 +142,7 @@ class FoldFit {
   Regression observation_, seen_;
   Matrix gamma_;  // weights of o' on o, once they were asked for: as wide as o both ways
   std::vector<Remainder> remainders_;
+  std::vector<std::pair<Estimated, Source>> sources_;  // what z may be made of
   std::int32_t action_ = -1, future_ = -1, innovation_ = -1, endogenous_ = -1, raw_action_ = -1,
                raw_future_ = -1, raw_observation_ = -1;
   // Eigenpairs of cov(o' given o), once they were asked for.

@@ -94,4 +94,15 @@ Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s
   return out;
 }
 
+Matrix residual_variance(const Dense& d, Matrix s_uu, const Matrix& s_fu, const Matrix& s_ff,
+                         const Matrix& a) {
+  if (s_ff.rows == 0) return s_uu;
+  Matrix twice = times(d, s_ff, a);
+  for (std::size_t i = 0; i < twice.a.size(); ++i) twice.a[i] -= 2 * s_fu.a[i];
+  d.product(true, false, s_uu.rows, s_uu.cols, a.rows, 1, a.data(), a.cols, twice.data(), twice.cols, 1,
+            s_uu.data(), s_uu.cols);
+  symmetrise(s_uu);
+  return s_uu;
+}
+
 }  // namespace exo

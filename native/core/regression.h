@@ -1,7 +1,7 @@
 // Linear regression from second moments: the one way that the dense stages condition on something.
 #pragma once
+#include "core/dense.h"
 #include "core/job.h"
-#include "core/matrix.h"
 
 namespace exo {
 
@@ -24,5 +24,9 @@ Matrix with_ridge(const Matrix& s, double ridge);
 // cannot lose its sign, as S_uv - A^T S_fv can.
 Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s_fu, const Matrix& s_fv,
                            const Matrix& s_ff, const Matrix& a, const Matrix& b, const Job* job = nullptr);
+
+// The same of u alone, with half the products: cov(u - A^T f).
+Matrix residual_variance(const Dense& d, Matrix s_uu, const Matrix& s_fu, const Matrix& s_ff,
+                         const Matrix& a);
 
 }  // namespace exo

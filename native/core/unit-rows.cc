@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t CHUNK = 512;                       // rows that are assembled at a time
 constexpr std::size_t TILE = 256;                        // of moments, for one thread
-constexpr std::size_t MOST_KEPT = std::size_t{1} << 28;  // bytes of sums that are kept, fold by fold
+constexpr std::size_t MOST_KEPT = std::size_t{1} << 29;  // bytes of sums that are kept, fold by fold
 constexpr std::size_t MOST_MOVES = 64;                   // after which sums are made anew: each move rounds
 
 std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }

@@ -161,7 +161,7 @@ class WideEstimates {
   template <class Take>
   void errors(const FoldFit& model, const std::vector<LatentForms>& forms, const Held& held,
               const Take& take) {
-    const std::vector<double> left = model.left(held);
+    const Left left = model.left(held);
     std::vector<double> out(per_answer());
     for (std::size_t v = 0; v < forms.size() && !job_.cancelled(); ++v) {
       std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
