@@ -42,7 +42,7 @@ export interface TrainModel {
 export interface TrainOptimizer {
   /**
    * `adam`, `adamw` and `sgd` take steps on minibatches in f32. `lbfgs`, `gradient-descent` and `gradient-flow` follow exact gradients
-   * from second moments in f64, of a linear model alone. Default `adam`.
+   * from second moments in f64, of a linear model in a linear world or on data. Default `adam`.
    */
   readonly kind?: 'adam' | 'adamw' | 'sgd' | 'lbfgs' | 'gradient-descent' | 'gradient-flow' | undefined;
   /** Size of a step, more than 0; of `gradient-flow` the time that it takes. Default 1e-3, of the exact ones 0.01. Not of `lbfgs`. */
@@ -267,4 +267,14 @@ function requireModel(
     );
   if (optimizer.balancedStart !== undefined && optimizer.kind !== 'gradient-flow')
     throw bad(`${named('optimizer.balancedStart')}: expected with "kind": "gradient-flow" alone`);
+}
+
+/** The objective whose expectation training follows: a mean over labelled rows does not know how many there are. */
+export function countedLabels({ objective, labelMean }: SettledConfig): SettledConfig['objective'] {
+  if (labelMean === 'rows') return objective;
+  const whole = <Part extends { readonly kind: string }>(part: Part): Part =>
+    part.kind === 'action-supervised' ? { ...part, labelFraction: 1 } : part;
+  return objective.kind === 'composition'
+    ? { ...objective, parts: objective.parts.map(whole) }
+    : whole(objective);
 }

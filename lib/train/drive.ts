@@ -1,6 +1,7 @@
 import type { Backend, Control } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { settledConfig, type TrainConfig } from './config.js';
+import { DataRun } from './data-run.js';
 import type { Evaluation } from './evaluate.js';
 import { ExactRun } from './exact-run.js';
 import { descendWorlds } from './exact-worlds.js';
@@ -9,10 +10,18 @@ import { MinibatchRun } from './minibatch-run.js';
 import { type Ending, hasStalled } from './run.js';
 import { type KnownWorlds, type Setting, settingOf } from './setting.js';
 
-export type AnyRun = MinibatchRun | ExactRun;
+export type AnyRun = MinibatchRun | ExactRun | DataRun;
 
+/** Throws {@link ExolamError} `unsupported` where there are no exact gradients. */
 export function runOf(setting: Setting, what: string): AnyRun {
-  return setting.config.isExact ? new ExactRun(setting, what) : new MinibatchRun(setting);
+  const { config, world, data } = setting;
+  if (!config.isExact) return new MinibatchRun(setting);
+  if (world) return new ExactRun(setting, what);
+  if (data) return new DataRun(setting, what);
+  throw new ExolamError(
+    'unsupported',
+    `${what ? `${what}: ` : ''}optimizer.kind: expected one of "adam", "adamw", "sgd" here but received "${config.optimizer.kind}": exact gradients are taken in a linear world or on data`,
+  );
 }
 
 export function nextEvaluation({ step, config }: AnyRun): number {
@@ -43,6 +52,8 @@ export async function advance(
     );
     taken(exact, found, failed);
   }
+  for (const run of runs)
+    if (run instanceof DataRun) taken([run], [await run.descended(stepsOf(run), backend, control)], failed);
   if (batched.length === 0) return;
   const requests = batched.map((run) => run.request(stepsOf(run)));
   const answers =

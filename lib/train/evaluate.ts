@@ -24,7 +24,7 @@ export interface Evaluation {
 }
 
 /** The loss with every action seen, which is what the share that training sees stands for. */
-function judgedLoss({ lossOf }: Setting): TrainProblem['objective'] {
+export function judgedLoss({ lossOf }: Setting): TrainProblem['objective'] {
   const seen = lossOf.labelMean === 'rows' ? lossOf.labelFraction : 1;
   return { ...lossOf, actionWeight: lossOf.actionWeight * seen, labelFraction: 1 };
 }

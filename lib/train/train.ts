@@ -9,7 +9,7 @@ import { version } from '../base/version.js';
 import type { LinearLam } from '../lam/linear-lam.js';
 import type { MlpLam } from '../lam/mlp-lam.js';
 import { type Case, solve } from '../solve/population.js';
-import { type SettledConfig, settledConfig, type TrainConfig } from './config.js';
+import { countedLabels, settledConfig, type TrainConfig } from './config.js';
 import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
 import { type Resumed, RunFolder } from './folder.js';
@@ -190,16 +190,6 @@ async function exactOf(setting: Setting, backend: Backend, control: Control): Pr
       return null;
     throw error;
   }
-}
-
-/** The objective whose expectation training follows: a mean over labelled rows does not know how many there are. */
-function countedLabels({ objective, labelMean }: SettledConfig): SettledConfig['objective'] {
-  if (labelMean === 'rows') return objective;
-  const whole = <Part extends { readonly kind: string }>(part: Part): Part =>
-    part.kind === 'action-supervised' ? { ...part, labelFraction: 1 } : part;
-  return objective.kind === 'composition'
-    ? { ...objective, parts: objective.parts.map(whole) }
-    : whole(objective);
 }
 
 /**
