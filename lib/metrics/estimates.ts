@@ -8,6 +8,7 @@ import {
 import { defaultBackend } from '../backend/select.js';
 import { ExolamError } from '../base/errors.js';
 import { greatestOf } from '../base/extremes.js';
+import { gigabytes } from '../base/memory.js';
 import { checkedFolds, foldsOf, groupsOf, type Units, unitsOf, WIDE } from '../data/units.js';
 import { scaleColumns } from '../linalg/matrix.js';
 import {
@@ -104,6 +105,8 @@ const DEFAULT_LEVEL = 0.1;
 const MOST_BYTES = 2 ** 30;
 /** Units beyond which those of a group are summed too: rows that are independent are a unit each. */
 const MOST_UNITS = 2000;
+/** Coordinates of o beyond which its folds' regressions, of d^3 operations each, would take more than some ten minutes. */
+const MOST_COORDINATES = 6000;
 /** Share of the progress that goes to the one pass over rows. */
 const ROWS_SHARE = 0.3;
 
@@ -141,6 +144,7 @@ export async function prepare(
   const d = t.observationDim;
   const views = 2 + (t.endogenousNext ? 1 : 0) + (t.pairObservation ? 2 : 0);
   const width = 1 + views * d + (t.action ? t.actionDim : 0) + 2 * t.exogenousDim;
+  requireFewCoordinates(d, width);
   // Of wide observations rows are kept: a matrix a fold would be larger than they are.
   const wide = d > WIDE;
   const bundled = count > MOST_UNITS || (!wide && count * width ** 2 * 8 > mostBytes);
@@ -161,6 +165,15 @@ export async function prepare(
     groups,
     blocks,
   };
+}
+
+function requireFewCoordinates(d: number, width: number): void {
+  if (d <= MOST_COORDINATES) return;
+  const moments = gigabytes(8 * width ** 2);
+  throw new ExolamError(
+    'input',
+    `observation: expected at most ${MOST_COORDINATES} coordinates but received ${d}, whose moments would take ${moments} and their regressions hours: make images smaller (--resize), or give the leading principal components of all rows in the place of o and o' (n rows have at most n - 1)`,
+  );
 }
 
 /** An objective for columns as they were scaled: a projection sees the observation as it was given. */

@@ -529,6 +529,23 @@ describe('errors and control', () => {
     await expect(estimate(t, { ...plain, ...wrong })).rejects.toMatchObject({ kind: 'input', message });
   });
 
+  it('more coordinates than could be answered for are refused before anything is made of them', async () => {
+    const d = 10_000;
+    const rows = (seed: number) => normals(seed, 0, 0, 11 * d);
+    const wide: EstimatedData = {
+      count: 11,
+      observationDim: d,
+      actionDim: 0,
+      exogenousDim: 0,
+      observation: rows(1),
+      observationNext: rows(2),
+      episode: new Int32Array(11),
+    };
+    await expect(estimate(wide, { latentDims: [1] })).rejects.toThrow(
+      /^observation: expected at most 6000 coordinates but received 10000, whose moments would take 3.20 GB/,
+    );
+  });
+
   it('a strength needs a metric that the data has, and folds to choose inside of', async () => {
     const { exogenous: _, exogenousNext: __, ...rest } = t;
     const candidates = [SUPERVISED];
