@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,8 +29,7 @@ function consumer(): string {
 }
 
 /** What a program prints where `exolam` is installed. */
-function printedBy(program: string): string {
-  const folder = consumer();
+function printedBy(program: string, folder = consumer()): string {
   const script = join(folder, 'example.mts');
   writeFileSync(script, program);
   return execFileSync(
@@ -47,6 +46,26 @@ describe('docs/linear-lam.md', () => {
   it('has an example that prints what the page says, and that lies in examples/', () => {
     expect(blocks('ts', model)[0]).toBe(readFileSync(join(root, 'examples/linear-lam.ts'), 'utf8'));
     expect(printedBy(blocks('ts', model)[0])).toBe(blocks('text', model)[0]);
+  });
+});
+
+const hasNumpy = spawnSync('python3', ['-c', 'import numpy']).status === 0;
+
+describe('docs/tutorials/pytorch-latents.md', () => {
+  it.skipIf(!hasNumpy)('has programs that print what the page says (skipped without NumPy)', () => {
+    const page = readFileSync(join(root, 'docs/tutorials/pytorch-latents.md'), 'utf8');
+    const folder = consumer();
+    execFileSync('python3', ['-c', blocks('python', page)[0]], { cwd: folder });
+    const printed = printedBy(blocks('ts', page)[0], folder);
+    expect(printed).toBe(blocks('text', page)[0]);
+    // z is one coordinate of two of the action, and one of two of the clutter: a half of each, whatever the probes are.
+    const halves = [...printed.matchAll(/^\w+ ([\d.]+) from ([\d.]+) to ([\d.]+)$/gm)];
+    expect(halves).toHaveLength(2);
+    for (const [, , low, high] of halves) {
+      expect(Number(low)).toBeLessThan(0.5);
+      expect(Number(high)).toBeGreaterThan(0.5);
+      expect(Number(high) - Number(low)).toBeLessThan(0.1);
+    }
   });
 });
 
