@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ExolamError } from '../base/errors.js';
 import type { Estimated, TrainConfig, TrainResult } from '../train/index.js';
 import { train } from '../train/index.js';
+import { trainedSentence } from '../verdict/trained.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
@@ -53,9 +54,10 @@ const ENDINGS: Readonly<Record<TrainResult['stopped'], string>> = {
 
 function summary(result: TrainResult, out: string): string {
   const { steps, exact, stopped, seconds } = result;
+  const answer = trainedSentence(result);
   const tie = exact?.unique === false ? ' (of several that tie, the least favourable figures)' : '';
   return (
-    `${result.estimates ? estimatesOf(result, result.estimates) : figuresOf(result)}\n\n` +
+    `${answer ? `${answer}\n\n` : ''}${result.estimates ? estimatesOf(result, result.estimates) : figuresOf(result)}\n\n` +
     `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}${tie}.\n` +
     `${join(out, 'model.safetensors')}: the model; exolam report ${out} draws the run\n`
   );

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { nameOfObjective, objectiveSchema } from '../solve/objectives.js';
+import { trainedSentence } from '../verdict/trained.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, draw, type KeyEntry, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -18,6 +19,7 @@ const estimateSchema = z.object({
   value: z.number().nullable(),
   low: z.number().nullable(),
   high: z.number().nullable(),
+  training: z.number().nullable().default(null),
   reason: z.string().nullable(),
 });
 const tableSchema = z.record(z.string(), estimateSchema);
@@ -211,6 +213,13 @@ function sentence({ log, result }: TrainingRun): string {
   return `After ${steps} steps (${ending}) the loss is ${gap}.`;
 }
 
+/** What z is, then where the loss is: the answer before the evidence. */
+function answerHtml(run: TrainingRun): string {
+  const answer = run.result ? trainedSentence(run.result) : '';
+  const loss = escapeHtml(sentence(run));
+  return answer ? `<p><b>${escapeHtml(answer)}</b></p><p>${loss}</p>` : `<p><b>${loss}</b></p>`;
+}
+
 /** The page of one training run; `source` names its folder. */
 export async function trainingPage(run: TrainingRun, source: string): Promise<string> {
   const exact = run.result?.exact ?? null;
@@ -234,7 +243,7 @@ export async function trainingPage(run: TrainingRun, source: string): Promise<st
       ? '<p>Several minimisers tie: the exact metrics are the least favourable of them, and training may end at another.</p>'
       : '';
   const sections: Section[] = [
-    { html: `<div class="verdict"><p><b>${escapeHtml(sentence(run))}</b></p></div>` },
+    { html: `<div class="verdict">${answerHtml(run)}</div>` },
     { title: 'The run', html: figures || '<p>One evaluation: nothing to draw over steps.</p>' },
     { title: 'The numbers', html: `${numbers(run)}${tie}` },
     {

@@ -108,7 +108,7 @@ export interface TrainConfig {
    * alone, so that weight counts whatever their number. Default `rows`.
    */
   readonly labelMean?: 'rows' | 'labelled' | undefined;
-  /** Steps between evaluations, from 1: a line of the log and a checkpoint each. Default 1000, of exact gradients 100. */
+  /** Steps between evaluations, from 1: a line of the log and a checkpoint each. Default 1000, of exact gradients 100, less where a run has fewer than ten of them. */
   readonly evaluateEvery?: number | undefined;
   /** Rows that latents are judged on where there are no exact figures, 256 to 1048576: fresh, or of the held-out episodes at most so many. Default 4096. */
   readonly evaluationRows?: number | undefined;
@@ -241,7 +241,10 @@ export function settledConfig(input: unknown, what = ''): SettledConfig {
     objective: labelled,
     isExact,
     steps,
-    evaluateEvery: Math.min(steps, config.evaluateEvery ?? (isExact ? 100 : 1000)),
+    evaluateEvery: Math.min(
+      steps,
+      config.evaluateEvery ?? Math.min(isExact ? 100 : 1000, Math.ceil(steps / 10)),
+    ),
     learningRate: config.optimizer.learningRate ?? (isExact ? 0.01 : 1e-3),
   };
 }

@@ -8,7 +8,7 @@ export type Request = Readonly<Record<string, unknown>>;
 
 /** A WebAssembly instance of the core. What throws has ended it: the next call needs another. */
 export interface Instance {
-  /** The calls of native/addon/addon.cc. */
+  /** The calls of native/addon/. */
   readonly calls: readonly string[];
   /** Runs one to its end. Writes the arrays under `answer` of the request; calls `watch` from time to time. */
   call(name: string, request: Request, watch?: (() => void) | undefined): number;

@@ -1,0 +1,70 @@
+/** The first sentence of a training run: whether its z leaks, and what it leaves of the action. */
+import { isMeasurable, percentOf, type Told } from './figures.js';
+
+/** A share of what is new in the exogenous state, or of z, above which z is said to leak, as in `analyze`. */
+const LEVEL = 0.1;
+
+type Table = Readonly<Record<string, Told | undefined>>;
+
+/** What is told of a run: exact figures, or estimates by a linear and, at its end, a nonlinear probe. */
+export interface TrainedFigures {
+  readonly metrics: Readonly<Record<string, number | undefined>>;
+  readonly estimates?:
+    | { readonly linear: Table; readonly nonlinear?: Table | undefined; readonly reason: string | null }
+    | undefined;
+}
+
+const exactly = (value: number): Told => ({ value, low: value, high: value, training: null, reason: null });
+
+/** A figure and, where it has one, its interval: exact ones have none. */
+const inWords = (e: Told) =>
+  e.low === e.high ? `${Number((100 * (e.value ?? Number.NaN)).toPrecision(3))} %` : percentOf(e);
+
+/**
+ * Every probe is a lower bound of what z carries, so one above the level is enough to say that z leaks, and all of them have to
+ * lie below it to say that it does not. Empty where the run was not judged.
+ */
+export function trainedSentence({ metrics, estimates }: TrainedFigures): string {
+  if (estimates && estimates.reason !== null) return `Whether z leaks cannot be told: ${estimates.reason}.`;
+  const exact: Table = Object.fromEntries(
+    Object.entries(metrics).flatMap(([name, v]) => (v === undefined ? [] : [[name, exactly(v)]])),
+  );
+  const tables: readonly (readonly [by: string, table: Table])[] = estimates
+    ? [
+        [' by a linear probe', estimates.linear],
+        [' by a nonlinear probe', estimates.nonlinear ?? {}],
+      ]
+    : [['', exact]];
+  const action = tables.flatMap(([by, t]) =>
+    isMeasurable(t['actionError']) ? [[by, t['actionError']] as const] : [],
+  );
+  const best = action.sort(([, a], [, b]) => (a.value ?? 0) - (b.value ?? 0))[0];
+  const ofAction = best ? ` It leaves ${inWords(best[1])} of the action unexplained${best[0]}.` : '';
+
+  const found = tables.flatMap(([by, t]) =>
+    (
+      [
+        [
+          t['innovationLeakage'] ?? t['futureLeakage'],
+          `it carries %s of what is new in the exogenous state${by}`,
+        ],
+        [t['latentShare.exogenous'], `%s of it is exogenous${by}`],
+      ] as const
+    ).flatMap(([e, words]) => (e ? [[e, words] as const] : [])),
+  );
+  if (found.length === 0)
+    return ofAction && `Whether z leaks is unknown: no exogenous state is known.${ofAction}`;
+  const measured = found.filter(([e]) => isMeasurable(e));
+  const say = (figures: typeof found) =>
+    figures.map(([e, words]) => words.replace('%s', inWords(e))).join(', ');
+  const above = measured
+    .filter(([e]) => (e.low ?? 0) > LEVEL)
+    .sort(([a], [b]) => (b.value ?? 0) - (a.value ?? 0));
+  if (above.length > 0) return `z leaks: ${say(above.slice(0, 1))}.${ofAction}`;
+  if (
+    measured.length === found.length &&
+    measured.every(([e]) => (e.high ?? 1) < LEVEL && (e.training ?? 0) < LEVEL)
+  )
+    return `z does not leak: ${say(measured)}.${ofAction}`;
+  return `Whether z leaks cannot be told${measured.length > 0 ? `: ${say(measured)}` : ''}.${ofAction}`;
+}

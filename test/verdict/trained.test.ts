@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { trainedSentence } from '../../lib/verdict/trained.js';
+
+const told = (value: number, low: number, high: number, training = value) => ({
+  value,
+  low,
+  high,
+  training,
+  reason: null,
+});
+const untold = { value: null, low: null, high: null, training: 0.4, reason: 'too uncertain' };
+
+describe('the first sentence of a training run', () => {
+  it('of exact figures has no intervals', () => {
+    expect(
+      trainedSentence({
+        metrics: { innovationLeakage: 0.75, 'latentShare.exogenous': 1, actionError: 0.62 },
+      }),
+    ).toBe('z leaks: 100 % of it is exogenous. It leaves 62 % of the action unexplained.');
+    expect(trainedSentence({ metrics: { innovationLeakage: 0.01, 'latentShare.exogenous': 0.02 } })).toBe(
+      'z does not leak: it carries 1 % of what is new in the exogenous state, 2 % of it is exogenous.',
+    );
+  });
+
+  it('of estimates is "leaks" where one probe lies above the level, and names it', () => {
+    const linear = {
+      innovationLeakage: told(0.05, 0.02, 0.08),
+      'latentShare.exogenous': told(0.04, 0.01, 0.07),
+    };
+    const nonlinear = { innovationLeakage: told(0.4, 0.3, 0.5), actionError: told(0.8, 0.7, 0.9) };
+    expect(trainedSentence({ metrics: {}, estimates: { linear, nonlinear, reason: null } })).toBe(
+      'z leaks: it carries 40 % (95 %: 30 to 50 %) of what is new in the exogenous state by a nonlinear probe. ' +
+        'It leaves 80 % (95 %: 70 to 90 %) of the action unexplained by a nonlinear probe.',
+    );
+    expect(trainedSentence({ metrics: {}, estimates: { linear, reason: null } })).toMatch(
+      /^z does not leak: /,
+    );
+  });
+
+  it('says that it cannot tell where a figure reaches over the level, is not measured, or is above it in training', () => {
+    const share = told(0.04, 0.01, 0.07);
+    for (const leakage of [told(0.05, -0.1, 0.2), untold, told(0.05, 0.02, 0.08, 0.3)]) {
+      const linear = { innovationLeakage: leakage, 'latentShare.exogenous': share };
+      expect(trainedSentence({ metrics: {}, estimates: { linear, reason: null } })).toMatch(
+        /^Whether z leaks cannot be told: /,
+      );
+    }
+  });
+
+  it('is unknown without an exogenous state, and nothing where nothing was judged', () => {
+    const linear = { actionError: told(0.5, 0.4, 0.6) };
+    expect(trainedSentence({ metrics: {}, estimates: { linear, reason: null } })).toMatch(
+      /^Whether z leaks is unknown/,
+    );
+    expect(trainedSentence({ metrics: {}, estimates: { linear: {}, reason: 'fewer than 4 units' } })).toBe(
+      'Whether z leaks cannot be told: fewer than 4 units.',
+    );
+    expect(trainedSentence({ metrics: {} })).toBe('');
+  });
+});
