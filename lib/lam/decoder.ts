@@ -203,25 +203,40 @@ async function regressed(on: Reduced, encoder: Encoder): Promise<Regressed> {
 }
 
 /** -D Gamma, Gamma the regression of o' on o; the sensor noise of o, all that it has outside the basis, tells nothing of o'. */
-async function innovationOf(
-  { D }: Encoder,
-  { basis, request, product, condition }: Reduced,
-): Promise<Matrix> {
+async function innovationOf(encoder: Encoder, on: Reduced): Promise<Matrix> {
+  return onInnovation(encoder, await foretoldOf(on), on.product);
+}
+
+async function foretoldOf({ basis, request, condition }: Reduced): Promise<Foretold> {
   const width = request.layout.observationDim;
   const objective = { ...request.objective, y: [NEXT], f: [O], e: [NEXT] };
   const onO = await condition({ ...request, objective });
-  const gamma = block(transpose(matrix(width, width, onO.yOnF)), 0, basis.cols, 0, basis.cols);
+  return { basis, gamma: block(transpose(matrix(width, width, onO.yOnF)), 0, basis.cols, 0, basis.cols) };
+}
+
+async function onInnovation({ D }: Encoder, { basis, gamma }: Foretold, product: Product): Promise<Matrix> {
   return scale(-1, await product(await product(await product(D, basis), gamma), basis, true));
 }
 
-/** C of the innovation gauge for any encoder of a prepared case's world. */
-export async function innovationC(
-  prepared: Prepared,
+/** Gamma, what o tells of o' in a world, in the basis of that world. */
+export interface Foretold {
+  readonly basis: Matrix;
+  readonly gamma: Matrix;
+}
+
+/** Of a prepared case's world. */
+export async function foretold(prepared: Prepared, backend: Backend, control: Control): Promise<Foretold> {
+  return foretoldOf(await reduced(prepared, backend, control));
+}
+
+/** C of the innovation gauge for any encoder: -D Gamma. */
+export function innovationC(
   encoder: Encoder,
+  on: Foretold,
   backend: Backend,
   control: Control,
 ): Promise<Matrix> {
-  return innovationOf(encoder, await reduced(prepared, backend, control));
+  return onInnovation(encoder, on, productOn(backend, control));
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Backend, Control } from '../backend/requests.js';
 import { tensorsOf } from '../backend/train-requests.js';
 import { RELATIVE_TOLERANCE } from '../base/conventions.js';
 import { version } from '../base/version.js';
-import { innovationC } from '../lam/decoder.js';
+import { type Foretold, foretold, innovationC } from '../lam/decoder.js';
 import { LinearLam } from '../lam/linear-lam.js';
 import { MlpLam } from '../lam/mlp-lam.js';
 import { multiply } from '../linalg/dense.js';
@@ -19,6 +19,7 @@ import {
 } from '../linalg/matrix.js';
 import { meanOf, secondMoments, variablesOf } from '../moments/of-data.js';
 import { prepareForTraining } from '../solve/population.js';
+import type { World } from '../world/world.js';
 import { inverse, projectionOf, type Setting } from './setting.js';
 
 /** The matrices of a linear network, on the network's own observations. */
@@ -132,6 +133,9 @@ export async function linearModel(
   });
 }
 
+/** Runs of a batch that share a world share what is known of it. */
+const FORETOLD = new WeakMap<World, Foretold>();
+
 /** C of the innovation gauge: -D times what o tells of o', in the world or over the training rows. */
 async function innovationOf(
   setting: Setting,
@@ -141,8 +145,12 @@ async function innovationOf(
 ): Promise<Matrix> {
   const { world, data, observationDim: d } = setting;
   if (world) {
-    const question = { world: world.spec, objective: { kind: 'reconstruction' as const }, latentDim: 1 };
-    return innovationC(prepareForTraining(question as never, ''), encoder, backend, control);
+    const question = { objective: { kind: 'reconstruction' as const }, latentDim: 1 };
+    const known =
+      FORETOLD.get(world) ??
+      (await foretold(prepareForTraining(question as never, '', world), backend, control));
+    FORETOLD.set(world, known);
+    return innovationC(encoder, known, backend, control);
   }
   if (!data) return scale(-1, encoder.D);
   const { transitions, train } = data;

@@ -8,7 +8,9 @@ import { describes, parseOptions, pathField, quote } from '../base/validate.js';
 import { version } from '../base/version.js';
 import type { LinearLam } from '../lam/linear-lam.js';
 import type { MlpLam } from '../lam/mlp-lam.js';
+import type { ObjectiveSpec } from '../solve/objectives.js';
 import { type Case, solve } from '../solve/population.js';
+import type { World } from '../world/world.js';
 import { countedLabels, settledConfig, type TrainConfig } from './config.js';
 import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
@@ -173,14 +175,34 @@ async function resultOf(
   };
 }
 
+/** Runs of a batch that share a world share what was solved in it. */
+const EXACT = new WeakMap<World, Map<string, ExactFigures | null>>();
+
 /** The closed form of the same question, where it has one. */
 async function exactOf(setting: Setting, backend: Backend, control: Control): Promise<ExactFigures | null> {
   const { world, config } = setting;
   if (!world || config.model.kind !== 'linear' || !(config.isExact || hasExactFigures(setting))) return null;
   const { latentDim } = config.model;
   const objective = countedLabels(config);
+  const known = EXACT.get(world) ?? new Map<string, ExactFigures | null>();
+  EXACT.set(world, known);
+  const question = JSON.stringify([objective, latentDim]);
+  const found = known.get(question);
+  if (found !== undefined) return found;
+  const figures = await closedForm(world.spec, objective, latentDim, backend, control);
+  known.set(question, figures);
+  return figures;
+}
+
+async function closedForm(
+  world: World['spec'],
+  objective: ObjectiveSpec,
+  latentDim: number,
+  backend: Backend,
+  control: Control,
+): Promise<ExactFigures | null> {
   try {
-    const { loss, metrics, unique } = await solve({ world: world.spec, objective, latentDim } as Case, {
+    const { loss, metrics, unique } = await solve({ world, objective, latentDim } as Case, {
       backend,
       ...control,
     });
