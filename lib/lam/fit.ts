@@ -13,7 +13,7 @@ import { requireTransitions } from '../data/accept.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
 import { multiply } from '../linalg/dense.js';
-import { matrix, scale } from '../linalg/matrix.js';
+import { columns, matrix, scale } from '../linalg/matrix.js';
 import type { Sizes } from '../metrics/second-moments.js';
 import { type DrawnMoments, momentsOfDraw } from '../moments/drawn.js';
 import { meanOf, secondMoments, type Variables, variablesOf } from '../moments/of-data.js';
@@ -257,23 +257,68 @@ async function fitMoments(
   question: z.output<typeof momentsCaseSchema>,
   options: Checked,
 ): Promise<LinearLamParts> {
-  const { moments: drawn, draw } = question;
+  const { sample, objective } = sampleOf(question.moments, question.draw, question.objective);
+  checkLatentDim(question.latentDim, question.moments.layout, objective.supervised);
+  return fitSample(sample, objective, question, options);
+}
+
+/** One of the draws, and what is asked of it. */
+function sampleOf(
+  drawn: DrawnMoments,
+  draw: number,
+  spec: ObjectiveSpec,
+): { readonly sample: Sample; readonly objective: ResolvedObjective } {
   const moments = momentsOfDraw(drawn, draw, 'moments');
   const { layout, transitions, width } = drawn;
-  const objective = resolveObjective(question.objective);
+  const objective = resolveObjective(spec);
   requireVariables(objective, {
     observationDim: layout.observationDim,
     action: layout.action >= 0,
     pairObservation: layout.pairObservation >= 0,
   });
-  checkLatentDim(question.latentDim, layout, objective.supervised);
-  return fitSample(
-    { variables: drawn, mean: new Float64Array(width), moments, transitions, factors: null },
-    objective,
-    question,
-    options,
+  const mean = new Float64Array(width);
+  return { sample: { variables: drawn, mean, moments, transitions, factors: null }, objective };
+}
+
+/**
+ * Models of several latent dimensions fitted to one draw, each as `fitLinearLam` has it, or why it is refused: one problem, of whose
+ * eigenvectors each takes the leading ones.
+ */
+export async function fitEach(
+  {
+    moments,
+    objective: spec,
+    ridge,
+  }: Pick<MomentsCase, 'moments' | 'objective'> & { readonly ridge: number },
+  latentDims: readonly number[],
+  control: Control,
+): Promise<(LinearLamParts | ExolamError)[]> {
+  const { sample, objective } = sampleOf(moments, 0, spec);
+  const options = optionsSchema.parse(control);
+  const refusals = latentDims.map((latentDim) => {
+    try {
+      checkLatentDim(latentDim, moments.layout, objective.supervised);
+      return null;
+    } catch (error) {
+      if (error instanceof ExolamError && error.kind === 'unsupported') return error;
+      throw error;
+    }
+  });
+  const asked = latentDims.filter((_, i) => refusals[i] === null);
+  if (asked.length === 0) return refusals as ExolamError[];
+  const solve = (latentDim: number) =>
+    solveSample(sample, objective, { latentDim, ridge, whiten: false }, options);
+  const widest = await solve(Math.max(...asked));
+  return Promise.all(
+    latentDims.map(
+      async (latentDim, i) =>
+        refusals[i] ?? partsOf(isNested(objective) ? widest : await solve(latentDim), latentDim),
+    ),
   );
 }
+
+/** Whether what the decoder knows of o is the same for every latentDim: not where z holds what o tells of it. */
+const isNested = ({ rows }: ResolvedObjective) => rows.gauge === 'innovation' || rows.f.length === 0;
 
 /** Second moments about a mean, of so many transitions. */
 interface Sample {
@@ -310,12 +355,41 @@ function mapsOf(
     : { encoder: found, decoder: restored };
 }
 
+/** What is asked of a sample. */
+interface SampleQuestion {
+  readonly latentDim: number;
+  readonly ridge: number;
+  readonly whiten: boolean;
+}
+
+/** A problem that was solved, with its widest latents. */
+interface SolvedSample {
+  readonly sample: Sample;
+  readonly objective: ResolvedObjective;
+  readonly question: SampleQuestion;
+  readonly observationShape: readonly number[];
+  readonly ofObservation: Float64Array | null;
+  readonly seen: Input;
+  readonly answer: MomentsAnswer;
+}
+
 async function fitSample(
-  { variables, mean, moments: given, transitions, factors }: Sample,
+  sample: Sample,
   objective: ResolvedObjective,
-  { latentDim, ridge, whiten }: { latentDim: number; ridge: number; whiten: boolean },
+  question: SampleQuestion,
   options: Checked,
 ): Promise<LinearLamParts> {
+  return partsOf(await solveSample(sample, objective, question, options), question.latentDim);
+}
+
+async function solveSample(
+  sample: Sample,
+  objective: ResolvedObjective,
+  question: SampleQuestion,
+  options: Checked,
+): Promise<SolvedSample> {
+  const { variables, moments: given, factors } = sample;
+  const { latentDim, ridge, whiten } = question;
   const { width, layout } = variables;
   const { observationDim: d } = layout;
   const observationShape = shapeOf(options.observationShape, d);
@@ -340,8 +414,32 @@ async function fitSample(
   };
   const answer = await backend.solveMoments(request, { ...options, onProgress: undefined });
   requireOk(answer.status[0], 'fitLinearLam');
+  return { sample, objective, question, observationShape, ofObservation, seen, answer };
+}
+
+/** The leading latents of an answer. */
+function narrowed(answer: MomentsAnswer, widest: number, latentDim: number, d: number): MomentsAnswer {
+  if (latentDim === widest) return answer;
+  const rows = (values: Float64Array) => values.subarray(0, latentDim * d);
+  const B = matrix(answer.decoderB.length / widest, widest, answer.decoderB);
+  return {
+    ...answer,
+    encoderC: rows(answer.encoderC),
+    encoderD: rows(answer.encoderD),
+    innovationC: rows(answer.innovationC),
+    decoderB: columns(B, 0, latentDim).data,
+  };
+}
+
+/** The model of a latent dimension no wider than what was solved. */
+function partsOf(solved: SolvedSample, latentDim: number): LinearLamParts {
+  const { sample, objective, question, observationShape, ofObservation, seen, answer } = solved;
+  const { variables, mean, transitions, factors } = sample;
+  const { layout } = variables;
+  const { ridge, whiten } = question;
+  const d = layout.observationDim;
   const { encoder, decoder } = mapsOf(
-    answer,
+    narrowed(answer, question.latentDim, latentDim, d),
     seen,
     latentDim,
     d,

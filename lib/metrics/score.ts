@@ -135,7 +135,8 @@ export function score(
   });
 }
 
-function scoreInWorld(encoder: EncoderMatrices, lam: ScoredLam | undefined, world: World): Score {
+/** What `score` finds in a world that is made already. */
+export function scoreInWorld(encoder: EncoderMatrices, lam: ScoredLam | undefined, world: World): Score {
   const seen = seenBy(encoder, world);
   const score = { latentDim: encoder.C.rows, metrics: populationMetrics(seen) };
   if (!lam) return score;

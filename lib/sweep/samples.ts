@@ -1,8 +1,10 @@
 import { type Control, POPULATION_METRICS } from '../backend/requests.js';
-import { fitLinearLam } from '../lam/fit.js';
-import { score } from '../metrics/score.js';
+import { ExolamError } from '../base/errors.js';
+import { fitEach } from '../lam/fit.js';
+import { scoreInWorld } from '../metrics/score.js';
 import { drawMoments } from '../moments/drawn.js';
 import { resolveObjective } from '../solve/objectives.js';
+import { createWorld } from '../world/world.js';
 import { objectiveAt, samplesAt, statusOf, worldAt } from './population.js';
 import type { Figures, Segment } from './rows.js';
 import type { Checked } from './spec.js';
@@ -47,22 +49,22 @@ async function fitConfiguration(
       pairs: needsPair,
       ...control,
     });
-    for (const [k, latentDim] of spec.latentDims.entries()) {
-      try {
-        const question = { moments, objective, latentDim, ridge: spec.ridge };
-        const lam = await fitLinearLam(question, control);
-        const { metrics, loss } = await score(lam, { world }, control);
-        figures.loss[row + k] = loss ?? Number.NaN;
-        POPULATION_METRICS.forEach((name, m) => {
-          figures.metrics[m][row + k] = metrics[name] ?? Number.NaN;
-        });
-        // Eigenvalues of a sample do not tie.
-        figures.unique[row + k] = 1;
-        figures.rank[row + k] = lam.rank;
-        figures.status[row + k] = 0;
-      } catch (error) {
-        figures.status[row + k] = statusOf(error);
+    const models = await fitEach({ moments, objective, ridge: spec.ridge }, spec.latentDims, control);
+    const made = createWorld(world);
+    for (const [k, model] of models.entries()) {
+      if (model instanceof ExolamError) {
+        figures.status[row + k] = statusOf(model);
+        continue;
       }
+      const { metrics, loss } = scoreInWorld(model.encoder, model, made);
+      figures.loss[row + k] = loss ?? Number.NaN;
+      POPULATION_METRICS.forEach((name, m) => {
+        figures.metrics[m][row + k] = metrics[name] ?? Number.NaN;
+      });
+      // Eigenvalues of a sample do not tie.
+      figures.unique[row + k] = 1;
+      figures.rank[row + k] = model.rank;
+      figures.status[row + k] = 0;
     }
   } catch (error) {
     figures.status.fill(statusOf(error), row, row + spec.latentDims.length);
