@@ -9,6 +9,8 @@ namespace exo {
 constexpr double RELATIVE_TOLERANCE = 1e-10;
 // A ratio of smallest to largest Cholesky pivot above it leaves no eigenvalue near that cut.
 constexpr double WELL_CONDITIONED = 1e-5;
+// Pivots of a target's covariance over its largest variance: above it latents are seen on its factor.
+constexpr double WELL_SPREAD = 1e-2;
 // Conditional over total variance, from loadings, at which nothing is left.
 constexpr double VOID_LOADINGS = 1e-18;
 // Leading eigenvalue over the target's variance, from moments, at which nothing is left.

@@ -46,28 +46,35 @@ constexpr int LANE_TILE = LANES == 8 ? 4 : 3;
 // ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in
 // the bits.
 template <int ROWS>
-inline void gemm_rows_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col, const double* b,
-                            std::size_t b_row, std::size_t b_col, std::size_t n, std::size_t k,
-                            bool accumulate) {
+inline void gemm_rows_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
+                            std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
+                            std::size_t n, std::size_t k, bool accumulate) {
   std::size_t j = 0;
   for (; j + LANE_TILE <= n; j += LANE_TILE)
-    gemm_tile_lanes<ROWS, LANE_TILE>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col,
-                                     k, accumulate);
+    gemm_tile_lanes<ROWS, LANE_TILE>(c + j * LANES, c_row, a, a_row, a_col, b + j * b_col * LANES, b_row,
+                                     b_col, k, accumulate);
   for (; j < n; ++j)
-    gemm_tile_lanes<ROWS, 1>(c + j * LANES, n, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
+    gemm_tile_lanes<ROWS, 1>(c + j * LANES, c_row, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
                              accumulate);
+}
+
+// Into n columns of rows that are c_row wide.
+inline void gemm_into_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
+                            std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
+                            std::size_t m, std::size_t n, std::size_t k, bool accumulate) {
+  std::size_t i = 0;
+  for (; i + 4 <= m; i += 4)
+    gemm_rows_lanes<4>(c + i * c_row * LANES, c_row, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n,
+                       k, accumulate);
+  for (; i < m; ++i)
+    gemm_rows_lanes<1>(c + i * c_row * LANES, c_row, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n,
+                       k, accumulate);
 }
 
 inline void gemm_strided_lanes(double* c, const double* a, std::size_t a_row, std::size_t a_col,
                                const double* b, std::size_t b_row, std::size_t b_col, std::size_t m,
                                std::size_t n, std::size_t k, bool accumulate) {
-  std::size_t i = 0;
-  for (; i + 4 <= m; i += 4)
-    gemm_rows_lanes<4>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
-                       accumulate);
-  for (; i < m; ++i)
-    gemm_rows_lanes<1>(c + i * n * LANES, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n, k,
-                       accumulate);
+  gemm_into_lanes(c, n, a, a_row, a_col, b, b_row, b_col, m, n, k, accumulate);
 }
 
 // c must not overlap a or b. With accumulate the product is added to c; without, c is overwritten whatever it

@@ -51,33 +51,6 @@ static double* state_left(const MetricInput& in, mask& careful, Arena& arena) {
   return left;
 }
 
-// o' given (o, x), (qe, cols): x and what it moves are gone; of s there is left what noisy sensors leave.
-static double* next_beyond_exogenous(const MetricInput& in, mask& careful, Arena& arena) {
-  const WorldShape& s = in.world.shape;
-  const MetricShape& m = in.shape;
-  const Rows& next = in.seen.next;
-  double* out = arena.take(s.qe, m.cols);
-  Arena local = arena;
-  const double* left = state_left(in, careful, local);
-  if (arena.counts()) return out;
-  clear_lanes(out, s.qe * m.cols);
-  for (std::size_t i = 0; i < s.qe; ++i)
-    for (std::size_t j = s.at_u; j < next.cols && j < m.first + m.dense; ++j)
-      put(out, i * m.cols + j - m.first, at(next.dense, i * next.cols + j));
-  const std::size_t sides = left ? s.ds + m.noise : 0;
-  for (std::size_t i = 0; i < s.qe; ++i) {
-    double* row = out + i * m.cols * LANES;
-    for (std::size_t j = 0; j < sides; ++j) {
-      vec v = splat(0);
-      for (std::size_t k = 0; k < s.ds; ++k)
-        v = fma(at(next.dense, i * next.cols + k), at(left, k * sides + j), v);
-      put(row, j < s.ds ? j : m.dense + j - s.ds, v);
-    }
-    if (i < m.noise) put(row, m.dense + m.noise + i, in.world.sensor);
-  }
-  return out;
-}
-
 // What a redraw of (x, w_x) moves each latent by: |(C + rho_x D) Ex x|^2 + |exogenousScale D Ex w_x|^2.
 static void moved_by_redraw(const MetricInput& in, double* sums, Arena local) {
   const World& w = in.world;
@@ -135,23 +108,15 @@ static void latent_basis(double* q, const MetricInput& in, const LatentRows& z, 
 static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& arena) {
   const World& w = in.world;
   const Observed& seen = in.seen;
-  const std::size_t rows = in.encoder.rows, qe = w.shape.qe;
+  const std::size_t rows = in.encoder.rows;
   LatentRows z{};
   z.left = z.whole = arena.take(rows, in.shape.cols);
   if (seen.gauged) z.whole = arena.take(rows, in.whole.cols);
   z.work = arena.take((1 + TOGETHER) * rows, 1);
-  // to (rows, cols) = or += weights times v.
-  const auto apply = [&](double* to, const double* weights, const Rows& v, const Residual* left, int own,
-                         bool add) {
-    const MetricShape& m = left ? in.shape : in.whole;
-    Arena local = arena;
-    const double* loadings = loadings_of(w, m, v, left, own, local);
-    if (!local.counts()) gemm_nn_lanes(to, weights, loadings, rows, m.cols, qe, add);
-  };
-  apply(z.left, in.encoder.d, seen.next, &seen.next_left, 1, false);
+  weigh_loadings(z.left, in.encoder.d, rows, w, in.shape, seen.next, &seen.next_left, 1, false, arena);
   if (seen.gauged) {
-    apply(z.whole, in.encoder.c, seen.o, nullptr, 0, false);
-    apply(z.whole, in.encoder.d, seen.next, nullptr, 1, true);
+    weigh_loadings(z.whole, in.encoder.c, rows, w, in.whole, seen.o, nullptr, 0, false, arena);
+    weigh_loadings(z.whole, in.encoder.d, rows, w, in.whole, seen.next, nullptr, 1, true, arena);
   }
   const std::size_t cols = seen.gauged ? in.whole.cols : in.shape.cols;
   z.total = squares_each(z.whole, rows, cols, arena);
@@ -162,11 +127,11 @@ static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& ar
   return z;
 }
 
-// The metrics of one target given o, and a basis (v.rows, cols) of what o leaves of it.
+// The metrics of one target given o, and what o leaves of it.
 struct TargetSums {
   double *explained, *information;  // (rows + 1)
   vec left, total;                  // variances given o and given nothing
-  double* basis;
+  Target target;
 };
 
 static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residual& left,
@@ -175,43 +140,73 @@ static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residu
   TargetSums out{};
   out.explained = arena.take(rows + 1, 1);
   out.information = arena.take(rows + 1, 1);
-  out.basis = loadings_of(in.world, in.shape, v, &left, NO_SENSOR, arena);
-  Arena local = arena;
-  const double* totals = squares_each(v.dense, v.rows, v.cols, local);
+  double* loadings = loadings_of(in.world, in.shape, v, &left, NO_SENSOR, arena);
+  const double* totals = squares_each(v.dense, v.rows, v.cols, arena);
   out.left = out.total = splat(0);
-  if (!local.counts()) {
+  if (!arena.counts()) {
     for (std::size_t i = 0; i < v.rows; ++i) out.total += at(totals, i);
-    out.left = squares_of_rows(out.basis, v.rows, cols);
+    out.left = squares_of_rows(loadings, v.rows, cols);
   }
-  explained(out.explained, latents, rows, out.basis, v.rows, cols, local);
-  target_basis(out.basis, v.rows, cols, totals, local);
-  information(out.information, latents, rows, out.basis, v.rows, cols, local);
+  double* along = arena.take(rows, v.rows);
+  if (!arena.counts()) {
+    const std::size_t end = in.shape.dense + in.shape.noise;  // a target has no noise of its own
+    gemm_strided_lanes(along, latents, cols, 1, loadings, 1, cols, rows, v.rows, end, false);
+    add_up(out.explained, along, rows, v.rows);
+  }
+  out.target = target_of(loadings, totals, v.rows, in.shape, in.world.sensor, arena);
+  Arena local = arena;
+  along_basis(along, latents, rows, out.target, local);
+  information(out.information, along, latents, rows, out.target, local);
   return out;
 }
 
-// A basis of the latents given (o, x): that given o, where o determines x.
+// A basis of the latents given (o, x): that given o, where o determines x. x and what it moves are gone from
+// o'; of s there is left what noisy sensors leave.
 static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z, mask& careful,
                                       Arena& arena) {
-  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
+  const WorldShape& s = in.world.shape;
+  const MetricShape& m = in.shape;
+  const Rows& next = in.seen.next;
+  const std::size_t rows = in.encoder.rows, end = next.cols < m.dense ? next.cols : m.dense;
+  const std::size_t steps = end > s.at_u ? end - s.at_u : 0, sides = s.ds + m.noise;
   if (in.seen.given.determines()) return z.left;
-  double* beyond = arena.take(rows, cols);
-  const double* next = next_beyond_exogenous(in, careful, arena);
-  if (arena.counts()) return beyond;
-  gemm_nn_lanes(beyond, in.encoder.d, next, rows, cols, in.world.shape.qe, false);
-  latent_basis(beyond, in, z, cols);
+  double* beyond = arena.take(rows, m.cols);
+  Arena local = arena;
+  const double* left = state_left(in, careful, local);
+  double *of_state = local.take(rows, s.ds), *of_sides = local.take(rows, sides);
+  if (local.counts()) return beyond;
+  const double* d = in.encoder.d;
+  clear_lanes(beyond, rows * m.cols);
+  gemm_into_lanes(beyond + s.at_u * LANES, m.cols, d, s.qe, 1, next.dense + s.at_u * LANES, next.cols, 1,
+                  rows, steps, s.qe, false);
+  if (left) {
+    gemm_strided_lanes(of_state, d, s.qe, 1, next.dense, next.cols, 1, rows, s.ds, s.qe, false);
+    gemm_nn_lanes(of_sides, of_state, left, rows, sides, s.ds, false);
+  }
+  for (std::size_t i = 0; left && i < rows; ++i) {
+    double* row = beyond + i * m.cols * LANES;
+    memcpy(row, of_sides + i * sides * LANES, s.ds * LANES * sizeof(double));
+    memcpy(row + m.dense * LANES, of_sides + (i * sides + s.ds) * LANES, m.noise * LANES * sizeof(double));
+    for (std::size_t j = 0; j < m.noise && j < s.qe; ++j)
+      put(row, m.dense + m.noise + j, in.world.sensor * at(d, i * s.qe + j));
+  }
+  latent_basis(beyond, in, z, m.cols);
   return beyond;
 }
 
 // Given (o, x): what z holds of the step alone.
-static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, const double* action,
+static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, const Target& action,
                       Arena local) {
-  const std::size_t rows = in.encoder.rows, cols = in.shape.cols, da = in.world.shape.da;
+  const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
   const double* beyond = beyond_exogenous(in, z, out.careful, local);
   if (!local.counts()) {
     add_up(out.holds, beyond, rows, cols);
     innovation(in, beyond, cols, out.innovation);
   }
-  explained(out.action_share, beyond, rows, action, da, cols, local);
+  double* along = local.take(rows, action.n);
+  if (!local.counts() && !all(action.by_basis)) along_loadings(along, beyond, rows, action);
+  along_basis(along, beyond, rows, action, local);
+  if (!local.counts()) add_up(out.action_share, along, rows, action.n);
 }
 
 // Given nothing: the whole latents become a basis.
@@ -264,7 +259,7 @@ static MetricSums metric_sums(const World& w, const Group& group, const Problem&
   out.action_total = action.total;
   out.exogenous_left = exogenous.left;
   out.exogenous_total = exogenous.total;
-  step_sums(out, in, z, action.basis, arena);
+  step_sums(out, in, z, action.target, arena);
   if (seen.gauged) {
     out.raw_action = sums();
     out.raw_exogenous = sums();
