@@ -1,7 +1,21 @@
 import type { Backend, EstimatedMetric, FittedObjective } from '../../lib/backend/requests.js';
-import { fittedObjective, type Prepared, prepare, ridgesOf } from '../../lib/metrics/estimates.js';
+import { chooseStrength } from '../../lib/metrics/choose-strength.js';
+import {
+  fittedObjective,
+  intervalsOf,
+  type Prepared,
+  prepare,
+  ridgesOf,
+} from '../../lib/metrics/estimates.js';
 import { type FoldErrors, foldErrors } from '../../lib/metrics/fold-errors.js';
-import { answerOf, type ErrorSums, intervalOf, isLeakage, knowsAction } from '../../lib/metrics/interval.js';
+import {
+  answerOf,
+  type ErrorSums,
+  intervalOf,
+  isBelow,
+  isLeakage,
+  knowsAction,
+} from '../../lib/metrics/interval.js';
 import { type EstimatedData, unitMoments } from '../../lib/moments/of-units.js';
 import type { ObjectiveSpec } from '../../lib/solve/objectives.js';
 import { type SimulatedWorld, simulatedWorld, uniforms } from './worlds.js';
@@ -18,6 +32,7 @@ export const COVERED: readonly EstimatedMetric[] = [
 const JUDGED = 400;
 const TRAININGS = 16;
 const RESAMPLES = 1000;
+const LEVEL = 0.1;
 
 /** Columns as another sample's scale has them. */
 function scaledAs(t: EstimatedData, sample: EstimatedData): EstimatedData {
@@ -47,14 +62,34 @@ function scaledAs(t: EstimatedData, sample: EstimatedData): EstimatedData {
   };
 }
 
-/** Expected num over expected den on a fresh episode, after training on so many fresh episodes. */
+/** The rows of the episodes from `begin` up to `end`. */
+function episodesOf(t: EstimatedData, begin: number, end: number): EstimatedData {
+  const first = t.episode.indexOf(begin);
+  const last = end > (t.episode.at(-1) as number) ? t.count : t.episode.indexOf(end);
+  const cut = (values: Float64Array, width: number) => values.subarray(first * width, last * width);
+  return {
+    ...t,
+    count: last - first,
+    observation: cut(t.observation, t.observationDim),
+    observationNext: cut(t.observationNext, t.observationDim),
+    action: cut(t.action as Float64Array, t.actionDim),
+    exogenous: cut(t.exogenous as Float64Array, t.exogenousDim),
+    exogenousNext: cut(t.exogenousNext as Float64Array, t.exogenousDim),
+    episode: t.episode.subarray(first, last).map((e) => e - begin),
+  };
+}
+
+/**
+ * Expected num over expected den on a fresh episode, after training on so many fresh episodes: with one objective, or with the one
+ * that each training set chooses.
+ */
 async function truth(
   world: SimulatedWorld,
   sample: EstimatedData,
   rows: number,
   trained: number,
   ridge: number,
-  spec: ObjectiveSpec,
+  spec: ObjectiveSpec | ((training: EstimatedData) => Promise<ObjectiveSpec>),
   backend: Backend,
 ): Promise<Map<EstimatedMetric, number>> {
   const fresh = scaledAs(world.episodes(JUDGED + TRAININGS * trained, rows), sample);
@@ -73,10 +108,12 @@ async function truth(
     moments.set(all.moments.subarray(0, size));
     moments.set(all.moments.subarray((1 + 2 * i) * size, (3 + 2 * i) * size), size);
     const fold = Int32Array.of(0, 1, 2);
+    const set = JUDGED + i * trained;
+    const own = typeof spec === 'function' ? await spec(episodesOf(fresh, set, set + trained)) : spec;
     const errors = await foldErrors(
       { moments: { ...all, moments }, fold, group: fold, units: 3 },
       {
-        objectives: [fittedObjective(spec, fresh, all)],
+        objectives: [fittedObjective(own, fresh, all)],
         latentDims: [world.latentDim],
         ridges: ridgesOf(ridge, 3),
       },
@@ -146,13 +183,24 @@ export interface Coverage {
   readonly medianWidth: number;
 }
 
-/** Coverage of the 95 % intervals over fresh worlds. */
+/** Ends of the sizes of a leak, the greater of innovationLeakage and z's exogenous share. */
+export const SIZES = [0.05, 0.1, 0.2, 0.4, 1] as const;
+
+/** Of worlds whose leak has one size: how many, and how often the answer was `leaks` and `does-not-leak`. */
+export interface Power {
+  worlds: number;
+  leaks: number;
+  clean: number;
+}
+
+/** Coverage of the 95 % intervals over fresh worlds, and what was answered by size of the leak (`SIZES`; above 0.1 there is one). */
 export async function coverage(
   worlds: number,
   episodes: number,
   rows: number,
   backend: Backend,
-): Promise<Coverage[]> {
+): Promise<{ readonly metrics: readonly Coverage[]; readonly power: readonly Power[] }> {
+  const power = SIZES.map((): Power => ({ worlds: 0, leaks: 0, clean: 0 }));
   const found = COVERED.map((metric) => ({
     metric,
     measured: 0,
@@ -169,6 +217,15 @@ export async function coverage(
     const trained = Math.round((episodes * (folds - 1)) / folds);
     const right = await truth(world, t, rows, trained, ridge, spec, backend);
     const uniform = uniforms(seed);
+    const leak = Math.max(
+      right.get('innovationLeakage') as number,
+      right.get('latentShare.exogenous') as number,
+    );
+    const size = power[SIZES.findIndex((end) => leak < end)];
+    const answer = answerOf(intervalsOf(errors, 0, 0), LEVEL);
+    size.worlds++;
+    size.leaks += Number(answer === 'leaks');
+    size.clean += Number(answer === 'does-not-leak');
     for (const row of found) {
       const sums = errors.sums(0, 0, row.metric) as ErrorSums;
       const e = intervalOf(row.metric, sums);
@@ -181,11 +238,57 @@ export async function coverage(
       row.widths.push(e.high - e.low);
     }
   }
-  return found.map(({ widths, ...row }) => ({
+  const metrics = found.map(({ widths, ...row }) => ({
     ...row,
     worlds,
     medianWidth: widths.sort((a, b) => a - b)[Math.floor(widths.length / 2)],
   }));
+  return { metrics, power };
+}
+
+/** Weights that are chosen among: from none to one that leaves no leak. */
+const WEIGHTS = [0, 0.3, 1, 3, 10, 30] as const;
+
+/**
+ * Coverage where a weight is chosen inside each fold: the value to hold is that of training sets that choose their own, judged on
+ * fresh episodes.
+ */
+export async function coverageOfChoice(worlds: number, episodes: number, rows: number, backend: Backend) {
+  const candidates = WEIGHTS.map((weight): ObjectiveSpec => ({ kind: 'action-supervised', weight }));
+  const found = COVERED.map((metric) => ({ metric, measured: 0, held: 0 }));
+  for (let seed = 0; seed < worlds; seed++) {
+    const world = simulatedWorld(1000 * episodes + seed);
+    const latentDim = Math.max(2, world.latentDim);
+    const t = world.episodes(episodes, rows);
+    const answer = await chooseStrength(t, { latentDim, candidates, seed, backend });
+    const ridge = [...answer.ridges].sort((a, b) => a - b)[Math.floor(answer.ridges.length / 2)];
+    const inner = answer.ridges.length - 1;
+    const trained = Math.round((episodes * inner) / (inner + 1));
+    /** As a fold chooses: on as many inner folds as are left of all. */
+    const choose = async (training: EstimatedData): Promise<ObjectiveSpec> => {
+      const folds = Array.from({ length: trained }, (_, e) => e % inner);
+      const data = (await prepare(training, { scale: 'given', folds }, backend)) as Prepared;
+      const objectives = candidates.map((spec) => fittedObjective(spec, training, data.moments));
+      const errors = await foldErrors(
+        data,
+        { objectives, latentDims: [latentDim], ridges: ridgesOf(undefined, inner) },
+        backend,
+      );
+      const good = objectives.findIndex((_, v) =>
+        isBelow(intervalOf('innovationLeakage', errors.sums(v, 0, 'innovationLeakage') as ErrorSums), LEVEL),
+      );
+      return candidates[good < 0 ? candidates.length - 1 : good];
+    };
+    const right = await truth({ ...world, latentDim }, t, rows, trained, ridge, choose, backend);
+    for (const row of found) {
+      const e = answer.metrics[row.metric];
+      if (!e || e.low === null || e.high === null) continue;
+      const value = right.get(row.metric) as number;
+      row.measured++;
+      row.held += Number(e.low <= value && value <= e.high);
+    }
+  }
+  return found;
 }
 
 /** On data where nothing has to do with anything: how often z is said to leak, and to know the action. */
@@ -198,7 +301,7 @@ export async function falseAnswers(worlds: number, episodes: number, rows: numbe
     const intervals = Object.fromEntries(
       COVERED.map((metric) => [metric, intervalOf(metric, errors.sums(0, 0, metric) as ErrorSums)]),
     );
-    leaks += Number(answerOf(intervals, 0.1) === 'leaks');
+    leaks += Number(answerOf(intervals, LEVEL) === 'leaks');
     knows += Number(knowsAction(intervals) === true);
   }
   return { worlds, leaks, knows };

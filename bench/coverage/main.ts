@@ -1,6 +1,6 @@
 /** Coverage of the intervals on data by the number of episodes: npx tsx bench/coverage/main.ts [worlds a cell]. */
 import { defaultBackend } from '../../lib/backend/select.js';
-import { coverage, falseAnswers } from './coverage.js';
+import { coverage, coverageOfChoice, falseAnswers, SIZES } from './coverage.js';
 
 const worlds = Number(process.argv[2] ?? 200);
 const cells = [
@@ -12,15 +12,25 @@ const cells = [
 
 console.log('coverage of the 95 % intervals (without refitting) [not measurable] median width');
 for (const [episodes, rows] of cells) {
-  for (const c of await coverage(worlds, episodes, rows, defaultBackend())) {
+  const { metrics, power } = await coverage(worlds, episodes, rows, defaultBackend());
+  for (const c of metrics) {
     const share = (count: number) => (count / c.measured).toFixed(3);
     const absent = (1 - c.measured / c.worlds).toFixed(2);
     console.log(
       `${episodes} episodes  ${c.metric.padEnd(22)} ${share(c.held)}  (${share(c.heldResampled)})  [${absent}]  ${c.medianWidth.toFixed(3)}`,
     );
   }
+  power.forEach((p, i) => {
+    console.log(
+      `${episodes} episodes  leak from ${i ? SIZES[i - 1] : 0} to ${SIZES[i]}: ${p.worlds} worlds, leaks ${(p.leaks / p.worlds).toFixed(2)}, does not leak ${(p.clean / p.worlds).toFixed(2)}`,
+    );
+  });
   const { leaks, knows } = await falseAnswers(worlds, episodes, rows, defaultBackend());
   console.log(
     `${episodes} episodes  nothing to find: leaks ${(leaks / worlds).toFixed(3)}, knows the action ${(knows / worlds).toFixed(3)}`,
   );
 }
+for (const c of await coverageOfChoice(worlds, 20, 60, defaultBackend()))
+  console.log(
+    `20 episodes, a weight chosen inside the folds  ${c.metric.padEnd(22)} ${(c.held / c.measured).toFixed(3)}  [${(1 - c.measured / worlds).toFixed(2)}]`,
+  );

@@ -4,7 +4,7 @@ import { native } from '../support/backends.js';
 
 /** A short, seeded form of bench/coverage: pooled over metrics, so that its own noise is some 2 %. */
 describe('95 % intervals on simulated worlds', () => {
-  const pooled = (counts: { measured: number; held: number; heldResampled: number }[]) => {
+  const pooled = (counts: readonly { measured: number; held: number; heldResampled: number }[]) => {
     const sum = (of: (c: (typeof counts)[number]) => number) => counts.reduce((s, c) => s + of(c), 0);
     const measured = sum((c) => c.measured);
     return { held: sum((c) => c.held) / measured, resampled: sum((c) => c.heldResampled) / measured };
@@ -12,7 +12,7 @@ describe('95 % intervals on simulated worlds', () => {
   const LEAST = 0.9;
 
   it('hold the value, and those that do not refit would not pass', async () => {
-    const found = await coverage(40, 10, 60, native);
+    const { metrics: found } = await coverage(40, 10, 60, native);
     for (const c of found) expect(c.measured / c.worlds, c.metric).toBeGreaterThan(0.8);
     const { held, resampled } = pooled(found);
     expect(held).toBeGreaterThan(LEAST);
