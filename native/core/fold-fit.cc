@@ -266,8 +266,14 @@ bool FoldFit::leading_directions(Matrix& g) {
 
 Covered FoldFit::cover(Matrix rows) const {
   Covered out{std::move(rows), Matrix(), Matrix()};
-  out.with = times(dense_, out.rows, training_.covariance);
-  out.variance = times_nt(dense_, out.with, out.rows);
+  const Matrix& s = training_.covariance;
+  const std::size_t n = out.rows.rows, width = s.cols;
+  out.with = Matrix(n, width);
+  out.variance = Matrix(n, n);
+  dense_.product(false, false, n, width, width, 1, out.rows.data(), out.rows.cols, s.data(), width, 0,
+                 out.with.data(), width);
+  dense_.product(false, true, n, n, width, 1, out.with.data(), width, out.rows.data(), out.rows.cols, 0,
+                 out.variance.data(), n);
   symmetrise(out.variance);
   return out;
 }
@@ -447,7 +453,9 @@ Status FoldFit::encoder(const Fitted& asked, Matrix& c, Matrix& d) {
     fitted.projected = suppressed.rows;
   }
   const Objective& o = fitted.objective;
-  const StackMoments stacks(k_, layout_, fitted, training_.covariance.data());
+  UnitLayout known = layout_;
+  known.width = training_.covariance.cols;
+  const StackMoments stacks(k_, known, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
   const std::size_t dim = layout_.observation.size;

@@ -103,6 +103,7 @@ class FoldFit {
   // Once the job is cancelled, both return early and what they leave is not to be used.
   FoldFit(const Kernels& k, const UnitLayout& layout, double ridge, std::size_t latents, const Job& job)
       : k_(k), dense_(k, job), layout_(layout), ridge_(ridge), latents_(latents), job_(job) {}
+  // Moments may end before a paired view that no objective uses: it is then judged on rows alone.
   Status condition(Centred training);
   Status fit(const Fitted& objective, LatentForms& forms);
 

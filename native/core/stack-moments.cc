@@ -129,4 +129,17 @@ bool is_plain(const Stack& s, Variable variable) {
          b.terms[0].coefficient < 0 && b.terms[0].sign > 0;
 }
 
+bool uses(const Objective& o, Variable variable) {
+  const auto in = [&](const Stack& s) {
+    for (std::int32_t b = 0; b < s.count; ++b)
+      for (std::int32_t t = 0; t < s.blocks[b].count; ++t)
+        if (s.blocks[b].terms[t].variable == variable) return true;
+    return false;
+  };
+  bool found = in(o.y) || in(o.f) || in(o.e);
+  for (std::int32_t i = 0; i < o.penalty_count; ++i)
+    found = found || in(o.penalties[i].of) || in(o.penalties[i].given);
+  return found;
+}
+
 }  // namespace exo

@@ -35,6 +35,8 @@ class StackMoments {
 bool same(const Stack& a, const Stack& b);
 // The stack of this one variable as it is.
 Stack plain(Variable variable);
+// Whether any stack of the objective holds it.
+bool uses(const Objective& o, Variable variable);
 // Whether it is this one variable as it is.
 bool is_plain(const Stack& s, Variable variable);
 

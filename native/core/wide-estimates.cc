@@ -6,6 +6,7 @@
 #include "core/fold-fit.h"
 #include "core/fold-ridge.h"
 #include "core/pool.h"
+#include "core/stack-moments.h"
 #include "core/unit-rows.h"
 #include "core/wide-ridge.h"
 
@@ -31,7 +32,8 @@ class WideEstimates {
     job_.expect(choices + sets.size());
     if (const Status status = choose_ridges()) return status;
     std::fill(b_.held, b_.held + size() * b_.units, 0.0);
-    MovingSums moments(rows_, b_.folds, b_.layout.width, b_.layout.width);
+    const std::size_t width = moments_width();
+    MovingSums moments(rows_, b_.folds, width, width);
     for (const LeftOut& left : in_short_moves(std::move(sets))) {
       if (job_.cancelled()) return OK;
       moments.move_to(left.one, left.other);
@@ -54,6 +56,14 @@ class WideEstimates {
   // Numbers of one answer, and of all of them: (latent, metric, num and den).
   std::size_t per_answer() const { return b_.latent_count * ESTIMATED_COUNT * 2; }
   std::size_t size() const { return b_.answers() * per_answer(); }
+  // Of a paired view no moments are needed where no objective sees it: it is the last in a layout.
+  std::size_t moments_width() const {
+    const Columns pair = b_.layout.pair_observation;
+    for (const Fitted& f : b_.objectives)
+      if (uses(f.objective, PAIR_OBSERVATION) || uses(f.objective, PAIR_OBSERVATION_NEXT))
+        return b_.layout.width;
+    return pair.size > 0 ? pair.begin : b_.layout.width;
+  }
   bool chooses(std::int32_t fold) const { return std::isnan(b_.ridges[fold]); }
 
   Status choose_ridges() {
@@ -146,8 +156,12 @@ class WideEstimates {
         });
         continue;
       }
-      const Held own{&model.training().covariance, nullptr, model.training().count};
-      errors(model, forms, own, [&](std::size_t at, double value) { trained_[at] += value; });
+      for (std::size_t f = 0; f < b_.folds && !job_.cancelled(); ++f) {
+        if (f == fold) continue;
+        const Matrix rows = rows_.rows(f, mean);
+        errors(model, forms, Held{nullptr, &rows, 1},
+               [&](std::size_t at, double value) { trained_[at] += value; });
+      }
       for (std::size_t u = 0; u < b_.units && !job_.cancelled(); ++u) {
         if (b_.fold[u] != left.one) continue;
         const Matrix rows = rows_.rows_of_unit(u, mean);
