@@ -115,7 +115,9 @@ async function videoFrames(
     .sort((a, b) => a.start - b.start);
   requireApart(file, placed);
   const segments = placed.flatMap(({ episode, start }) => runsOf(context, episode, start));
-  const { frames, complaint } = await decodeFrames({ path }, segments, size, control, context.onFrames);
+  const decoded = await decodeFrames({ path }, segments, size, control, context.onFrames);
+  const { frames, complaint } = decoded;
+  noteOnce(notes, decoded.notes);
   for (const { episode, start } of placed) {
     const { meta, length } = episode;
     const end = start + (episode.frames[length - 1] ?? -1) + 1;
@@ -129,6 +131,11 @@ async function videoFrames(
         `${path} has ${frames} frames; the ${length} that episode ${meta.index} has rows for are used`,
       );
   }
+}
+
+/** Of many files one note. */
+function noteOnce(notes: string[], found: readonly string[]): void {
+  notes.push(...found.filter((note) => !notes.includes(note)));
 }
 
 /** The frame at which an episode begins in its video. */
@@ -252,13 +259,9 @@ async function decodeBatch(
     return segment;
   });
   const { format } = first;
-  const { frames, complaint } = await decodeFrames(
-    { format, list },
-    segments,
-    context.size,
-    control,
-    context.onFrames,
-  );
+  const decoded = await decodeFrames({ format, list }, segments, context.size, control, context.onFrames);
+  const { frames, complaint } = decoded;
+  noteOnce(context.notes, decoded.notes);
   if (frames === list.length) return;
   if (batch.length === 1) {
     const { meta, file } = first.episode;

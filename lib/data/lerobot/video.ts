@@ -24,7 +24,12 @@ export interface Decoded {
   readonly frames: number;
   /** The decoder's complaint, if it ended in one. */
   readonly complaint: string;
+  /** What those who compare figures should know of the decoder: of ffmpeg nothing. */
+  readonly notes: readonly string[];
 }
+
+/** Said once of data whose frames ffmpeg did not decode. */
+const WITHOUT_FFMPEG = `frames are decoded by ${DECODER_PACKAGES[0]}, because there is no ffmpeg: both round, and their levels (0 to 255) may differ by one or two`;
 
 /**
  * Decodes as one stream of small frames from its standard output: nothing but the frames asked for is held.
@@ -41,14 +46,14 @@ export async function decodeFrames(
   const place = placer(segments, frameBytes);
   let bytes = 0;
   let done = 0;
-  const complaint = await run(source, size, control, (chunk) => {
+  const ended = await run(source, size, control, (chunk) => {
     place(chunk, bytes);
     bytes += chunk.length;
     const now = Math.floor(bytes / frameBytes);
     if (now > done) onFrames(now - done);
     done = Math.max(done, now);
   });
-  return { frames: Math.floor(bytes / frameBytes), complaint };
+  return { frames: Math.floor(bytes / frameBytes), ...ended };
 }
 
 /** All frames of a source, however many there are; `what` is what a message about their size calls them. */
@@ -60,7 +65,7 @@ export async function decodeAll(
 ): Promise<Decoded & { readonly bytes: Uint8Array }> {
   const chunks: Buffer[] = [];
   let total = 0;
-  const complaint = await run(source, size, control, (chunk) => {
+  const ended = await run(source, size, control, (chunk) => {
     total += chunk.length;
     requireMemory(2 * total, what);
     chunks.push(chunk);
@@ -74,7 +79,7 @@ export async function decodeAll(
     bytes.set(part, at);
     at += part.length;
   }
-  return { frames, bytes, complaint };
+  return { frames, bytes, ...ended };
 }
 
 /** The size of a source's first frame, or the decoder's complaint where it has none. */
@@ -83,7 +88,7 @@ export async function sizeOfFrame(
   control: Control,
 ): Promise<{ readonly width: number; readonly height: number } | { readonly complaint: string }> {
   const first: Buffer[] = [];
-  const complaint = await run(source, null, control, (chunk) => first.length < 1 && first.push(chunk));
+  const { complaint } = await run(source, null, control, (chunk) => first.length < 1 && first.push(chunk));
   // A picture of the format begins with its kind, its width and its height.
   const [, width, height] = /^P5\s(\d+)\s(\d+)\s/.exec(first[0]?.toString('latin1', 0, 40) ?? '') ?? [];
   return width && height ? { width: Number(width), height: Number(height) } : { complaint };
@@ -91,22 +96,22 @@ export async function sizeOfFrame(
 
 /**
  * Runs a decoder on a source and hands on what it writes, frames of a size or, without one, the header of the first; returns its
- * complaint, if it ended in one. The decoder is ffmpeg; where there is none, the packages of `without-ffmpeg.ts`.
+ * complaint, if it ended in one, and its notes. The decoder is ffmpeg; where there is none, the packages of `without-ffmpeg.ts`.
  */
 async function run(
   source: Source,
   size: FrameSize | null,
   control: Control,
   onChunk: (chunk: Buffer) => void,
-): Promise<string> {
+): Promise<Pick<Decoded, 'complaint' | 'notes'>> {
   const args = size ? scaled(source, size, control.threads) : headed(source, control.threads);
   const ended = await runProgram({ command: ffmpegPath(), args }, source, control, onChunk);
-  if (typeof ended === 'string') return ended;
+  if (typeof ended === 'string') return { complaint: ended, notes: [] };
   const missing = (ended as NodeJS.ErrnoException).code === 'ENOENT' && !process.env['EXOLAM_FFMPEG'];
   const own = missing ? decoderArguments(source, size) : undefined;
   const instead =
     own && (await runProgram({ command: process.execPath, args: own, own: true }, source, control, onChunk));
-  if (typeof instead === 'string') return instead;
+  if (typeof instead === 'string') return { complaint: instead, notes: [WITHOUT_FFMPEG] };
   throw cannotStart(instead ?? ended);
 }
 

@@ -71,6 +71,7 @@ export async function readRecordings(
 ): Promise<Episodes> {
   const leftOut = new LeftOut(path, options.strict ?? false);
   const list: Episode[] = [];
+  const notes = new Set<string>();
   let size: FrameSize | undefined;
   let whole = '';
   for (const [number, recording] of recordings.entries()) {
@@ -96,7 +97,9 @@ export async function readRecordings(
           'data',
           `${nameOf(path, recording)} has frames of ${own} pixels, and the first episode of ${whole}; --resize makes them equal`,
         );
-      list.push(await episodeOf(path, recording, source, number, size, control));
+      const read = await episodeOf(path, recording, source, number, size, control);
+      list.push(read.episode);
+      for (const note of read.notes) notes.add(note);
     } catch (error) {
       if (!(error instanceof ExolamError) || error.kind !== 'data') throw error;
       leftOut.add(number, error.message);
@@ -119,6 +122,7 @@ export async function readRecordings(
         ? 'all frames are taken as one episode, in the order of time'
         : `${recordings.length} ${recordings[0]?.video ? 'videos' : 'folders of pictures'} are read as an episode each, in the order of their names`,
       'frames alone hold no actions; an .npz holds both',
+      ...notes,
       ...leftOut.notes(),
     ],
   };
@@ -150,9 +154,9 @@ async function episodeOf(
   number: number,
   size: FrameSize,
   control: Control,
-): Promise<Episode> {
+): Promise<{ readonly episode: Episode; readonly notes: readonly string[] }> {
   const name = nameOf(path, recording);
-  const { frames, bytes, complaint } = await decodeAll(source, size, control, `the frames of ${name}`);
+  const { frames, bytes, complaint, notes } = await decodeAll(source, size, control, `the frames of ${name}`);
   if ('list' in source && frames < source.list.length)
     throw new ExolamError(
       'data',
@@ -163,9 +167,6 @@ async function episodeOf(
       'data',
       `${name} is truncated or damaged: ${frames} frames could be decoded${complaint}`,
     );
-  return {
-    number,
-    length: frames,
-    observation: size.bytes === 2 ? new Uint16Array(bytes.buffer, 0, bytes.length / 2) : bytes,
-  };
+  const observation = size.bytes === 2 ? new Uint16Array(bytes.buffer, 0, bytes.length / 2) : bytes;
+  return { episode: { number, length: frames, observation }, notes };
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import {
   type PictureFormat,
   type Source,
 } from '../../../lib/data/lerobot/video.js';
+import { openData } from '../../../lib/data/open.js';
 import { averaged } from '../../../lib/data/video/area.js';
 import { type Picture, pixelsOf } from '../../../lib/data/video/pixels.js';
 import { hasDecoderPackages } from '../../../lib/data/video/without-ffmpeg.js';
@@ -94,6 +95,7 @@ describe.skipIf(!hasFfmpeg || !hasDecoderPackages())('frames without ffmpeg', ()
     for (const size of [SMALL, { ...SMALL, channels: 1 }]) {
       const { byFfmpeg, without } = await bothWays({ path }, size);
       expect(without.complaint).toBe('');
+      expect(byFfmpeg.notes).toEqual([]);
       expect([without.frames, byFfmpeg.frames]).toEqual([24, 24]);
       expect(largest(without.bytes, byFfmpeg.bytes)).toBeLessThanOrEqual(2);
     }
@@ -128,6 +130,25 @@ describe.skipIf(!hasFfmpeg || !hasDecoderPackages())('frames without ffmpeg', ()
       expect(without.complaint).toBe('');
       expect(without.frames).toBe(1);
       expect(largest(without.bytes, byFfmpeg.bytes, bytes)).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('of data are told of in its notes, once', async () => {
+    const videos = mkdtempSync(join(tmpdir(), 'exolam-videos-'));
+    for (const name of ['a', 'b'])
+      copyFileSync(ffmpeg([...scene, '-c:v', 'libx264'], `${name}.mp4`), join(videos, `${name}.mp4`));
+    const noted = async () =>
+      (await openData(videos, { resize: { width: 8, height: 6 } })).notes.filter((note) =>
+        note.includes('no ffmpeg'),
+      );
+    const path = process.env['PATH'];
+    try {
+      expect(await noted()).toEqual([]);
+      process.env['PATH'] = folder;
+      expect(await noted()).toHaveLength(1);
+    } finally {
+      process.env['PATH'] = path;
+      rmSync(videos, { recursive: true, force: true });
     }
   });
 
