@@ -145,7 +145,18 @@ function judgedSource(setting: Setting) {
     (_, i) => data.heldOut[Math.floor((i * data.heldOut.length) / count)],
   );
   const source = rowsSource(data.scaled, rows, new Int32Array(0), false);
-  return { source, episode: rows.map((row) => data.transitions.episode[row]) };
+  return { source, episode: bundled(rows.map((row) => data.transitions.episode[row])) };
+}
+
+/** Moments of features are kept a unit: of more episodes than this, several that follow each other are one. */
+const MOST_UNITS = 40;
+
+function bundled(episode: Int32Array): Int32Array {
+  const places = new Map<number, number>();
+  for (const one of episode) if (!places.has(one)) places.set(one, places.size);
+  const { size } = places;
+  if (size <= MOST_UNITS) return episode;
+  return episode.map((one) => Math.floor(((places.get(one) as number) * MOST_UNITS) / size));
 }
 
 /** Fewer rows leave folds empty. */
