@@ -401,12 +401,17 @@ describe('estimates mean what they say', () => {
     const options = { scale: 'standard', discreteActions: true } as const;
     const byMoments = await unitMoments(t, unit, count, options, native);
     const byRows = unitRows(t, unit, options);
-    const objectives = [
+    const fitted = [
       ...OBJECTIVES.slice(0, 7).map((spec) => fittedObjective(spec, t, byMoments)),
       suppressed(0.2, 7),
     ];
     const data = (moments: UnitMoments) => ({ moments, fold, group: fold, units: count });
-    const answers = async (moments: UnitMoments, backend: Backend, left?: number) => {
+    const answers = async (
+      moments: UnitMoments,
+      backend: Backend,
+      left?: number,
+      objectives: readonly FittedObjective[] = fitted,
+    ) => {
       const all = left === undefined ? data(moments) : withoutFold(data(moments), left);
       const errors = await foldErrors(
         { ...all, group: all.fold },
@@ -425,11 +430,16 @@ describe('estimates mean what they say', () => {
       );
       return [...errors.ridges, ...figures];
     };
-    for (const left of [undefined, 2]) {
-      const wanted = await answers(byMoments, native, left);
-      expect(wanted.length).toBeGreaterThan(1000);
+    // Reconstruction alone sees no paired view, whose moments are then not made.
+    for (const [left, objectives, least] of [
+      [undefined, fitted, 1000],
+      [2, fitted, 1000],
+      [undefined, fitted.slice(0, 1), 100],
+    ] as const) {
+      const wanted = await answers(byMoments, native, left, objectives);
+      expect(wanted.length).toBeGreaterThan(least);
       for (const [, backend] of backends) {
-        const found = await answers(byRows, backend, left);
+        const found = await answers(byRows, backend, left, objectives);
         expect(found.length).toBe(wanted.length);
         const scale = Math.max(...wanted.map(Math.abs));
         found.forEach((v, i) => {
@@ -441,7 +451,7 @@ describe('estimates mean what they say', () => {
     }
     for (const [, backend] of backends) {
       const solutions = await Promise.all(
-        [byMoments, byRows].map((m) => wholeFit(m, backend).solve(objectives[0], 1e-3, {})),
+        [byMoments, byRows].map((m) => wholeFit(m, backend).solve(fitted[0], 1e-3, {})),
       );
       expect(solutions[1].rank).toBe(solutions[0].rank);
       expect(solutions[1].trace).toBeCloseTo(solutions[0].trace, 10);
