@@ -3,12 +3,14 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { addonOf, buildTargets } from './native-tree.mjs';
 import { filesBelow, ROOT } from './paths.mjs';
 import { commandOf, hasCMake, runLogged } from './run.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 
 // The product is build/Release/exolam.node, the one .node file there, whichever builder made it: the loader takes the
-// first that it finds. cmake-js works in build/cmake and its result is copied; node-gyp can only work in build/.
+// first that it finds. cmake-js works in a folder that the native tests share, and its result is copied; node-gyp can only work
+// in build/.
 const PRODUCT = join(ROOT, 'build', 'Release', 'exolam.node');
 const JOBS = String(availableParallelism());
 
@@ -17,11 +19,10 @@ const BUILDERS = {
     name: 'cmake-js',
     recipe: 'CMakeLists.txt',
     build() {
-      const args = ['build', '--out', 'build/cmake', '--parallel', JOBS];
-      runLogged('addon', process.execPath, [commandOf('cmake-js'), ...args]);
+      buildTargets('release', ['exolam'], 'addon');
       const fresh = `${PRODUCT}.${process.pid}`;
       mkdirSync(dirname(PRODUCT), { recursive: true });
-      copyFileSync(join(ROOT, 'build', 'cmake', 'Release', 'exolam.node'), fresh);
+      copyFileSync(join(ROOT, addonOf('release')), fresh);
       renameSync(fresh, PRODUCT); // not over the old file: a process may have it loaded
     },
   },

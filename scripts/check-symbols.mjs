@@ -2,14 +2,17 @@
 // So the kernels' objects of the release preset must have none, and those of an instruction set export their tables alone.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 
+import { treeOf } from './native-tree.mjs';
 import { filesBelow, ROOT } from './paths.mjs';
 
-if (!existsSync(`${ROOT}build/cmake-release`)) {
-  process.stderr.write('check:symbols: there is no build/cmake-release; run npm run test:native first\n');
+const tree = treeOf('release');
+if (!existsSync(join(ROOT, tree))) {
+  process.stderr.write(`check:symbols: there is no ${tree}; run npm run build:native with CMake first\n`);
   process.exit(1);
 }
-const objects = filesBelow('build/cmake-release/CMakeFiles/exolam_kernels.dir', /\.o$/);
+const objects = filesBelow(`${tree}/CMakeFiles/exolam_kernels.dir`, /\.o$/);
 const faults = [];
 for (const object of objects) {
   const { status, stdout, stderr } = spawnSync('nm', ['-C', object], { cwd: ROOT, encoding: 'utf8' });

@@ -1,15 +1,15 @@
-// The native tests, without Node, through CMakePresets.json. Without CMake: said, and not run.
+// The native tests: programs without Node, of a preset of CMakePresets.json. Without CMake: said, and not run.
 //   node scripts/test-native.mjs [--sanitize | --preset NAME]
 // --sanitize: under AddressSanitizer with UndefinedBehaviorSanitizer, then, those that use threads, under ThreadSanitizer.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { locked } from './lock.mjs';
+import { buildTargets, treeOf } from './native-tree.mjs';
 import { ROOT } from './paths.mjs';
-import { hasCMake, runLogged } from './run.mjs';
+import { hasCMake } from './run.mjs';
 import { sources } from './sources.mjs';
 
 /** Builds and runs every native test program of one preset; returns how many checks passed and failed. */
@@ -23,21 +23,9 @@ export async function nativeTests(preset) {
   const programs = sources()
     .test_sources.filter((source) => preset !== 'thread' || startsThreads(source))
     .map((source) => basename(source, '.cc'));
-  const jobs = String(availableParallelism());
-  await locked(() => {
-    runLogged(`cmake-${preset}`, 'cmake', ['--preset', preset]);
-    runLogged(`cmake-${preset}`, 'cmake', [
-      '--build',
-      '--preset',
-      preset,
-      '--parallel',
-      jobs,
-      '--target',
-      ...programs,
-    ]);
-  });
+  await locked(() => buildTargets(preset, programs, `native-${preset}`));
   for (const name of programs) {
-    const { stdout, stderr, status, signal } = spawnSync(join(ROOT, 'build', `cmake-${preset}`, name), {
+    const { stdout, stderr, status, signal } = spawnSync(join(ROOT, treeOf(preset), name), {
       encoding: 'utf8',
       maxBuffer: 1 << 26,
       env: { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1', TSAN_OPTIONS: 'halt_on_error=1' },

@@ -3,12 +3,12 @@
 //   node scripts/test-sanitized.mjs
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 import { locked } from './lock.mjs';
+import { addonOf, buildTargets } from './native-tree.mjs';
 import { ROOT } from './paths.mjs';
-import { commandOf, hasCMake, runLogged } from './run.mjs';
+import { commandOf, hasCMake } from './run.mjs';
 
 const TESTS = [
   'test/backend/boundary.test.ts',
@@ -25,25 +25,9 @@ if (process.platform !== 'linux' || !hasCMake()) {
   process.exit(process.env.CI ? 1 : 0);
 }
 await locked(() => {
-  const args = [
-    'build',
-    '--out',
-    'build/cmake-address',
-    '--config',
-    'Sanitize',
-    '--parallel',
-    String(availableParallelism()),
-  ];
-  runLogged('addon-address', process.execPath, [
-    commandOf('cmake-js'),
-    ...args,
-    '--CDEXOLAM_SANITIZE=address,undefined',
-  ]);
+  buildTargets('address', ['exolam'], 'addon-address');
   mkdirSync(join(HOME, 'build', 'Release'), { recursive: true });
-  copyFileSync(
-    join(ROOT, 'build/cmake-address/Sanitize/exolam.node'),
-    join(HOME, 'build', 'Release', 'exolam.node'),
-  );
+  copyFileSync(join(ROOT, addonOf('address')), join(HOME, 'build', 'Release', 'exolam.node'));
   copyFileSync(join(ROOT, 'package.json'), join(HOME, 'package.json'));
 });
 // Node itself is not sanitized: the library has to be there before it.
