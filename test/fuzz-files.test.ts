@@ -22,6 +22,23 @@ describe('damaged and hostile inputs: an answer or a sentence, in time and memor
     expect(Math.min(outcome.accepted, outcome.refused)).toBeGreaterThan(0);
   });
 
+  // Inputs that longer runs have found, each of which stands for a kind that is mended.
+  test.each([
+    ['case', 1, 677, 'a line end where JSON is broken'],
+    ['lerobot', 1, 6524, 'the same in the metadata'],
+    ['npz', 1, 1158, 'a line end in the name of a type'],
+    ['parquet', 1, 16993, 'a line end in the name of a column'],
+    ['hdf5', 1, 2453, 'the library aborts'],
+    ['zarr', 1, 1340, 'a million chunks, of which one is there'],
+    ['zarr', 1, 13834, 'sixteen million columns'],
+  ])('%s, seed %i, execution %i: %s', async (name, seed, first) => {
+    const target = TARGETS.find((one) => one.name === name) as (typeof TARGETS)[number];
+    const outcome = await fuzz(target, { executions: 1, milliseconds: Infinity, seed, first });
+    expect(outcome.faults).toEqual([]);
+    expect(outcome.refused).toBe(1);
+    expect(outcome.longest).toBeLessThan(5000);
+  });
+
   test('calls of the native core', async () => {
     const target = await calls();
     const outcome = await fuzz(target, { executions: 400, milliseconds: Infinity, seed: SEED });

@@ -16,11 +16,11 @@ export class ExolamError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(oneLine(message), options);
   }
 }
 
-/** Text of a file, or of a library, as part of a sentence: a line end in it would make two of one. */
+/** Text of a file, or of a library, as part of a sentence: a line end in it would make two of one. Every message is such. */
 export function oneLine(text: string): string {
   return text.replace(/[\n\r\u0085\u2028\u2029]+/g, ' ');
 }

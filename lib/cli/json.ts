@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ExolamError, oneLine } from '../base/errors.js';
+import { ExolamError } from '../base/errors.js';
 
 /** JSON as the contract wants it: infinite values as strings, typed arrays as arrays. */
 export function toJson(value: unknown): string {
@@ -24,6 +24,6 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ExolamError('input', `${path}: expected JSON, but ${oneLine((error as Error).message)}`);
+    throw new ExolamError('input', `${path}: expected JSON, but ${(error as Error).message}`);
   }
 }

@@ -3,7 +3,7 @@
  * (JSON: `__metadata__` with strings, and for every tensor its dtype, shape and data_offsets), then the numbers, row-major and
  * little-endian. Tensors are F64 or F32.
  */
-import { ExolamError, oneLine } from '../base/errors.js';
+import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
 
 export interface Tensor<Numbers extends Float64Array | Float32Array = Float64Array | Float32Array> {
@@ -84,7 +84,7 @@ export function decodeTensors(bytes: Uint8Array, what: string): TensorFile {
       new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(LENGTH_BYTES, start)),
     );
   } catch (error) {
-    throw bad(`its header is not JSON in UTF-8 (${oneLine((error as Error).message)})`, error);
+    throw bad(`its header is not JSON in UTF-8 (${(error as Error).message})`, error);
   }
   if (!isRecord(header)) throw bad(`its header is not a JSON object but ${quote(header)}`);
 

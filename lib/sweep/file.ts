@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
-import { ExolamError, oneLine } from '../base/errors.js';
+import { ExolamError } from '../base/errors.js';
 
 /**
  * A spec as a file holds it, not yet checked: JSON or YAML; of the spec.json of a folder what was swept last. `-` is standard input.
@@ -29,10 +29,7 @@ function json(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ExolamError(
-      'input',
-      `${path}: expected JSON or YAML, but ${oneLine((error as Error).message)}`,
-    );
+    throw new ExolamError('input', `${path}: expected JSON or YAML, but ${(error as Error).message}`);
   }
 }
 

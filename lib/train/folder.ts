@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTensors, writeTensors } from '#tensor-files';
-import { ExolamError, oneLine } from '../base/errors.js';
+import { ExolamError } from '../base/errors.js';
 import { requireFolder, writeWhole } from '../base/files.js';
 import { quote } from '../base/validate.js';
 import { version } from '../base/version.js';
@@ -132,7 +132,7 @@ function parsed(text: string, path: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
-    throw new ExolamError('data', `${path}: expected JSON, but ${oneLine((error as Error).message)}`);
+    throw new ExolamError('data', `${path}: expected JSON, but ${(error as Error).message}`);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type FileOrder,
   type FileRequest,
   formatOf,
+  LIBRARY_FAILED,
   TOO_LONG,
   TOO_MUCH,
 } from './file-request.js';
@@ -104,6 +105,7 @@ function whyEnded({ signal, code }: Ended, seconds: number, bytes: number): stri
   if (signal === TOO_MUCH) return `it would take more than ${gigabytes(bytes)}`;
   if (signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL')
     return `it would take more than ${HEAP} MB, or an array longer than there can be`;
+  if (code === LIBRARY_FAILED) return 'the library that reads it gave up';
   return `the process that parsed it ended (${signal ?? `exit ${code}`})`;
 }
 

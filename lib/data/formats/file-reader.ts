@@ -2,7 +2,14 @@ import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { partsOf } from './file-answer.js';
-import { answer, type FileAnswer, type FileOrder, TOO_LONG, TOO_MUCH } from './file-request.js';
+import {
+  answer,
+  type FileAnswer,
+  type FileOrder,
+  LIBRARY_FAILED,
+  TOO_LONG,
+  TOO_MUCH,
+} from './file-request.js';
 
 /**
  * The process that parses files. Requests come as lines of JSON on its standard input; it ends with it. A damaged file may make a
@@ -37,7 +44,9 @@ async function answerOf({ request }: FileOrder): Promise<FileAnswer> {
   try {
     return { answer: await answer(request) };
   } catch (error) {
-    const { kind, code, message } = error as { kind?: string; code?: string; message: string };
+    const { kind, code, message, cause } = error as Error & { kind?: string; code?: string };
+    // A library that has given up would answer nothing more.
+    if (((cause ?? error) as Error).name === 'RuntimeError') process.exit(LIBRARY_FAILED);
     return { error: { kind, code, message } };
   }
 }

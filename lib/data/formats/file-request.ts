@@ -42,3 +42,6 @@ export type FileAnswer =
 /** How the process ends where a request takes too much: by a signal each, which is all that reaches the one that asked. */
 export const TOO_LONG = 'SIGALRM';
 export const TOO_MUCH = 'SIGTERM';
+
+/** Its exit code where a library in WebAssembly came upon a fault of its own. */
+export const LIBRARY_FAILED = 70;

@@ -42,8 +42,15 @@ export async function answerHdf5(request: Hdf5Request): Promise<unknown> {
   } catch (cause) {
     throw cause instanceof ExolamError ? cause : damaged(path, cause);
   } finally {
-    file.close();
+    close(file);
   }
+}
+
+/** What is wrong has been told by then, or nothing is. */
+function close(file: { close(): unknown }): void {
+  try {
+    file.close();
+  } catch {}
 }
 
 /** From source, the process imports it by itself: what makes TypeScript JavaScript would go through its 5 MB first. */

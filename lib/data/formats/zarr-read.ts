@@ -22,6 +22,8 @@ export interface ZarrNumbers extends NdArray {
   readonly absent: number;
 }
 
+/** Chunks without a file beside each that has one: they count as fill values, and a few bytes may claim billions of them. */
+const MOST_ABSENT = 100;
 const DEEPEST = 8;
 const MOST = 10_000;
 const METADATA = ['.zarray', 'zarr.json'];
@@ -77,9 +79,22 @@ async function load(): Promise<Library> {
   }
 }
 
+/** Of an array, of version 2 or 3: not yet checked. */
+interface Metadata {
+  readonly node_type?: unknown;
+  readonly shape?: unknown;
+  readonly dtype?: unknown;
+  readonly data_type?: unknown;
+  readonly fill_value?: unknown;
+  readonly chunks?: unknown;
+  readonly chunk_grid?: { readonly configuration?: { readonly chunk_shape?: unknown } };
+}
+
 interface Described extends ZarrArray {
   readonly type: string;
   readonly fill: unknown;
+  /** Of the chunks that are files: with sharding, of the shards. */
+  readonly chunks: readonly number[];
 }
 
 /** The arrays of a store. Below an array there are chunks alone: they may be many, and nothing looks at them here. */
@@ -89,13 +104,19 @@ async function treeOf(path: string): Promise<Described[]> {
     const entries = await readdir(join(path, name), { withFileTypes: true });
     for (const file of METADATA) {
       if (!entries.some((entry) => entry.name === file)) continue;
-      const { node_type, shape, dtype, data_type, fill_value } = JSON.parse(
-        metadataOf(await readFile(join(path, name, file), 'utf8')),
-      ) as Record<string, unknown>;
+      const metadata = JSON.parse(metadataOf(await readFile(join(path, name, file), 'utf8'))) as Metadata;
+      const { node_type, shape, dtype, data_type, fill_value } = metadata;
       if (file === 'zarr.json' && node_type !== 'array') continue;
       if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0))
         throw new Error(`${name || 'the array'} has shape ${JSON.stringify(shape)}`);
-      found.push({ name, shape, type: String(dtype ?? data_type), fill: fill_value });
+      const chunks = metadata.chunks ?? metadata.chunk_grid?.configuration?.chunk_shape;
+      found.push({
+        name,
+        shape,
+        type: String(dtype ?? data_type),
+        fill: fill_value,
+        chunks: Array.isArray(chunks) ? chunks.map(Number) : shape,
+      });
       return;
     }
     if (depth >= DEEPEST || found.length > MOST)
@@ -113,6 +134,7 @@ const metadataOf = (text: string) => text.replace(/:\s*(-?)(NaN|Infinity)\b/g, '
 
 async function numbersOf(library: Library, path: string, described: Described): Promise<ZarrNumbers> {
   const { name, shape, type, fill } = described;
+  await requireFiles(path, described);
   const ofBits = Object.hasOwn(SIXTEEN, type) ? SIXTEEN[type] : undefined;
   let absent = 0;
   const store = {
@@ -145,6 +167,19 @@ async function numbersOf(library: Library, path: string, described: Described): 
   const values = valuesOf(path, name, got.data);
   if (ofBits) for (let i = 0; i < values.length; i++) values[i] = ofBits(values[i]);
   return { shape, values: inRows(values, shape, got.stride), absent };
+}
+
+/** Every chunk of the grid is looked for: far more than there are files are a claim, not data. */
+async function requireFiles(path: string, { name, shape, chunks }: Described): Promise<void> {
+  const wanted = shape.reduce((product, n, d) => product * Math.ceil(n / Math.max(1, chunks[d] || n)), 1);
+  if (wanted <= MOST_ABSENT) return;
+  const files = await readdir(join(path, name), { recursive: true, withFileTypes: true });
+  const there = files.filter((file) => !file.isDirectory()).length;
+  if (wanted > MOST_ABSENT * there)
+    throw new ExolamError(
+      'data',
+      `${path}: ${name || 'the array'} has shape ${JSON.stringify(shape)}, which is ${wanted} chunks, but there are ${there} files`,
+    );
 }
 
 /** The library takes a chunk for whole that has unpacked to fewer numbers, and leaves zeros where they should be. */

@@ -166,6 +166,19 @@ describe('zarr', () => {
     expect(t.notes.join('\n')).toMatch(/1 chunk of .*data.state has no file and counts as its fill value/);
   });
 
+  test('a shape of far more chunks than there are files is refused at once, and nothing looks for them', async () => {
+    const folder = store('claims.zarr', {
+      ...replay(),
+      ...v2('data/state', observations, { shape: [50_000_000, 2] }),
+    });
+    await expect(openData(folder)).rejects.toMatchObject({
+      kind: 'data',
+      message: expect.stringMatching(
+        /data.state has shape \[50000000,2\], which is \d+ chunks, but there are \d files/,
+      ),
+    });
+  });
+
   test.each([
     [
       'a chunk cut short',
