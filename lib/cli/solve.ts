@@ -4,7 +4,14 @@ import { writeWhole } from '../base/files.js';
 import { version } from '../base/version.js';
 import { fitLinearLam } from '../lam/fit.js';
 import { toRows } from '../linalg/matrix.js';
-import { type Case, type Failure, type MultiCase, type Solution, solveBatch } from '../solve/population.js';
+import {
+  type Case,
+  type Failure,
+  isLowerBound,
+  type MultiCase,
+  type Solution,
+  solveBatch,
+} from '../solve/population.js';
 import { type NamedCase, readCases } from './cases.js';
 import { flatten, toCsv, toParquet } from './flat.js';
 import { toJson } from './json.js';
@@ -54,9 +61,13 @@ function checkFlags(cases: readonly NamedCase[], flags: SolveFlags): void {
     throw new ExolamError('input', '--format parquet: expected --out FILE, since Parquet is no text');
 }
 
-/** What the answers leave to say: latents that carry nothing, and cases without an answer. */
+/** What the answers leave to say: bounds, latents that carry nothing, and cases without an answer. */
 function notes(answers: readonly (Solution | Failure)[], shell: Shell): void {
   for (const answer of answers) {
+    if (!isFailure(answer) && isLowerBound(answer))
+      shell.note(
+        `${answer.case}: with sensor noise, action supervision and exogenous-robust together have a lower bound of the loss, not the least that a model reaches (docs/theory.md); exolam train CONFIG --out DIR trains one`,
+      );
     if (isFailure(answer)) shell.note(`exolam: ${answer.error.message}`);
     else if (answer.rank < answer.latentDim)
       shell.note(

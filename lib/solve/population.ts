@@ -29,6 +29,7 @@ import {
 } from '../world/world.js';
 import {
   BY_TRAINING,
+  hasKind,
   type ObjectiveSpec,
   objectiveSchema,
   type ResolvedObjective,
@@ -91,7 +92,10 @@ export interface Solution {
   readonly world: WorldSpec;
   readonly objective: ObjectiveSpec;
   readonly latentDim: number;
-  /** Minimum of the objective: E|y - A f - B G e|^2 plus penalties. */
+  /**
+   * Minimum of the objective: E|y - A f - B G e|^2 plus penalties. Of action supervision together with exogenous-robust in a world
+   * with sensor noise a lower bound of what a model can reach, not more (docs/theory.md, "Composition").
+   */
   readonly loss: number;
   /** The latentDim leading eigenvalues of M, descending. */
   readonly spectrum: Float64Array;
@@ -111,6 +115,12 @@ export interface Solution {
   readonly gauge: 'innovation' | 'difference' | 'encoder';
   /** C and D, (latentDim, observationDim): z = C o + D o'. Rows beyond the rank are zero. */
   readonly encoder?: { readonly C: Matrix; readonly D: Matrix };
+}
+
+/** Whether the closed form is a lower bound alone: the head sees what the penalty takes from z, where o does not tell all of the state. */
+export function isLowerBound({ world, objective }: Pick<Solution, 'world' | 'objective'>): boolean {
+  const has = (kind: 'exogenous-robust' | 'action-supervised') => hasKind(objective, kind);
+  return (world.sensorNoise ?? 0) > 0 && has('exogenous-robust') && has('action-supervised');
 }
 
 export interface SolveOptions extends Control {

@@ -93,6 +93,19 @@ describe('exolam solve', () => {
     expect(stderr).toMatch(/rank 7.*carry nothing/);
   });
 
+  it('says where the closed form of two objectives together is a lower bound alone', async () => {
+    const parts = [
+      { kind: 'action-supervised', weight: 2 },
+      { kind: 'exogenous-robust', weight: 0.5 },
+    ];
+    const said = async (name: string, sensorNoise: number, objective: object) =>
+      (await exolam('solve', file(name, { world: { sensorNoise }, objective, latentDim: 3 }))).stderr;
+    expect(await said('bound.json', 0.1, { kind: 'composition', parts })).toMatch(
+      /lower bound.*exolam train/,
+    );
+    expect(await said('whole.json', 0, { kind: 'composition', parts })).not.toMatch(/lower bound/);
+  });
+
   it.each([
     ['latentDim above observationDim', { latentDim: 25 }, /latentDim.*at most observationDim \(24\).*25/],
     ['latentDim 0', { latentDim: 0 }, /latentDim: expected at least 1 but received 0/],
