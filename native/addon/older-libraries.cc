@@ -19,5 +19,8 @@ void condition_variable::wait(unique_lock<mutex>& lock) noexcept {
 #endif
 
 }  // namespace std
+
+// Whether counters of shared pointers may do without atomic operations: never. glibc has it from 2.32 on.
+extern "C" __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 #endif
 #endif

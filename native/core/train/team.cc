@@ -1,5 +1,8 @@
 #include "core/train/team.h"
 
+#include <new>
+#include <stdexcept>
+
 namespace exo {
 namespace {
 
@@ -40,20 +43,29 @@ void Team::run(std::size_t parts, const std::function<void(std::size_t)>& part) 
   phase_.fetch_add(1, std::memory_order_release);
   work();
   wait_until([this] { return busy_.load(std::memory_order_acquire) == 0; });
-  if (failure_) {
-    const std::exception_ptr failure = failure_;
-    failure_ = nullptr;
-    std::rethrow_exception(failure);
-  }
+  if (!failed_) return;
+  failed_ = false;
+  if (out_of_memory_) throw std::bad_alloc();
+  throw std::runtime_error(why_);
 }
 
 void Team::work() {
   try {
     for (std::size_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < parts_;) (*part_)(i);
-  } catch (...) {
-    const std::lock_guard<std::mutex> lock(failed_);
-    if (!failure_) failure_ = std::current_exception();
+  } catch (const std::bad_alloc&) {
+    failed(true, "");
+  } catch (const std::exception& e) {
+    failed(false, e.what());
   }
+}
+
+// The first of them is told.
+void Team::failed(bool out_of_memory, const char* why) {
+  const std::lock_guard<std::mutex> lock(failure_);
+  if (failed_) return;
+  failed_ = true;
+  out_of_memory_ = out_of_memory;
+  why_ = why;
 }
 
 void Team::follow() {

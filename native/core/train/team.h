@@ -3,9 +3,9 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -20,13 +20,15 @@ class Team {
 
   std::size_t size() const { return others_.size() + 1; }
 
-  // part(0) .. part(parts - 1), once each, on all threads; returns when all have ended. What a part throws is
-  // thrown here.
+  // part(0) .. part(parts - 1), once each, on all threads; returns when all have ended. Memory that
+  // a part did not get, and what else one throws, is thrown here: as bad_alloc, or a runtime_error of its
+  // words.
   void run(std::size_t parts, const std::function<void(std::size_t)>& part);
 
  private:
   void work();
   void follow();
+  void failed(bool out_of_memory, const char* why);
 
   std::vector<std::thread> others_;
   std::atomic<std::uint64_t> phase_{0};  // odd or even, whatever: another number is another phase
@@ -34,8 +36,10 @@ class Team {
   std::atomic<bool> ended_{false};
   std::size_t parts_ = 0;
   const std::function<void(std::size_t)>* part_ = nullptr;
-  std::exception_ptr failure_;
-  std::mutex failed_;
+  // What a part threw; not an exception_ptr, which needs a libstdc++ of this year.
+  std::mutex failure_;
+  bool failed_ = false, out_of_memory_ = false;
+  std::string why_;
 };
 
 }  // namespace exo
