@@ -26,6 +26,7 @@ const tableSchema = z.record(z.string(), estimateSchema);
 const estimatesSchema = z.object({
   linear: tableSchema,
   nonlinear: tableSchema.optional(),
+  answer: z.enum(['leaks', 'does-not-leak', 'cannot-tell', 'unknown']).default('unknown'),
   reason: z.string().nullable(),
 });
 const rowSchema = z.object({

@@ -17,10 +17,25 @@ export interface Estimated {
   readonly linear: EstimateTable;
   /** By nonlinear probes: of the end of a run alone. Names: docs/estimates.md, "Latents of any model". */
   readonly nonlinear?: Partial<Record<NonlinearMetric, Estimate>> | undefined;
-  /** Whether the latents leak, by the linear estimates. */
+  /** Whether the latents leak: by the linear estimates, and of the end of a run by the nonlinear ones too. */
   readonly answer: Answer;
   /** Why there are no estimates, or null. */
   readonly reason: string | null;
+}
+
+/** A leakage above it is a leak, as in `analyze`. */
+export const LEVEL = 0.1;
+
+/**
+ * The answer of both kinds of probe. Each is a lower bound of what the latents carry, so one above the level is enough for `leaks`,
+ * and `does-not-leak` takes all of them.
+ */
+export function answerOfBoth(linear: Answer, nonlinear: Estimated['nonlinear']): Answer {
+  const leakage = nonlinear?.innovationLeakage ?? nonlinear?.futureLeakage;
+  if (!leakage) return linear;
+  if (leakage.reason === null && (leakage.low ?? 0) > LEVEL) return 'leaks';
+  const clean = leakage.reason === null && (leakage.high ?? 1) < LEVEL;
+  return linear === 'does-not-leak' && !clean ? 'cannot-tell' : linear;
 }
 
 /** How many of its rows a codebook puts to use. */

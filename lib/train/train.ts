@@ -15,7 +15,7 @@ import { countedLabels, settledConfig, type TrainConfig } from './config.js';
 import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
 import { type Resumed, RunFolder } from './folder.js';
-import { type CodebookUse, type Estimated, Judges } from './judges.js';
+import { answerOfBoth, type CodebookUse, type Estimated, Judges } from './judges.js';
 import { type Ending, hasStalled } from './run.js';
 import { type KnownWorlds, type Setting, settingOf } from './setting.js';
 
@@ -166,13 +166,18 @@ async function resultOf(
   return {
     steps: run.step,
     ...last,
-    ...(estimates ? { estimates: { ...estimates, ...(nonlinear ? { nonlinear } : {}) } } : {}),
+    ...(estimates ? { estimates: withNonlinear(estimates, nonlinear) } : {}),
     exact: await exactOf(run.setting, judges.backend, judges.control),
     stopped,
     seconds,
     stepsPerSecond: steps / Math.max(seconds, Number.MIN_VALUE),
     version,
   };
+}
+
+function withNonlinear(estimates: Estimated, nonlinear: Estimated['nonlinear']): Estimated {
+  if (!nonlinear) return estimates;
+  return { ...estimates, nonlinear, answer: answerOfBoth(estimates.answer, nonlinear) };
 }
 
 /** Runs of a batch that share a world share what was solved in it. */

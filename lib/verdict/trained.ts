@@ -1,8 +1,7 @@
 /** The first sentence of a training run: whether its z leaks, and what it leaves of the action. */
+import type { Answer } from '../metrics/interval.js';
+import { LEVEL } from '../train/judges.js';
 import { isMeasurable, percentOf, type Told } from './figures.js';
-
-/** A share of what is new in the exogenous state, or of z, above which z is said to leak, as in `analyze`. */
-const LEVEL = 0.1;
 
 type Table = Readonly<Record<string, Told | undefined>>;
 
@@ -10,7 +9,12 @@ type Table = Readonly<Record<string, Told | undefined>>;
 export interface TrainedFigures {
   readonly metrics: Readonly<Record<string, number | undefined>>;
   readonly estimates?:
-    | { readonly linear: Table; readonly nonlinear?: Table | undefined; readonly reason: string | null }
+    | {
+        readonly linear: Table;
+        readonly nonlinear?: Table | undefined;
+        readonly answer: Answer;
+        readonly reason: string | null;
+      }
     | undefined;
 }
 
@@ -20,10 +24,7 @@ const exactly = (value: number): Told => ({ value, low: value, high: value, trai
 const inWords = (e: Told) =>
   e.low === e.high ? `${Number((100 * (e.value ?? Number.NaN)).toPrecision(3))} %` : percentOf(e);
 
-/**
- * Every probe is a lower bound of what z carries, so one above the level is enough to say that z leaks, and all of them have to
- * lie below it to say that it does not. Empty where the run was not judged.
- */
+/** The answer of the run in words, with the figure that shows it. Empty where the run was not judged. */
 export function trainedSentence({ metrics, estimates }: TrainedFigures): string {
   if (estimates && estimates.reason !== null) return `Whether z leaks cannot be told: ${estimates.reason}.`;
   const exact: Table = Object.fromEntries(
@@ -60,11 +61,8 @@ export function trainedSentence({ metrics, estimates }: TrainedFigures): string 
   const above = measured
     .filter(([e]) => (e.low ?? 0) > LEVEL)
     .sort(([a], [b]) => (b.value ?? 0) - (a.value ?? 0));
-  if (above.length > 0) return `z leaks: ${say(above.slice(0, 1))}.${ofAction}`;
-  if (
-    measured.length === found.length &&
-    measured.every(([e]) => (e.high ?? 1) < LEVEL && (e.training ?? 0) < LEVEL)
-  )
-    return `z does not leak: ${say(measured)}.${ofAction}`;
+  const answer = estimates?.answer ?? (above.length > 0 ? 'leaks' : 'does-not-leak');
+  if (answer === 'leaks') return `z leaks: ${say(above.slice(0, 1))}.${ofAction}`;
+  if (answer === 'does-not-leak') return `z does not leak: ${say(measured)}.${ofAction}`;
   return `Whether z leaks cannot be told${measured.length > 0 ? `: ${say(measured)}` : ''}.${ofAction}`;
 }
