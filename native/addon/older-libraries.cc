@@ -21,6 +21,8 @@ void condition_variable::wait(unique_lock<mutex>& lock) noexcept {
 }  // namespace std
 
 // Whether counters of shared pointers may do without atomic operations: never. glibc has it from 2.32 on.
-extern "C" __attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
+extern "C" {
+__attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
+}
 #endif
 #endif
