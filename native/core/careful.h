@@ -1,6 +1,6 @@
-// The population path for what a covariance in f64 does not settle: eigenvalues that tie, spectra over many
-// decades, nearly singular regressors. Plain doubles on loadings, one problem at a time, tens of times slower
-// than the kernels, and the same bits on every instruction set.
+// The population path for what a covariance in f64 does not settle: ties that a metric tells apart, spectra
+// over many decades, nearly singular regressors. Plain doubles on loadings, one problem at a time, tens of
+// times slower than the kernels, and the same bits on every instruction set.
 #pragma once
 #include <cstddef>
 

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "check.h"
+#include "core/aligned.h"
+#include "core/careful.h"
 #include "core/regression.h"
 #include "core/stages.h"
 #include "tables.h"
@@ -62,6 +64,38 @@ void same_answers(Checks& checks, const Kernels& kernels, const Objective& objec
   for (const Numbers* v : {&a.loss, &a.spectrum, &a.metrics})
     for (const double x : *v) checks.that(std::isfinite(x) || x > 0, "a figure is %g", x);
   for (const std::uint8_t s : a.status) checks.that(s == OK, "status %d", s);
+}
+
+// Worlds without feedback are symmetric: the kernel answers their ties itself, and as solve_carefully does.
+void ties(Checks& checks, const Kernels& kernels, const Objective& objective, bool noise) {
+  const std::vector<std::int32_t> dims{1, 2, 5};
+  Random random(checks.seed() + 2), again(checks.seed() + 2);
+  Worlds a(24, objective, dims, noise, random), b(24, objective, dims, noise, again);
+  a.batch.encoder = b.batch.encoder = false;
+  const auto scratch = aligned_doubles(kernels.population_scratch(a.batch));
+  for (std::size_t first = 0; first < a.count; first += kernels.lanes)
+    kernels.population(a.batch, first, kernels.lanes, scratch.get());
+  GivenMemory memory;
+  std::size_t answered = 0;
+  for (std::size_t i = 0; i < a.count; ++i) {
+    if (a.careful[i]) continue;
+    solve_carefully(b.batch, i, memory);
+    for (std::size_t m = 0; m < dims.size(); ++m) {
+      const std::size_t at = i * dims.size() + m;
+      answered += !a.unique[at];
+      checks.that(a.unique[at] == b.unique[at], "unique is %d, not %d", a.unique[at], b.unique[at]);
+      checks.below(std::fabs(a.loss[at] - b.loss[at]), 1e-11, "loss");
+      for (std::size_t k = 0; k < POPULATION_METRIC_COUNT; ++k)
+        for (const auto& [mine, other] :
+             {std::pair{&a.metrics, &b.metrics}, {&a.favourable, &b.favourable}}) {
+          const double x = (*mine)[k * a.count * dims.size() + at],
+                       y = (*other)[k * a.count * dims.size() + at];
+          checks.that(x == y || std::fabs(x - y) < 1e-10 || (std::isnan(x) && std::isnan(y)),
+                      "metric %zu of %zu latents is %g, not %g", k, std::size_t(dims[m]), x, y);
+        }
+    }
+  }
+  checks.that(2 * answered > a.count, "the kernel answered %zu ties of %zu worlds", answered, a.count);
 }
 
 Numbers random_moments(std::size_t n, Random& random) {
@@ -342,6 +376,9 @@ int main(int argc, char** argv) {
     checks.run("population supervised" + isa, [&] { same_answers(checks, *k, supervised()); });
     checks.run("population composed" + isa, [&] { same_answers(checks, *k, composed()); });
     checks.run("population robust" + isa, [&] { same_answers(checks, *k, robust()); });
+    for (const bool noise : {false, true})
+      for (const Objective& objective : {reconstruction(), supervised(), composed(), robust()})
+        checks.run("population ties" + isa, [&] { ties(checks, *k, objective, noise); });
     checks.run("panels" + isa, [&] { panels(checks, *k); });
     checks.run("stopped eigenproblem" + isa, [&] { stopped_eigen(checks, *k); });
     checks.run("moments reconstruction" + isa, [&] { data_level(checks, *k, reconstruction()); });

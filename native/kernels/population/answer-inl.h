@@ -73,7 +73,7 @@ static void write_encoder(const Solved& a, std::size_t l, std::size_t row, std::
   }
 }
 
-static void write_metrics(const Solved& a, const Walk& walk, std::size_t m) {
+static void write_metrics(const Solved& a, const Walk& walk, std::size_t m, bool tied) {
   const PopulationBatch& batch = a.group.batch;
   const MetricSums& s = a.sums;
   const WorldShape& shape = a.world.shape;
@@ -81,9 +81,10 @@ static void write_metrics(const Solved& a, const Walk& walk, std::size_t m) {
   const double eta = a.world.sensor[l], picked = walk.picked;
   const double cc = a.encoder.complement_c[l], cd = a.encoder.complement_d[l];
   const std::size_t stride = batch.count * batch.latent_count, out = problem * batch.latent_count + m;
-  double* metrics = batch.metrics + out;
   const auto metric = [&](PopulationMetric which, double value) {
-    metrics[static_cast<std::size_t>(which) * stride] = value;
+    const std::size_t place = static_cast<std::size_t>(which) * stride + out;
+    batch.metrics[place] = value;
+    if (tied) batch.favourable[place] = value;
   };
   const auto sum = [&](const double* sums) { return sums[row * LANES + l]; };
   // Shares of a variance leave [0, 1] by rounding alone.
@@ -141,6 +142,23 @@ static void write_rank(const Solved& a, const Walk& walk) {
   a.group.batch.rank[a.group.first + walk.lane] = static_cast<std::int32_t>(rank);
 }
 
+// Whether the latents taken end among some that tie, clearly apart from all others, and that no metric tells
+// from one another. Which of them an encoder has is another question.
+static bool ties_evenly(const Solved& a, const Walk& walk, double gap) {
+  const Ties& ties = a.spectrum.ties;
+  const auto tied = [&](std::size_t i) { return ties.with_next[i * LANES + walk.lane] != 0; };
+  if (a.group.batch.encoder || walk.still > 0 || !tied(walk.row - 1)) return false;
+  std::size_t first = walk.row - 1, last = walk.row;
+  while (first > 0 && tied(first - 1)) --first;
+  while (tied(last)) ++last;
+  if (last >= a.spectrum.rows) return false;
+  for (std::size_t i = first + 1; i <= last; ++i)
+    if (ties.uneven[i * LANES + walk.lane] != 0) return false;
+  const double after = last + 1 < walk.ne ? walk.value_of(last + 1) : 0;
+  return (first == 0 || walk.value_of(first - 1) - walk.value_of(first) > gap) &&
+         walk.value_of(last) - after > gap;
+}
+
 static void write_answer(const Solved& a, std::size_t l) {
   const PopulationBatch& batch = a.group.batch;
   const std::size_t problem = a.group.first + l;
@@ -161,14 +179,15 @@ static void write_answer(const Solved& a, std::size_t l) {
     const double value = take_latents(a, walk, static_cast<std::size_t>(batch.latents[m]), filled);
     const std::size_t out = problem * batch.latent_count + m;
     const double next = walk.next();
+    const bool clear = !(value > 0) || value - next > gap, tied = !clear && ties_evenly(a, walk, gap);
     batch.next[out] = next;
-    batch.unique[out] = 1;
+    batch.unique[out] = !tied;
     const double loss = noise ? walk.tail(rest) : a.spectrum.remaining[walk.latents() * LANES + l];
     batch.loss[out] = loss;
     finite &= loss - loss == 0;
-    careful |= value > 0 && !(value - next > gap);
+    careful |= !clear && !tied;
     careful |= noise && loss < CLEAR_SHARE * trace;
-    write_metrics(a, walk, m);
+    write_metrics(a, walk, m, tied);
   }
   if (batch.encoder) {
     batch.complement_encoder[2 * problem] = a.encoder.complement_c[l];

@@ -24,7 +24,7 @@ static double* widened(const Residual& from, std::size_t first, std::size_t cols
   return out;
 }
 
-// With noise: no arrays.
+// Room for `rows`. With noise: no arrays.
 static Explained explained_by(const World& w, const Group& group, const Problem& p, std::size_t rows,
                               Arena& arena) {
   const auto penalties = static_cast<std::size_t>(group.batch.objective.penalty_count);

@@ -8,6 +8,7 @@
 struct MetricInput {
   const World& world;
   const Encoder& encoder;
+  const Ties& ties;
   const Observed& seen;
   MetricShape shape, whole;          // given o, and given nothing
   vec decay, scale, share, initial;  // of the exogenous state
@@ -51,12 +52,14 @@ static double* state_left(const MetricInput& in, mask& careful, Arena& arena) {
   return left;
 }
 
-// What a redraw of (x, w_x) moves each latent by: |(C + rho_x D) Ex x|^2 + |exogenousScale D Ex w_x|^2.
-static void moved_by_redraw(const MetricInput& in, double* sums, Arena local) {
+// What a redraw of (x, w_x) moves each latent by: |(C + rho_x D) Ex x|^2 + |exogenousScale D Ex w_x|^2. total
+// (rows): the latents' variances.
+static void moved_by_redraw(const MetricInput& in, const double* total, double* sums, Arena local) {
   const World& w = in.world;
   const std::size_t rows = in.encoder.rows, dx = w.shape.dx, qe = w.shape.qe;
   double* cx = local.take(rows, dx);
   double* dxx = local.take(rows, dx);
+  double* moved = local.take(rows, 2 * dx);
   if (local.counts()) return;
   gemm_nn_lanes(cx, in.encoder.c, w.exogenous_mixing, rows, dx, qe, false);
   gemm_nn_lanes(dxx, in.encoder.d, w.exogenous_mixing, rows, dx, qe, false);
@@ -66,17 +69,22 @@ static void moved_by_redraw(const MetricInput& in, double* sums, Arena local) {
     for (std::size_t j = 0; j < dx; ++j) {
       const vec by_state = in.initial * fma(in.decay, at(dxx, i * dx + j), at(cx, i * dx + j));
       const vec by_step = in.scale * at(dxx, i * dx + j);
+      put(moved, 2 * (i * dx + j), by_state);
+      put(moved, 2 * (i * dx + j) + 1, by_step);
       sum = fma(by_state, by_state, fma(by_step, by_step, sum));
     }
     put(sums, i + 1, sum);
   }
+  compare_tied(in.ties, moved, rows, 2 * dx, splat(VOID_LOADINGS) * at(total, 0));
 }
 
 // Squared correlations with x' given (o, x), which is exogenousScale w_x: with w_x itself.
-static void innovation(const MetricInput& in, const double* q, std::size_t cols, double* sums) {
+static void innovation(const MetricInput& in, const double* q, std::size_t cols, double* sums, Arena local) {
   const WorldShape& s = in.world.shape;
   const std::size_t at_u = s.at_u - in.shape.first, at_wx = s.at_wx - in.shape.first;
   const vec rest = sqrt(splat(1) - in.share * in.share);
+  double* correlations = local.take(in.encoder.rows, s.dx);
+  if (local.counts()) return;
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < in.encoder.rows; ++i) {
     const double* row = q + i * cols * LANES;
@@ -84,10 +92,12 @@ static void innovation(const MetricInput& in, const double* q, std::size_t cols,
     for (std::size_t j = 0; j < s.dx; ++j) {
       vec along = at(row, at_wx + j);
       if (j < s.da) along = fma(in.share, at(row, at_u + j), rest * along);
+      put(correlations, i * s.dx + j, along);
       sum = fma(along, along, sum);
     }
     put(sums, i + 1, sum);
   }
+  compare_tied(in.ties, correlations, in.encoder.rows, s.dx, splat(VOID_LOADINGS));
 }
 
 // The latents as rows of loadings, (rows, cols of their shape), given o and whole: D times o' given o, so
@@ -122,6 +132,7 @@ static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& ar
   z.total = squares_each(z.whole, rows, cols, arena);
   if (!arena.counts()) {
     add_up(variance, z.whole, rows, cols);
+    compare_tied(in.ties, z.whole, rows, cols, splat(0));
     latent_basis(z.left, in, z, in.shape.cols);
   }
   return z;
@@ -152,11 +163,12 @@ static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residu
     const std::size_t end = in.shape.dense + in.shape.noise;  // a target has no noise of its own
     gemm_strided_lanes(along, latents, cols, 1, loadings, 1, cols, rows, v.rows, end, false);
     add_up(out.explained, along, rows, v.rows);
+    compare_tied(in.ties, along, rows, v.rows, splat(VOID_LOADINGS) * out.left);
   }
   out.target = target_of(loadings, totals, v.rows, in.shape, in.world.sensor, arena);
   Arena local = arena;
   along_basis(along, latents, rows, out.target, local);
-  information(out.information, along, latents, rows, out.target, local);
+  information(out.information, along, latents, rows, out.target, in.ties, local);
   return out;
 }
 
@@ -199,14 +211,18 @@ static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& 
                       Arena local) {
   const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
   const double* beyond = beyond_exogenous(in, z, out.careful, local);
+  innovation(in, beyond, cols, out.innovation, local);
+  double* holds = squares_each(beyond, rows, cols, local);
   if (!local.counts()) {
     add_up(out.holds, beyond, rows, cols);
-    innovation(in, beyond, cols, out.innovation);
+    compare_whether(in.ties, holds, rows);
   }
   double* along = local.take(rows, action.n);
   if (!local.counts() && !all(action.by_basis)) along_loadings(along, beyond, rows, action);
   along_basis(along, beyond, rows, action, local);
-  if (!local.counts()) add_up(out.action_share, along, rows, action.n);
+  if (local.counts()) return;
+  add_up(out.action_share, along, rows, action.n);
+  compare_tied(in.ties, along, rows, action.n, splat(VOID_LOADINGS));
 }
 
 // Given nothing: the whole latents become a basis.
@@ -217,20 +233,22 @@ static void raw_sums(MetricSums& out, const MetricInput& in, const LatentRows& z
   const auto raw = [&](double* sums, const Rows& v, int own) {
     Arena inner = local;
     const double* target = loadings_of(in.world, in.whole, v, nullptr, own, inner);
-    explained(sums, z.whole, rows, target, v.rows, cols, inner);
+    explained(sums, z.whole, rows, target, v.rows, cols, in.ties, inner);
   };
   raw(out.raw_action, seen.a, NO_SENSOR);
   raw(out.raw_exogenous, seen.x, NO_SENSOR);
   raw(out.raw_observation, seen.o, 0);
 }
 
+// `ties`: marks those that a metric tells apart.
 static MetricSums metric_sums(const World& w, const Group& group, const Problem& p, const Encoder& encoder,
-                              Arena& arena) {
+                              const Ties& ties, Arena& arena) {
   const std::size_t noise = group.batch.sensor_noise ? w.shape.q : 0, dense = w.shape.at_x2;
   Observed seen;
   observe(seen, w, group, p, arena);
   const MetricInput in{w,
                        encoder,
+                       ties,
                        seen,
                        {seen.first, dense - seen.first, noise, dense - seen.first + 2 * noise},
                        {0, dense, noise, dense + 2 * noise},
@@ -247,8 +265,8 @@ static MetricSums metric_sums(const World& w, const Group& group, const Problem&
   out.action_share = sums();
   out.holds = sums();
   out.raw_observation = sums();
-  moved_by_redraw(in, out.moved, arena);
   const LatentRows z = latent_rows(in, out.variance, arena);
+  moved_by_redraw(in, z.total, out.moved, arena);
   const TargetSums action = target_sums(in, seen.a, seen.a_left, z.left, arena);
   const TargetSums exogenous = target_sums(in, seen.x, seen.x_left, z.left, arena);
   out.raw_action = out.action = action.explained;

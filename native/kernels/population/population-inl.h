@@ -10,7 +10,7 @@ static void population_in(const PopulationBatch& batch, std::size_t first, std::
   pose_problem(problem, world, group, arena);
   const Spectrum spectrum = solve_problem(world, group, problem, arena);
   const Encoder encoder = encoder_of(world, group, problem, spectrum, arena);
-  const MetricSums sums = metric_sums(world, group, problem, encoder, arena);
+  const MetricSums sums = metric_sums(world, group, problem, encoder, spectrum.ties, arena);
   if (arena.counts()) return;
   const Solved solved{group, world, problem, spectrum, encoder, sums};
   for (std::size_t l = 0; l < count; ++l) write_answer(solved, l);

@@ -2,7 +2,7 @@
 // [s x | u | w_x | w_s] and, where sensors are noisy, the noise of o and of o'.
 #pragma once
 #include "kernels/population/conditioning-inl.h"
-#include "kernels/population/rows-inl.h"
+#include "kernels/population/ties-inl.h"
 
 // Columns: the sources `first` on, `dense` of them, then one sensor's noise and the other's, `noise` each.
 struct MetricShape {
@@ -80,11 +80,12 @@ static void add_up(double* sums, const double* a, std::size_t rows, std::size_t 
 
 // What the latents q explain of target t (n, cols): sums of squared correlations times variances.
 static void explained(double* sums, const double* q, std::size_t rows, const double* t, std::size_t n,
-                      std::size_t cols, Arena local) {
+                      std::size_t cols, const Ties& ties, Arena local) {
   double* along = local.take(rows, n);
   if (local.counts()) return;
   gemm_nt_lanes(along, q, t, rows, n, cols, false);
   add_up(sums, along, rows, n);
+  compare_tied(ties, along, rows, n, splat(VOID_LOADINGS) * squares_of_rows(t, n, cols));
 }
 
 // A target's loadings, which their basis may overwrite where it is needed in every lane, and how to see
@@ -190,10 +191,11 @@ static mask pivots_of_rest(double* left, double* cov, const double* q, std::size
 }
 
 // The same from the covariance of what is left, 1 - along along^T: a pivot of its factor each, good where all
-// of them are far from rounding. Elsewhere, and only there, by rows. along: as along_basis left it.
-static void what_is_left(double* left, double* along, const double* q, std::size_t rows, Target& t,
-                         Arena local) {
-  double *cov = local.take(rows, rows), *exact = local.take(rows, 1);
+// of them are far from rounding. Elsewhere, and only there, by rows. along: as along_basis left it. cov
+// (rows, rows): along along^T above its diagonal.
+static void what_is_left(double* left, double* cov, double* along, const double* q, std::size_t rows,
+                         Target& t, Arena local) {
+  double* exact = local.take(rows, 1);
   mask rounded = mask{};
   if (!local.counts()) {
     gram_lanes(cov, along, t.n, rows, t.n);
@@ -210,13 +212,15 @@ static void what_is_left(double* left, double* along, const double* q, std::size
 
 // I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
 static void information(double* sums, double* along, const double* q, std::size_t rows, Target& t,
-                        Arena local) {
-  double* left = local.take(rows, 1);
-  what_is_left(left, along, q, rows, t, local);
+                        const Ties& ties, Arena local) {
+  double *left = local.take(rows, 1), *cov = local.take(rows, rows), *holds = local.take(rows, 1);
+  what_is_left(left, cov, along, q, rows, t, local);
   if (local.counts()) return;
+  compare_left(ties, left, cov, rows);
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < rows; ++i) {
     const vec held = square_of_row(q + i * t.cols * LANES, t.cols), rest = at(left, i);
+    put(holds, i, held);
     vec sum = at(sums, i);
     for (std::size_t lane = 0; lane < LANES; ++lane) {
       if (held[lane] == 0 || rest[lane] >= 1) continue;
@@ -224,6 +228,7 @@ static void information(double* sums, double* along, const double* q, std::size_
     }
     put(sums, i + 1, sum);
   }
+  compare_whether(ties, holds, rows);
 }
 
 static double* squares_each(const double* a, std::size_t rows, std::size_t cols, Arena& arena) {

@@ -17,6 +17,12 @@ inline vec square_of_row(const double* row, std::size_t cols) {
   return even + odd;
 }
 
+inline vec product_of_rows(const double* a, const double* b, std::size_t cols) {
+  vec sum = splat(0);
+  for (std::size_t j = 0; j < cols; ++j) sum = fma(at(a, j), at(b, j), sum);
+  return sum;
+}
+
 static vec squares_of_rows(const double* a, std::size_t rows, std::size_t cols) {
   vec sum = splat(0);
   for (std::size_t i = 0; i < rows; ++i) sum += square_of_row(a + i * cols * LANES, cols);

@@ -1,15 +1,17 @@
 // The eigenproblem of an objective, and which of its rows are latents.
 #pragma once
 #include "kernels/population/loss-inl.h"
+#include "kernels/population/ties-inl.h"
 
 struct Spectrum {
   double *lambda, *g;  // (ne), (ne,ne): row i of g holds the i-th latent's weights on e
-  std::size_t rows;    // of those that can be latents
+  std::size_t rows;    // of those that can be latents, and those that tie with the last of them
   double* kept;        // (ne): 1 where the row is a latent of the reduced basis within the rank
   double* complement;  // (ne): 1 where it stands for the latents of the complement
   double* remaining;   // (rows + 1): the loss of so many rows, where there is no noise
-  mask empty;          // lanes in which nothing is left to explain
-  mask careful;        // lanes that a covariance in f64 does not settle: core/careful.cc answers them
+  Ties ties;
+  mask empty;    // lanes in which nothing is left to explain
+  mask careful;  // lanes that a covariance in f64 does not settle: core/careful.cc answers them
   vec observation_total;
 };
 
@@ -29,9 +31,10 @@ static std::size_t complement_last(const WorldShape& s, const Rows& e, std::size
 // of N^T N. The complement's coordinates are coupled to each other alone. With them last, nothing mixes them
 // with the rest, not even rounding where eigenvalues are equal. u is overwritten. Returns the lanes in which
 // u is not to be inverted.
-static mask solve_whitened(const World& w, const Problem& p, const Explained& x, vec tolerance, double* u,
-                           double* lambda, double* g, Arena local) {
+static mask solve_whitened(const World& w, const Problem& p, Explained& x, vec tolerance, double* u,
+                           const Spectrum& spectrum, Arena local) {
   const std::size_t ne = p.e.rows, ny = p.y.rows;
+  double *lambda = spectrum.lambda, *g = spectrum.g;
   const auto coordinate = [&](std::size_t i) { return complement_last(w.shape, p.e, i); };
   double *whitening = local.take(ne, ne), *target = local.take(ny, ne);
   double *n = local.take(ny, ne), *t = local.take(ne, ne);
@@ -49,6 +52,7 @@ static mask solve_whitened(const World& w, const Problem& p, const Explained& x,
   gemm_nt_lanes(n, target, whitening, ny, ne, ne, false);
   gemm_tn_lanes(t, n, n, ne, ne, ny, false);
   eigen_lanes(t, lambda, ne, local, true);
+  x.rows = rows_with_ties(lambda, spectrum.rows, ne, tolerance * at(lambda, 0));
   if (white) {
     gemm_nn_lanes(white, whitening, x.bottleneck, ne, x.wide, ne, false);
     gemm_nn_lanes(x.by, t, white, x.rows, x.wide, ne, false);
@@ -103,14 +107,17 @@ static void tell_latents(const World& w, const Rows& e, vec tolerance, Spectrum&
   }
 }
 
-// lambda and g, and without noise the products of x. Returns the lanes that need care.
+// lambda and g, the rows of x, and without noise its products. Returns the lanes that need care.
 static mask solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
-                               const Explained& x, Arena local) {
+                               Explained& x, Arena local) {
   const std::size_t ne = p.e.rows, bytes = ne * ne * LANES * sizeof(double);
+  const vec tolerance = splat(group.batch.tolerance);
   const bool works = !local.counts();
   if (p.reconstructs) {
     if (works) memcpy(spectrum.g, p.s_ee, bytes);
     eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
+    if (works)
+      x.rows = rows_with_ties(spectrum.lambda, spectrum.rows, ne, tolerance * at(spectrum.lambda, 0));
     if (works && x.bottleneck) {
       memcpy(x.parts, spectrum.g, x.rows * ne * LANES * sizeof(double));
       gemm_nn_lanes(x.by, spectrum.g, x.bottleneck, x.rows, x.wide, ne, false);
@@ -120,8 +127,7 @@ static mask solve_eigenproblem(const World& w, const Group& group, const Problem
   double* u = local.take(ne, ne);
   if (works) memcpy(u, p.s_ee, bytes);
   const mask penalties = add_penalties(u, x.bottleneck, x.first, x.wide, w, group, ne, local);
-  return penalties |
-         solve_whitened(w, p, x, splat(group.batch.tolerance), u, spectrum.lambda, spectrum.g, local);
+  return penalties | solve_whitened(w, p, x, tolerance, u, spectrum, local);
 }
 
 static Spectrum solve_problem(const World& w, const Group& group, const Problem& p, Arena& arena) {
@@ -134,14 +140,19 @@ static Spectrum solve_problem(const World& w, const Group& group, const Problem&
   spectrum.g = arena.take(ne, ne);
   spectrum.kept = arena.take(ne, 1);
   spectrum.complement = arena.take(ne, 1);
-  spectrum.remaining = arena.take(spectrum.rows + 1, 1);
+  spectrum.remaining = arena.take(ne + 1, 1);
+  spectrum.ties = {arena.take(ne, 1), arena.take(ne, 1), false};
   Arena local = arena;
-  const Explained x = explained_by(w, group, p, spectrum.rows, local);
+  Explained x = explained_by(w, group, p, ne, local);
   spectrum.careful = solve_eigenproblem(w, group, p, spectrum, x, local);
+  spectrum.rows = x.rows;
   if (!arena.counts())
     spectrum.observation_total = squares_lanes(w.variable[OBSERVATION], w.shape.qe * w.cols[OBSERVATION]);
   spectrum.empty = nothing_left(w, group, p, spectrum, local);
-  if (!arena.counts()) tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
+  if (!arena.counts()) {
+    tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
+    find_ties(spectrum.ties, spectrum.lambda, spectrum.kept, ne);
+  }
   if (!w.shape.noise) remaining_loss(spectrum.remaining, p, x, spectrum.kept, local);
   return spectrum;
 }
