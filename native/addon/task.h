@@ -39,8 +39,9 @@ class Task {
     const KernelChoice& choice = chosen_kernels();
     if (!choice.table) throw Napi::Error::New(request.env(), choice.error);
     std::int32_t* control = request.array<std::int32_t>("control", 3);
-    // More threads than a machine can run only cost memory: each may have scratch of its own.
-    const std::size_t most = std::max<std::size_t>(256, std::thread::hardware_concurrency());
+    // More threads than a machine can run only cost memory: each may have scratch of its own. Asked once:
+    // Linux reads a file to answer, which takes longer than a small stage.
+    static const std::size_t most = std::max<std::size_t>(256, std::thread::hardware_concurrency());
     const std::size_t threads = std::min(request.size("threads"), most);
     const Napi::Env env = request.env();
     auto* task = new Task(*choice.table, Job(control, threads), std::move(stage));
