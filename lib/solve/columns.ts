@@ -131,6 +131,7 @@ async function solveChecked(
   const last = prepared[prepared.length - 1];
   const worlds = worldsOf(question, columns.seed, last, widest);
   const shared = requestOf(worlds.prepared, false);
+  const index = worlds.index?.map((world) => shared.matrixIndex[world]);
   const wanted = options.metrics ?? POPULATION_METRICS;
   const width = latentDims.length;
   requireMemory(
@@ -156,7 +157,7 @@ async function solveChecked(
       {
         ...shared,
         ...chunkOf(last, shared, columns, first, size),
-        matrixIndex: worlds.index ? worlds.index.slice(first, first + size) : new Int32Array(size),
+        matrixIndex: index ? index.slice(first, first + size) : new Int32Array(size),
         latentDims: Int32Array.from(latentDims),
       },
       { ...options, onProgress: report(size) },

@@ -118,7 +118,9 @@ export const objectiveSchema = describes<ObjectiveSpec>()(
   z.discriminatedUnion('kind', [...kinds, composition]),
 );
 
-type Spec = z.output<typeof objectiveSchema>;
+/** An objective with its defaults. */
+export type CheckedObjective = z.output<typeof objectiveSchema>;
+type Spec = CheckedObjective;
 type Part = z.output<typeof part>;
 
 /** An objective as the backends take it: rows, the numbers they refer to, and the projection they see through. */
@@ -182,58 +184,53 @@ const free: Base = {
   needsPair: false,
 };
 
+const step = block(of('observationNext'), of('observation', null, true));
+const difference: Base = {
+  ...free,
+  y: [step],
+  f: [],
+  e: [step],
+  gauge: 'difference',
+  gaugeIsFree: false,
+};
+
+const acrossViews: Base = {
+  kind: 'cross-exogenous',
+  y: [block(of('pairObservationNext'))],
+  f: [block(of('pairObservation'))],
+  e: [o, next],
+  gauge: 'encoder',
+  strengths: 0,
+  gaugeIsFree: false,
+  needsPair: true,
+};
+
+const noisy: Base = {
+  kind: 'augmented',
+  y: [block(of('observationNext'), of('decoderNoise', 1))],
+  f: [block(of('observation'), of('decoderNoise', 1))],
+  e: [block(of('observation'), of('encoderNoise', 0)), block(of('observationNext'), of('encoderNoise', 0))],
+  gauge: 'encoder',
+  strengths: 2,
+  gaugeIsFree: false,
+  needsPair: false,
+};
+
 /** What an objective's kind puts into y, f, e, P and the target (docs/theory.md section 3): the only place that knows kinds. */
 function contributionOf(spec: Part): Contribution {
   switch (spec.kind) {
-    case 'reconstruction': {
-      if (spec.decoder === 'free') return { base: free };
-      const difference = [block(of('observationNext'), of('observation', null, true))];
-      return {
-        base: {
-          ...free,
-          y: difference,
-          f: [],
-          e: difference,
-          gauge: 'difference',
-          gaugeIsFree: false,
-        },
-      };
-    }
+    case 'reconstruction':
+      return { base: spec.decoder === 'free' ? free : difference };
     case 'action-supervised':
       return { supervision: Math.sqrt(spec.weight * spec.labelFraction) };
     case 'representation':
       return { projection: fromRows(spec.projection) };
     case 'cross-exogenous':
-      return {
-        base: {
-          kind: spec.kind,
-          y: [block(of('pairObservationNext'))],
-          f: [block(of('pairObservation'))],
-          e: [o, next],
-          gauge: 'encoder',
-          strengths: 0,
-          gaugeIsFree: false,
-          needsPair: true,
-        },
-      };
+      return { base: acrossViews };
     case 'exogenous-robust':
       return { penalty: spec.weight };
     case 'augmented':
-      return {
-        base: {
-          kind: spec.kind,
-          y: [block(of('observationNext'), of('decoderNoise', 1))],
-          f: [block(of('observation'), of('decoderNoise', 1))],
-          e: [
-            block(of('observation'), of('encoderNoise', 0)),
-            block(of('observationNext'), of('encoderNoise', 0)),
-          ],
-          gauge: 'encoder',
-          strengths: 2,
-          gaugeIsFree: false,
-          needsPair: false,
-        },
-      };
+      return { base: noisy };
   }
 }
 
@@ -288,14 +285,22 @@ export function hasKind(spec: ObjectiveSpec, kind: Part['kind']): boolean {
 
 /** An objective, checked and as rows: a kind alone is the composition of one part. Throws {@link ExolamError}. */
 export function resolveObjective(input: ObjectiveSpec, what = 'objective'): ResolvedObjective {
-  const { supervision, base, ...parts } = resolvedParts(input, what);
+  return objectiveOf(parse(objectiveSchema, input, what), what);
+}
+
+/** The same of a spec that the schema has accepted. */
+export function objectiveOf(spec: CheckedObjective, what: string): ResolvedObjective {
+  const { supervision, base, ...parts } = resolvedParts(spec, what);
   if (supervision !== undefined && base.f.length > 0 && !base.gaugeIsFree) {
     throw new ExolamError(
       'unsupported',
       `${what}: action-supervised and ${base.kind} have no closed form together: the reconstruction is given what the action head is not, and z cannot make up for it at no cost; ${BY_TRAINING}`,
     );
   }
-  return resolved({ supervision, base, ...parts }, compose(base, supervision, parts.penalty));
+  return resolved(
+    { supervision, base, ...parts },
+    rowsOf(base, supervision !== undefined, parts.penalty !== undefined),
+  );
 }
 
 /** What to do where there is no closed form. */
@@ -317,10 +322,16 @@ export function resolveForTraining(
   joint: boolean,
   what = 'objective',
 ): TrainableObjective {
-  const parts = resolvedParts(input, what);
+  return trainableOf(parse(objectiveSchema, input, what), joint, what);
+}
+
+/** The same of a spec that the schema has accepted. */
+export function trainableOf(spec: CheckedObjective, joint: boolean, what: string): TrainableObjective {
+  const parts = resolvedParts(spec, what);
   const { base, supervision, penalty } = parts;
-  const split = supervision !== undefined && base.f.length > 0 && !(base.gaugeIsFree && joint);
-  if (!split) return { ...resolved(parts, compose(base, supervision, penalty)), head: -1 };
+  const [supervised, penalised] = [supervision !== undefined, penalty !== undefined];
+  const split = supervised && base.f.length > 0 && !(base.gaugeIsFree && joint);
+  if (!split) return { ...resolved(parts, rowsOf(base, supervised, penalised)), head: -1 };
   const whole: Base = {
     ...base,
     e: base.gaugeIsFree ? [o, next] : base.e,
@@ -328,7 +339,7 @@ export function resolveForTraining(
     gaugeIsFree: false,
   };
   const head = base.strengths;
-  const plain = compose(whole, undefined, penalty);
+  const plain = compose(whole, false, penalised);
   // The penalty's coefficient comes after that of the head.
   const penalties = plain.penalties.map((p) => ({ ...p, weight: p.weight + 1 }));
   return { ...resolved(parts, { ...plain, penalties }), supervised: false, head };
@@ -336,9 +347,8 @@ export function resolveForTraining(
 
 type Parts = ReturnType<typeof resolvedParts>;
 
-/** An objective, checked, and what its parts contribute. */
-function resolvedParts(input: ObjectiveSpec, what: string) {
-  const spec = parse(objectiveSchema, input, what);
+/** An objective and what its parts contribute, if they go together. */
+function resolvedParts(spec: Spec, what: string) {
   const parts = partsOf(spec);
   requireDistinct(parts, what);
   for (const { rows, path } of projectionsOf(spec, what)) {
@@ -376,13 +386,24 @@ function resolved(
   };
 }
 
+/** The rows of each base: without more, supervised, penalised, both. */
+const composed = new WeakMap<Base, ObjectiveRows[]>();
+
+/** {@link compose}, once for each form: objectives of one form share their rows, and are told from others by them. */
+function rowsOf(base: Base, supervised: boolean, penalised: boolean): ObjectiveRows {
+  const known = composed.get(base) ?? [];
+  composed.set(base, known);
+  known[Number(supervised) + 2 * Number(penalised)] ??= compose(base, supervised, penalised);
+  return known[Number(supervised) + 2 * Number(penalised)];
+}
+
 /** The rows of a base with the action stacked onto y and the penalty added; their coefficients follow those of the base. */
-function compose(base: Base, supervision: number | undefined, penalty: number | undefined): ObjectiveRows {
+function compose(base: Base, supervised: boolean, penalised: boolean): ObjectiveRows {
   const first = base.strengths;
-  const y = supervision === undefined ? base.y : [...base.y, block(of('action', first))];
+  const y = supervised ? [...base.y, block(of('action', first))] : base.y;
   // Alone, the best latents of an identity decoder are maps of o' - o; asked for more, they may use all of (o, o').
   const encodesDifference = base.gauge === 'difference';
-  const whole = encodesDifference && (supervision !== undefined || penalty !== undefined);
+  const whole = encodesDifference && (supervised || penalised);
   const rows: ObjectiveRows = {
     y,
     f: base.f,
@@ -390,12 +411,12 @@ function compose(base: Base, supervision: number | undefined, penalty: number | 
     penalties: [],
     gauge: whole ? 'encoder' : base.gauge,
   };
-  if (penalty === undefined) return rows;
+  if (!penalised) return rows;
   // In a free gauge z may lose what o - o2 predicts of its move, and so does: r - r2 less what o - o2 predicts is
   // o' - o2' less what o - o2 predicts, since Gamma (o - o2) cancels. Elsewhere z moves as the encoder moves it.
   const [before, after] = moves as [Block, Block];
   const move = base.gaugeIsFree ? { of: [after], given: [before] } : { of: moves, given: [] };
-  return { ...rows, penalties: [{ ...move, weight: first + (supervision === undefined ? 0 : 1) }] };
+  return { ...rows, penalties: [{ ...move, weight: first + Number(supervised) }] };
 }
 
 const BASES: readonly Part['kind'][] = ['reconstruction', 'cross-exogenous', 'augmented'];

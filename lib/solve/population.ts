@@ -3,6 +3,7 @@ import { backendField, controlFields } from '../backend/control.js';
 import {
   type Backend,
   type Control,
+  type ObjectiveRows,
   PARAMETERS,
   POPULATION_METRICS,
   type PopulationAnswer,
@@ -19,24 +20,25 @@ import { describes, parse, parseOptions, quote } from '../base/validate.js';
 import { multiply, norm } from '../linalg/dense.js';
 import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
 import {
-  createWorld,
-  parameterColumn,
+  parameterOf,
   policyReacts,
   reduce,
   type World,
   type WorldSpec,
+  worldOf,
   worldSchema,
 } from '../world/world.js';
 import {
   BY_TRAINING,
+  type CheckedObjective,
   hasKind,
   type ObjectiveSpec,
+  objectiveOf,
   objectiveSchema,
   type ResolvedObjective,
   requireProjection,
-  resolveForTraining,
-  resolveObjective,
   type TrainableObjective,
+  trainableOf,
 } from './objectives.js';
 
 /** One population-level question: a world, an objective, a latent dimension. */
@@ -192,7 +194,7 @@ function askedDims(
 
 /** The case, checked, with its world made; `what` is what messages call it. Throws where it has no closed form. */
 export function prepare(question: Case | MultiCase, what: string): Prepared {
-  return preparedWith(question, what, (spec, _, __, name) => resolveObjective(spec, name));
+  return preparedWith(question, what, (spec, _, __, name) => objectiveOf(spec, name));
 }
 
 /** A case of one latentDim for gradients, which need no closed form; its world may have been made already. */
@@ -201,22 +203,22 @@ export function prepareForTraining(
   what: string,
   made?: World,
 ): Prepared & { readonly objective: TrainableObjective } {
-  const resolve = (spec: ObjectiveSpec, world: World, k: number, name: string) =>
-    resolveForTraining(spec, k >= world.spec.actionDim || !policyReacts(world), name);
+  const resolve = (spec: CheckedObjective, world: World, k: number, name: string) =>
+    trainableOf(spec, k >= world.spec.actionDim || !policyReacts(world), name);
   return preparedWith(made ? { ...question, world: undefined } : question, what, resolve, made);
 }
 
 function preparedWith<Objective extends ResolvedObjective>(
   question: Case | MultiCase,
   what: string,
-  resolve: (spec: ObjectiveSpec, world: World, latentDim: number, what: string) => Objective,
+  resolve: (spec: CheckedObjective, world: World, latentDim: number, what: string) => Objective,
   made?: World,
 ): Prepared & { readonly objective: Objective } {
   const named = (field: string) => (what ? `${what}: ${field}` : field);
   const checked = parse(caseSchema, question, what, what || 'case');
-  const world = made ?? createWorld(checked.world as WorldSpec, named('world'));
+  const world = made ?? worldOf(checked.world, named('world'));
   const least = checked.latentDim ?? 1;
-  const objective = resolve(checked.objective as ObjectiveSpec, world, least, named('objective'));
+  const objective = resolve(checked.objective, world, least, named('objective'));
   const { observationDim, actionDim } = world.spec;
   requireProjection(objective, observationDim, named('objective'));
   const asked = askedDims(checked, named);
@@ -249,11 +251,23 @@ function preparedWith<Objective extends ResolvedObjective>(
   return { world, objective, asked, latentDims, latentDim, ...reduced };
 }
 
+/** Rows of objectives as text; those of one form are one object mostly. */
+const texts = new WeakMap<ObjectiveRows, string>();
+
+function textOf(rows: ObjectiveRows): string {
+  let text = texts.get(rows);
+  if (text === undefined) {
+    text = JSON.stringify(rows);
+    texts.set(rows, text);
+  }
+  return text;
+}
+
 /** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
 export function groupKey({ world, mixing, projection, latentDims, objective }: Prepared): string {
   const { endogenousDim, exogenousDim, actionDim } = world.spec;
-  const shape = [mixing.rows, endogenousDim, exogenousDim, actionDim, projection?.rows ?? 0];
-  return JSON.stringify([shape, latentDims, objective.rows]);
+  const projected = projection?.rows ?? 0;
+  return `${mixing.rows} ${endogenousDim} ${exogenousDim} ${actionDim} ${projected} ${latentDims.join()} ${textOf(objective.rows)}`;
 }
 
 /**
@@ -337,10 +351,9 @@ async function solveAll(
     members.forEach((i, n) => {
       const all = guarded(i, () => {
         requireOk(answer.status[n], nameOf(i) || 'solve');
-        return prepared[n].asked.map((k) => ({
-          case: labelOf(i),
-          ...solutionOf(prepared[n], request, answer, n, k, options.encoder),
-        }));
+        return prepared[n].asked.map((k) =>
+          solutionOf(labelOf(i), prepared[n], request, answer, n, k, options.encoder),
+        );
       });
       if (all) answers[i] = all;
     });
@@ -350,27 +363,31 @@ async function solveAll(
 
 /** The answer of latentDim k to problem n of a request. */
 function solutionOf(
+  label: number | string,
   p: Prepared,
   request: PopulationRequest,
   answer: PopulationAnswer,
   n: number,
   k: number,
   encoder: boolean,
-): Omit<Solution, 'case'> {
+): Solution {
   const { count, latentDims } = request;
   const row = n * latentDims.length + latentDims.indexOf(k);
   const metrics: Partial<Record<PopulationMetric, number>> = {};
   const ranges: Partial<Record<PopulationMetric, readonly [number, number]>> = {};
-  POPULATION_METRICS.forEach((name, m) => {
-    const at = m * count * latentDims.length + row;
-    const value = answer.metrics[at];
-    if (Number.isNaN(value)) return;
-    metrics[name] = value;
-    ranges[name] = [answer.favourable[at], value];
-  });
   const unique = answer.unique[row] === 1;
+  let at = row;
+  for (const name of POPULATION_METRICS) {
+    const value = answer.metrics[at];
+    if (!Number.isNaN(value)) {
+      metrics[name] = value;
+      if (!unique) ranges[name] = [answer.favourable[at], value];
+    }
+    at += count * latentDims.length;
+  }
   const spectrum = answer.spectrum.slice(n * p.latentDim, n * p.latentDim + k);
   return {
+    case: label,
     world: p.world.spec,
     objective: p.objective.spec,
     latentDim: k,
@@ -390,22 +407,28 @@ function solutionOf(
 export function requestOf(group: readonly Prepared[], encoder: boolean): PopulationRequest {
   const [first] = group as [Prepared];
   const count = group.length;
+  const { matrixIndex, owners } = sharedMatrices(group);
   const stack = (pick: (p: Prepared) => Matrix) => {
     const size = pick(first).data.length;
-    const out = new Float64Array(size * count);
-    group.forEach((p, n) => {
-      out.set(pick(p).data, n * size);
+    const out = new Float64Array(size * owners.length);
+    owners.forEach((p, m) => {
+      out.set(pick(p).data, m * size);
     });
     return out;
   };
-  const columns = (width: number, pick: (p: Prepared) => ArrayLike<number>) => {
-    const out = new Float64Array(width * count);
-    group.forEach((p, n) => {
-      const values = pick(p);
-      for (let c = 0; c < width; c++) out[c * count + n] = values[c];
-    });
-    return out;
-  };
+  const parameters = new Float64Array(PARAMETERS.length * count);
+  const strengths = first.objective.coefficients.length;
+  const coefficients = new Float64Array(strengths * count);
+  for (let n = 0; n < count; n++) {
+    const { world, mixing, objective } = group[n];
+    const complement = world.spec.observationDim - mixing.rows;
+    let at = n;
+    for (const name of PARAMETERS) {
+      parameters[at] = parameterOf(world, name, complement);
+      at += count;
+    }
+    for (let c = 0; c < strengths; c++) coefficients[c * count + n] = objective.coefficients[c];
+  }
   return {
     count,
     basis: first.mixing.rows,
@@ -415,11 +438,9 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
     projectionDim: first.projection?.rows ?? 0,
     latentDims: Int32Array.from(first.latentDims),
     objective: first.objective.rows,
-    parameters: columns(PARAMETERS.length, (p) =>
-      parameterColumn(p.world, p.world.spec.observationDim - p.mixing.rows),
-    ),
-    coefficients: columns(first.objective.coefficients.length, (p) => p.objective.coefficients),
-    matrixIndex: Int32Array.from({ length: count }, (_, i) => i),
+    parameters,
+    coefficients,
+    matrixIndex,
     mixing: stack((p) => p.mixing),
     actionEffect: stack((p) => p.world.actionEffect),
     stateFeedback: stack((p) => p.world.stateFeedback),
@@ -428,6 +449,28 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
     relativeTolerance: RELATIVE_TOLERANCE,
     encoder,
   };
+}
+
+/** Whose matrices travel, and which of them each case has: cases that follow each other mostly differ in numbers alone. */
+function sharedMatrices(group: readonly Prepared[]): {
+  matrixIndex: Int32Array;
+  owners: readonly Prepared[];
+} {
+  const matrixIndex = new Int32Array(group.length);
+  const owners: Prepared[] = [];
+  for (let n = 0; n < group.length; n++) {
+    const [own, last] = [group[n], owners[owners.length - 1]];
+    const same =
+      last !== undefined &&
+      own.mixing === last.mixing &&
+      own.projection === last.projection &&
+      own.world.actionEffect === last.world.actionEffect &&
+      own.world.stateFeedback === last.world.stateFeedback &&
+      own.world.exogenousFeedback === last.world.exogenousFeedback;
+    if (!same) owners.push(own);
+    matrixIndex[n] = owners.length - 1;
+  }
+  return { matrixIndex, owners };
 }
 
 /** C and D on o itself: rows of the reduced basis mapped back, those of the complement on directions orthogonal to it. */

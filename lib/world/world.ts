@@ -158,7 +158,11 @@ function shaped(value: readonly (readonly number[])[], field: string, r: number,
 
 /** Fills in defaults, checks, and draws the random matrices: the same for the same seed on every machine. */
 export function createWorld(input: WorldSpec, what = 'world'): World {
-  const spec = parse(worldSchema, input, what);
+  return worldOf(parse(worldSchema, input, what), what);
+}
+
+/** The world of a spec that the schema has accepted: what no field alone can say is checked here. */
+export function worldOf(spec: World['spec'], what: string): World {
   const { observationDim: d, endogenousDim: ds, exogenousDim: dx, actionDim: da } = spec;
   const given = spec.matrices;
   if (given) {
@@ -206,7 +210,7 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
   const drawn = drawMatrices(spec);
   return {
     spec,
-    mixing: spec.mixing === 'orthonormal' ? identity(ds + dx) : drawn.mixed().coordinates,
+    mixing: spec.mixing === 'orthonormal' ? drawn.orthonormal() : drawn.mixed().coordinates,
     actionEffect: drawn.actionEffect,
     stateFeedback: drawn.stateFeedback,
     exogenousFeedback: drawn.exogenousFeedback,
@@ -215,6 +219,8 @@ export function createWorld(input: WorldSpec, what = 'world'): World {
 }
 
 interface Drawn {
+  /** [Es Ex] of orthonormal columns, in their own basis: the identity. Made when first asked for. */
+  readonly orthonormal: () => Matrix;
   readonly actionEffect: Matrix;
   readonly stateFeedback: Matrix;
   readonly exogenousFeedback: Matrix;
@@ -240,7 +246,12 @@ function drawMatrices({
   const known = recent.get(key);
   if (known) return known;
   let made: { basis: Matrix; coordinates: Matrix } | undefined;
+  let unit: Matrix | undefined;
   const drawn: Drawn = {
+    orthonormal: () => {
+      unit ??= identity(ds + dx);
+      return unit;
+    },
     ...drawStateMatrices({ endogenousDim: ds, exogenousDim: dx, actionDim: da, seed }),
     mixed: () => {
       // The basis, what it is made from, and that in columns.
@@ -275,10 +286,18 @@ export function fullMixing(world: World): Matrix {
   return multiply(world.basis(), world.mixing);
 }
 
-/** The parameters column of a backend request, but for `complementDim`, which the caller's basis decides. */
+/** One parameter of a backend's problem; `complementDim` is decided by the caller's basis. */
+export function parameterOf(
+  { spec }: World,
+  name: (typeof PARAMETERS)[number],
+  complementDim: number,
+): number {
+  return name === 'complementDim' ? complementDim : spec[name];
+}
+
+/** All parameters of one problem, in the order of PARAMETERS. */
 export function parameterColumn(world: World, complementDim: number): Float64Array {
-  const spec = world.spec;
-  return Float64Array.from(PARAMETERS, (name) => (name === 'complementDim' ? complementDim : spec[name]));
+  return Float64Array.from(PARAMETERS, (name) => parameterOf(world, name, complementDim));
 }
 
 /** Does the policy react to the observed state, so that action supervision below actionDim has no closed form? */
