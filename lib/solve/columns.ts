@@ -114,21 +114,39 @@ export function solveColumns(
 ): Promise<ColumnsSolution> {
   return boundary('solveColumns', async () => {
     parse(configurationsSchema, questions, '', 'configurations');
-    return solveChecked(questions, parseOptions(optionsSchema, options));
+    return solveChecked(questions, parseOptions(optionsSchema, options), { favourable: true, spare: [] });
   });
+}
+
+/**
+ * The same, many times over: without the most favourable values, and with the backend's arrays of calls before, which are kept in
+ * `spare`. What is allocated for every call is what the collector then looks for: a twentieth of a sweep's time.
+ */
+export function solveColumnsAgain(
+  questions: Configurations,
+  control: Control,
+  spare: PopulationAnswer[],
+): Promise<ColumnsSolution> {
+  return solveChecked(questions, parseOptions(optionsSchema, control), { favourable: false, spare });
+}
+
+interface Manner {
+  readonly favourable: boolean;
+  /** Arrays that nobody reads any more. */
+  readonly spare: PopulationAnswer[];
 }
 
 async function solveChecked(
   questions: Configurations,
   options: z.output<typeof optionsSchema>,
+  { favourable, spare }: Manner,
 ): Promise<ColumnsSolution> {
   const { columns } = questions;
   const count = checkColumns(columns);
   const latentDims = checkLatentDims(questions.latentDims);
   const widest = latentDims[latentDims.length - 1];
   const question = representative(questions);
-  const prepared = latentDims.map((latentDim) => prepare({ ...question, latentDim }, ''));
-  const last = prepared[prepared.length - 1];
+  const last = prepare({ ...question, latentDims }, '');
   const worlds = worldsOf(question, columns.seed, last, widest);
   const shared = requestOf(worlds.prepared, false);
   const index = worlds.index?.map((world) => shared.matrixIndex[world]);
@@ -151,7 +169,7 @@ async function solveChecked(
   };
   const backend = options.backend ?? defaultBackend();
   const report = reporter(count, options.onProgress);
-  const ask = (first: number, into?: PopulationAnswer): Promise<PopulationAnswer> => {
+  const ask = (first: number): Promise<PopulationAnswer> => {
     const size = Math.min(CHUNK, count - first);
     const asked = backend.solvePopulation(
       {
@@ -161,7 +179,7 @@ async function solveChecked(
         latentDims: Int32Array.from(latentDims),
       },
       { ...options, onProgress: report(size) },
-      into?.loss.length === size * width ? into : undefined,
+      takeSpare(spare, size, width, widest),
     );
     // It may fail while an earlier one is awaited, whose failure then is the answer.
     asked.catch(() => undefined);
@@ -170,21 +188,39 @@ async function solveChecked(
   // Chunks overlap, so that no core waits while this thread copies one or another comes to its end.
   const ahead: Promise<PopulationAnswer>[] = [];
   let asked = 0;
-  const askNext = (into?: PopulationAnswer) => {
-    if (asked < count) ahead.push(ask(asked, into));
+  const askNext = () => {
+    if (asked < count) ahead.push(ask(asked));
     asked += CHUNK;
   };
   try {
     for (let i = 0; i < AHEAD; i++) askNext();
     for (let first = 0; first < count; first += CHUNK) {
       const part = await (ahead.shift() as Promise<PopulationAnswer>);
-      place(answer, part, first, widest);
-      askNext(part);
+      place(answer, part, first, widest, favourable);
+      if (spare.length < MOST_SPARE) spare.push(part);
+      askNext();
     }
   } finally {
     await Promise.allSettled(ahead);
   }
   return answer;
+}
+
+/** More than calls that overlap have at a time. */
+const MOST_SPARE = 4;
+
+/** Arrays of the same sizes that are free, taken off `spare`. */
+function takeSpare(
+  spare: PopulationAnswer[],
+  size: number,
+  width: number,
+  widest: number,
+): PopulationAnswer | undefined {
+  const at = spare.findIndex(
+    ({ rank, loss, spectrum }) =>
+      rank.length === size && loss.length === size * width && spectrum.length === size * widest,
+  );
+  return at < 0 ? undefined : spare.splice(at, 1)[0];
 }
 
 /** Progress over all chunks from that of each. */
@@ -209,22 +245,31 @@ function place(
   part: PopulationAnswer,
   first: number,
   widest: number,
+  favourable: boolean,
 ): void {
   const width = answer.latentDims.length;
   const length = part.loss.length;
-  const failed = part.status.some((status) => status !== 0) ? part.status : null;
-  for (let i = 0; failed && i < length; i++) {
-    if (failed[Math.floor(i / width)] === 0) continue;
-    part.loss[i] = Number.NaN;
-    for (let m = i; m < part.metrics.length; m += length) part.metrics[m] = Number.NaN;
-  }
+  if (part.status.some(isFailure)) clearFailures(part, width);
   answer.loss.set(part.loss, first * width);
   answer.unique.set(part.unique, first * width);
   answer.next.set(part.next, first * width);
-  placeMetrics(answer, part, first * width, length);
+  placeMetrics(answer, part, first * width, length, favourable);
   answer.rank.set(part.rank, first);
   answer.status.set(part.status, first);
   if (answer.spectrum.length > 0) answer.spectrum.set(part.spectrum, first * widest);
+}
+
+// Loops and what they call stand in functions with names of their own: the engine compiles those once, and a closure as often as
+// it is made.
+
+const isFailure = (status: number) => status !== 0;
+
+function clearFailures({ status, loss, metrics }: PopulationAnswer, width: number): void {
+  for (let i = 0; i < loss.length; i++) {
+    if (status[Math.floor(i / width)] === 0) continue;
+    loss[i] = Number.NaN;
+    for (let m = i; m < metrics.length; m += loss.length) metrics[m] = Number.NaN;
+  }
 }
 
 /** The matrices of every seed, and which of them each configuration has; without a column of seeds those of the one world. */
@@ -240,21 +285,29 @@ function worldsOf(
   latentDim: number,
 ): Worlds {
   if (!seeds) return { prepared: [last] };
-  const places = new Map<number, number>();
-  const prepared: Prepared[] = [];
-  const index = Int32Array.from(seeds, (seed) => {
-    const known = places.get(seed);
-    if (known !== undefined) return known;
+  const { distinct, index } = distinctOf(seeds);
+  const prepared = distinct.map((seed) => {
     const made = prepare({ ...question, world: { ...question.world, seed }, latentDim }, '');
     if (made.mixing.rows !== last.mixing.rows || made.projection?.rows !== last.projection?.rows)
       throw new ExolamError(
         'unsupported',
         `columns.seed: expected worlds of one shape, but seed ${seed} spans ${made.mixing.rows} dimensions and seed ${last.world.spec.seed} ${last.mixing.rows}; ask for them in calls of their own`,
       );
-    places.set(seed, prepared.push(made) - 1);
-    return prepared.length - 1;
+    return made;
   });
   return { prepared, index };
+}
+
+/** Values in the order of their first place, and which of them each one is. */
+function distinctOf(values: Float64Array): { distinct: number[]; index: Int32Array } {
+  const places = new Map<number, number>();
+  const index = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const known = places.get(values[i]);
+    index[i] = known ?? places.size;
+    if (known === undefined) places.set(values[i], places.size);
+  }
+  return { distinct: [...places.keys()], index };
 }
 
 interface MetricColumns {
@@ -270,9 +323,15 @@ function metricColumns(wanted: readonly PopulationMetric[], length: number): Met
 }
 
 /** Copies a part of the answer to its place. `favourable` has arrays of its own from the first tie on. */
-function placeMetrics(to: MetricColumns, part: PopulationAnswer, begin: number, length: number): void {
+function placeMetrics(
+  to: MetricColumns,
+  part: PopulationAnswer,
+  begin: number,
+  length: number,
+  wantsFavourable: boolean,
+): void {
   const names = Object.keys(to.metrics) as PopulationMetric[];
-  const ties = part.unique.includes(0);
+  const ties = wantsFavourable && part.unique.includes(0);
   if (ties && to.favourable === to.metrics)
     to.favourable = Object.fromEntries(names.map((name) => [name, to.metrics[name]?.slice()]));
   for (const name of names) {
@@ -302,21 +361,37 @@ function chunkOf(
     else parameters.fill(shared.parameters[p * shared.count], p * size, (p + 1) * size);
   });
   const strengths = (Object.keys(STRENGTHS) as Strength[]).filter((name) => columns[name]);
-  const constant = coefficientsOf(objective.spec);
-  const coefficients = new Float64Array(constant.length * size);
   const varied = strengths.map((name) => columns[name] as Float64Array);
-  let values = constant;
-  for (let i = 0; i < size; i++) {
-    // Neighbours mostly have the same strengths: 2 % of a sweep's time.
-    if (i === 0 || varied.some((column) => column[first + i] !== column[first + i - 1])) {
-      let spec = objective.spec;
-      for (const [s, name] of strengths.entries())
-        spec = withStrength(spec, name, varied[s][first + i]) ?? spec;
-      if (strengths.length > 0) values = coefficientsOf(spec);
-    }
-    for (let c = 0; c < values.length; c++) coefficients[c * size + i] = values[c];
+  const width = coefficientsOf(objective.spec).length;
+  const coefficients = new Float64Array(width * size);
+  // Neighbours mostly have the same strengths.
+  for (let begin = 0; begin < size; ) {
+    const end = endOfRun(varied, first + begin, first + size) - first;
+    const values = coefficientsAt(objective.spec, strengths, varied, first + begin);
+    for (let c = 0; c < width; c++) coefficients.fill(values[c], c * size + begin, c * size + end);
+    begin = end;
   }
   return { count: size, parameters, coefficients };
+}
+
+/** The first place after `begin`, up to `end`, at which some column has another value than at `begin`. */
+function endOfRun(columns: readonly Float64Array[], begin: number, end: number): number {
+  let at = begin + 1;
+  for (; at < end; at++)
+    for (let c = 0; c < columns.length; c++) if (columns[c][at] !== columns[c][begin]) return at;
+  return end;
+}
+
+/** An objective's coefficients with the strengths of one configuration. */
+function coefficientsAt(
+  objective: Prepared['objective']['spec'],
+  strengths: readonly Strength[],
+  columns: readonly Float64Array[],
+  at: number,
+): readonly number[] {
+  let spec = objective;
+  for (let s = 0; s < strengths.length; s++) spec = withStrength(spec, strengths[s], columns[s][at]) ?? spec;
+  return coefficientsOf(spec);
 }
 
 /** The number of configurations; throws where a column is unknown, of another type, length or range. */
@@ -348,24 +423,39 @@ function checkColumns(columns: Configurations['columns']): number {
 
 /** What is accepted is an interval: the column is in it when its least and its greatest value are. */
 function checkRange(column: Float64Array, name: ColumnName, field: string): void {
-  let [least, greatest] = [0, 0];
-  for (let i = 0; i < column.length; i++) {
-    const value = column[i];
-    if (!Number.isFinite(value)) {
-      throw new ExolamError('input', `${field}[${i}]: expected a finite number but received ${value}`);
-    }
-    if (value < column[least]) least = i;
-    if (value > column[greatest]) greatest = i;
-  }
+  const odd = firstNotFinite(column);
+  if (odd >= 0)
+    throw new ExolamError('input', `${field}[${odd}]: expected a finite number but received ${column[odd]}`);
   const accepted =
     name in STRENGTHS ? STRENGTHS[name as Strength] : worldSchema.shape[name as WorldParameter | 'seed'];
-  const odd = name === 'seed' ? column.findIndex((value) => !Number.isInteger(value)) : -1;
-  if (odd >= 0)
+  const broken = name === 'seed' ? firstFraction(column) : -1;
+  if (broken >= 0)
     throw new ExolamError(
       'input',
-      `${field}[${odd}]: expected an integer from 0 but received ${column[odd]}`,
+      `${field}[${broken}]: expected an integer from 0 but received ${column[broken]}`,
     );
-  for (const i of [least, greatest]) parse(accepted, column[i], `${field}[${i}]`);
+  for (const i of ends(column)) parse(accepted, column[i], `${field}[${i}]`);
+}
+
+function firstNotFinite(column: Float64Array): number {
+  for (let i = 0; i < column.length; i++) if (!Number.isFinite(column[i])) return i;
+  return -1;
+}
+
+function firstFraction(column: Float64Array): number {
+  for (let i = 0; i < column.length; i++) if (!Number.isInteger(column[i])) return i;
+  return -1;
+}
+
+/** Where the least value is, and where the greatest. */
+function ends(column: Float64Array): readonly [number, number] {
+  let least = 0;
+  let greatest = 0;
+  for (let i = 0; i < column.length; i++) {
+    if (column[i] < column[least]) least = i;
+    if (column[i] > column[greatest]) greatest = i;
+  }
+  return [least, greatest];
 }
 
 /** The latent dimensions; throws unless they are ascending integers of at least 1. */

@@ -92,7 +92,7 @@ function pagesOf(column: Column, count: number): Pages {
       };
     }
     case 'integer': {
-      const isWhole = column.values.every((v) => v >= 0);
+      const isWhole = !isAnyNegative(column.values);
       const { present, nulls } = isWhole ? WHOLE : presence(count, (i) => column.values[i] >= 0);
       const values = nulls === 0 ? column.values : column.values.filter((v) => v >= 0);
       return {
@@ -137,6 +137,11 @@ function presence(count: number, has: (i: number) => boolean): Presence {
   return { present: nulls === 0 ? null : present, nulls };
 }
 
+function isAnyNegative(values: Int32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (values[i] < 0) return true;
+  return false;
+}
+
 /** The same of figures, most of which are all there. */
 function presenceOf(values: Float64Array): Presence {
   let isWhole = true;
@@ -147,19 +152,12 @@ function presenceOf(values: Float64Array): Presence {
 /** A dictionary of the values that occur, in the order of the axis, and the places of them. */
 function codedPages({ type, values, codes }: Coded, count: number): Pages {
   const places = new Int32Array(values.length).fill(-1);
-  let nulls = 0;
-  for (let i = 0, before = -1; i < count; i++) {
-    const code = codes[i];
-    if (code < 0) nulls++;
-    else if (code !== before) places[code] = 0;
-    before = code;
-  }
+  const nulls = markUsed(codes, places);
   const used: (number | string)[] = [];
   for (let v = 0; v < places.length; v++) if (places[v] === 0) places[v] = used.push(values[v]) - 1;
   const present = nulls > 0 ? Uint8Array.from(codes, (code) => (code < 0 ? 0 : 1)) : null;
   const isSame = nulls === 0 && used.length === values.length;
-  const indices = isSame ? codes : new Int32Array(count - nulls);
-  if (!isSame) for (let i = 0, at = 0; i < count; i++) if (codes[i] >= 0) indices[at++] = places[codes[i]];
+  const indices = isSame ? codes : placesOfCodes(codes, places, count - nulls);
   const width = Math.max(1, 32 - Math.clz32(Math.max(0, used.length - 1)));
   const dictionary = plainValues(used, type);
   const header = bytesOf(
@@ -179,6 +177,24 @@ function codedPages({ type, values, codes }: Coded, count: number): Pages {
     ...(type === 'text' ? { logical: UTF8 } : {}),
     encoding: RLE_DICTIONARY,
   };
+}
+
+/** Sets the places of codes that occur to 0; returns how many rows have none. */
+function markUsed(codes: Int32Array, places: Int32Array): number {
+  let nulls = 0;
+  for (let i = 0, before = -1; i < codes.length; i++) {
+    const code = codes[i];
+    if (code < 0) nulls++;
+    else if (code !== before) places[code] = 0;
+    before = code;
+  }
+  return nulls;
+}
+
+function placesOfCodes(codes: Int32Array, places: Int32Array, size: number): Int32Array {
+  const out = new Int32Array(size);
+  for (let i = 0, at = 0; i < codes.length; i++) if (codes[i] >= 0) out[at++] = places[codes[i]];
+  return out;
 }
 
 function plainValues(values: readonly (number | string)[], type: Coded['type']): Uint8Array {

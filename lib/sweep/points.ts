@@ -161,18 +161,22 @@ export function placesOf({ axes }: Branch, first: number, count: number): Int32A
   let stride = axes.reduce((product, axis) => product * axis.length, 1);
   return axes.map(({ length }) => {
     stride /= length;
-    const places = new Int32Array(count);
-    let place = Math.floor(first / stride) % length;
-    let left = stride - (first % stride);
-    for (let at = 0; at < count; ) {
-      const end = Math.min(count, at + left);
-      places.fill(place, at, end);
-      at = end;
-      left = stride;
-      place = place + 1 === length ? 0 : place + 1;
-    }
-    return places;
+    return placesOn(length, stride, first, count);
   });
+}
+
+/** Loops stand in functions with names of their own: the engine compiles those once, and a closure each time that it is made. */
+function placesOn(length: number, stride: number, first: number, count: number): Int32Array {
+  const places = new Int32Array(count);
+  let place = Math.floor(first / stride) % length;
+  let left = stride - (first % stride);
+  for (let at = 0; at < count; at++) {
+    places[at] = place;
+    if (--left > 0) continue;
+    left = stride;
+    place = place + 1 === length ? 0 : place + 1;
+  }
+  return places;
 }
 
 /** Throws where dimensions that are crossed make no world, or one too narrow for a latent dimension. */

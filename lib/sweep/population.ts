@@ -1,10 +1,10 @@
-import type { Control } from '../backend/requests.js';
+import type { Control, PopulationAnswer } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import {
   type ColumnName,
   type ColumnsSolution,
   type Configurations,
-  solveColumns,
+  solveColumnsAgain,
 } from '../solve/columns.js';
 import { representations } from '../solve/critical.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
@@ -53,7 +53,8 @@ export async function solveSegment(
         columns,
       };
       const places = asked.map(({ at }) => at);
-      place(await solveColumns(questions, control), group, places, spec.latentDims.length, figures, row);
+      const answer = await solveColumnsAgain(questions, control, spareOf(spec));
+      place(answer, group, places, spec.latentDims.length, figures, row);
     } catch (error) {
       // Where this objective has no closed form, or leaves nothing to encode, the rows say so; nobody else's are touched.
       const why = statusOf(error);
@@ -63,6 +64,15 @@ export async function solveSegment(
       }
     }
   }
+}
+
+/** Arrays of answers that have been read, for those of the sweep's next parts. */
+const spareArrays = new WeakMap<Checked, PopulationAnswer[]>();
+
+function spareOf(spec: Checked): PopulationAnswer[] {
+  const known = spareArrays.get(spec) ?? [];
+  spareArrays.set(spec, known);
+  return known;
 }
 
 /** The status of a point whose question is refused; throws what is no property of the point. */
@@ -145,10 +155,7 @@ export function valuesOf(
   for (const [a, { keys }] of branch.axes.entries())
     for (const { key, values } of keys)
       if (key.of === of && (key as { key?: string }).key === name) {
-        const own = places[a];
-        const column = new Float64Array(count);
-        for (let i = 0; i < count; i++) column[i] = values[own[i]] as number;
-        return column;
+        return valuesAt(values as readonly number[], places[a], null, count);
       }
   return null;
 }
@@ -218,14 +225,21 @@ function columnsOf(
   branch.axes.forEach((axis, a) => {
     axis.keys.forEach(({ key, values }) => {
       if (isShape(key) || key.of === 'samples' || key.of === 'train') return;
-      const own = places[a];
-      const column = new Float64Array(size);
-      if (group.members) for (let i = 0; i < size; i++) column[i] = values[own[group.members[i]]] as number;
-      else for (let i = 0; i < size; i++) column[i] = values[own[i]] as number;
-      columns[key.key as ColumnName] = column;
+      columns[key.key as ColumnName] = valuesAt(values as readonly number[], places[a], group.members, size);
     });
   });
   return { objective: branch.objective.spec, columns };
+}
+
+function valuesAt(
+  values: readonly number[],
+  places: Int32Array,
+  members: Int32Array | null,
+  size: number,
+): Float64Array {
+  const column = new Float64Array(size);
+  for (let i = 0; i < size; i++) column[i] = values[places[members ? members[i] : i]];
+  return column;
 }
 
 /** Puts an answer where its rows are. */
@@ -237,27 +251,47 @@ function place(
   figures: Figures,
   row: number,
 ): void {
-  const asked = answer.latentDims.length;
-  const { loss, unique, rank, status } = figures;
-  const found = Object.values(answer.metrics) as Float64Array[];
-  for (let i = 0; i < answer.count; i++) {
+  const columns = [answer.loss, ...(Object.values(answer.metrics) as Float64Array[])];
+  const to = [figures.loss, ...figures.metrics];
+  const isWhole = members === null && at.length === width && at.every((place, k) => place === k);
+  for (const [c, values] of columns.entries())
+    if (isWhole) to[c].set(values, row);
+    else placeColumn(values, to[c], members, at, width, row);
+  placeStates(answer, members, at, width, figures, row);
+}
+
+function placeColumn(
+  from: Float64Array,
+  to: Float64Array,
+  members: Int32Array | null,
+  at: readonly number[],
+  width: number,
+  row: number,
+): void {
+  const count = from.length / at.length;
+  for (let i = 0, n = 0; i < count; i++) {
     const begin = row + (members ? members[i] : i) * width;
-    const ok = answer.status[i] === 0;
-    for (let k = 0; k < asked; k++) {
-      const to = begin + at[k];
-      const from = i * asked + k;
-      status[to] = answer.status[i];
-      if (!ok) continue;
-      loss[to] = answer.loss[from];
-      unique[to] = answer.unique[from];
-      rank[to] = answer.rank[i];
-    }
+    for (let k = 0; k < at.length; k++) to[begin + at[k]] = from[n++];
   }
-  for (const [m, values] of found.entries()) {
-    const to = figures.metrics[m];
-    for (let i = 0; i < answer.count; i++) {
-      const begin = row + (members ? members[i] : i) * width;
-      for (let k = 0; k < asked; k++) to[begin + at[k]] = values[i * asked + k];
+}
+
+function placeStates(
+  answer: ColumnsSolution,
+  members: Int32Array | null,
+  at: readonly number[],
+  width: number,
+  { unique, rank, status }: Figures,
+  row: number,
+): void {
+  for (let i = 0, n = 0; i < answer.count; i++) {
+    const begin = row + (members ? members[i] : i) * width;
+    const state = answer.status[i];
+    for (let k = 0; k < at.length; k++, n++) {
+      const to = begin + at[k];
+      status[to] = state;
+      if (state !== 0) continue;
+      unique[to] = answer.unique[n];
+      rank[to] = answer.rank[i];
     }
   }
 }

@@ -116,11 +116,17 @@ export function tableOf(spec: Checked, segments: readonly Segment[], figures: Fi
   columns.set('objective', { kind: 'coded', type: 'text', values: labels, codes: objective });
   for (const parameter of parametersOf(spec))
     columns.set(parameter.name, parameterColumn(parameter, segments, width, count));
-  const latent = new Int32Array(count);
-  for (let i = 0; i < count; i += width) for (let k = 0; k < width; k++) latent[i + k] = k;
+  const latent = cycles(width, count);
   columns.set('latentDim', { kind: 'coded', type: 'integer', values: latentDims, codes: latent });
   addFigures(columns, figures);
   return { count, columns };
+}
+
+/** 0, 1, .. width - 1, over and over. */
+function cycles(width: number, count: number): Int32Array {
+  const out = new Int32Array(count);
+  for (let i = 0, k = 0; i < count; i++, k = k + 1 === width ? 0 : k + 1) out[i] = k;
+  return out;
 }
 
 /** The figures, and what says how far they can be relied on. */
@@ -166,10 +172,17 @@ function parameterColumn(
         own = Int32Array.from(list, (value) => (value === null ? -1 : next++));
         codesOf.set(list, own);
       }
-      const place = places[axis];
-      for (let i = 0; i < place.length; i++) codes.fill(own[place[i]], at + i * width, at + (i + 1) * width);
+      repeat(own, places[axis], width, codes, at);
     }
     at = end;
   }
   return { kind: 'coded', type, values, codes };
+}
+
+/** The code of each place `width` times, from `at` on. */
+function repeat(codeOf: Int32Array, places: Int32Array, width: number, codes: Int32Array, at: number): void {
+  for (let i = 0, to = at; i < places.length; i++) {
+    const code = codeOf[places[i]];
+    for (let k = 0; k < width; k++) codes[to++] = code;
+  }
 }

@@ -20,6 +20,7 @@ export async function fitSegment(
   row: number,
   control: Control,
 ): Promise<void> {
+  if (!spec.samples.some((n) => Number.isFinite(n))) return;
   const asked: number[] = [];
   for (let i = 0; i < segment.count; i++) if (Number.isFinite(samplesAt(segment, i))) asked.push(i);
   const next = asked.values();
