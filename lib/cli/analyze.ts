@@ -1,6 +1,6 @@
 import { ExolamError } from '../base/errors.js';
 import { parseOptions } from '../base/validate.js';
-import { parseExclude } from '../data/exclude.js';
+import { parseEpisodes } from '../data/choose.js';
 import { openData } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
@@ -20,6 +20,7 @@ export interface AnalyzeFlags {
   readonly exogenous?: string;
   readonly exogenousNext?: string;
   readonly episode?: string;
+  readonly episodes?: string;
   readonly exclude?: string;
   readonly strict?: boolean;
   readonly resize?: string;
@@ -150,7 +151,8 @@ async function analysed(
     exogenous: flags.exogenous,
     exogenousNext: flags.exogenousNext,
     episode: flags.episode,
-    exclude: flags.exclude === undefined ? undefined : parseExclude(flags.exclude),
+    episodes: flags.episodes === undefined ? undefined : parseEpisodes('--episodes', flags.episodes),
+    exclude: flags.exclude === undefined ? undefined : parseEpisodes('--exclude', flags.exclude),
     strict: flags.strict,
     resize,
     color,

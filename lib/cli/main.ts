@@ -93,6 +93,7 @@ function addAnalyzeCommand(root: Command, shell: Shell): void {
     .option('--exogenous <key>', 'the feature, columns or array of the exogenous state x of each row')
     .option('--exogenous-next <key>', "columns or array of x' (of frames: x of the next one)")
     .option('--episode <key>', "column or array of the number of each row's episode")
+    .option('--episodes <episodes>', 'the episodes to read, such as 0-9,12 (default: all)')
     .option('--exclude <episodes>', 'episodes to leave out, such as 3,7-9')
     .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
     .option('--resize <WxH>', 'size of video frames')

@@ -7,8 +7,8 @@ import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { describes, integer, numberThat, parse, parseOptions, pathField } from '../base/validate.js';
 import { checked } from './checks.js';
+import { wantedEpisodes, wantedRows } from './choose.js';
 import { withDistractor } from './distractor.js';
-import { withoutEpisodes, withoutRows } from './exclude.js';
 import { openTable, readColumns } from './formats/columns.js';
 import { conversion } from './formats/conversion.js';
 import { readFolder, tablesIn } from './formats/folder.js';
@@ -35,6 +35,8 @@ export interface DataOptions {
   readonly exogenousNext?: string | undefined;
   /** Array or column of the number of each row's episode. Default: that of its usual names. */
   readonly episode?: string | undefined;
+  /** Numbers of the episodes that are read, at least one. Default: all. */
+  readonly episodes?: readonly number[] | undefined;
   /** Numbers of episodes that are left out. Default: none. */
   readonly exclude?: readonly number[] | undefined;
   /** An episode that cannot be read is an error, where otherwise it is left out and a note says why. Default false. */
@@ -61,6 +63,7 @@ export const dataOptionsSchema = describes<DataOptions>()(
     exogenous: name.optional(),
     exogenousNext: name.optional(),
     episode: name.optional(),
+    episodes: z.array(integer(0)).min(1).optional(),
     exclude: z.array(integer(0)).optional(),
     strict: z.boolean().optional(),
     stride: integer(1).optional(),
@@ -170,10 +173,9 @@ async function otherwise(path: string): Promise<never> {
 }
 
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
-  const { stride = 1, distractor, exclude = [] } = options;
+  const { stride = 1, distractor } = options;
   if ('list' in recorded) {
-    const kept =
-      exclude.length > 0 && !recorded.excluded ? withoutEpisodes(path, recorded, exclude) : recorded;
+    const kept = recorded.chosen ? recorded : wantedEpisodes(path, recorded, options);
     return distractor === undefined ? toTransitions(kept, stride) : withDistractor(kept, stride, distractor);
   }
   const given =
@@ -183,7 +185,7 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
       'input',
       `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
     );
-  return exclude.length > 0 ? withoutRows(path, recorded, exclude) : recorded;
+  return wantedRows(path, recorded, options);
 }
 
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {

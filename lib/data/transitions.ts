@@ -82,8 +82,8 @@ export interface Episodes {
   readonly listed: number;
   readonly absent: readonly number[];
   readonly notes: readonly string[];
-  /** The reader has already left out the episodes that the user excludes. */
-  readonly excluded?: boolean | undefined;
+  /** The reader has read the episodes that the user wants, and no others. */
+  readonly chosen?: boolean | undefined;
 }
 
 /** Calls `visit(row, e, t)` for each transition, frame t to t + stride of episode e, in order: never across an episode. */

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Control } from '../../backend/requests.js';
 import { ExolamError } from '../../base/errors.js';
-import { excludeNote } from '../exclude.js';
+import { chooseEpisodes, type EpisodeChoice } from '../choose.js';
 import type { FrameOptions } from '../formats/pictures.js';
 import { LeftOut } from '../left-out.js';
 import { ranges } from '../names.js';
@@ -13,15 +13,13 @@ import { type EpisodeMeta, isV3, listEpisodes, readInfo } from './meta.js';
 import { type Recorded, readRows } from './rows.js';
 import type { FrameSize } from './video.js';
 
-export interface LeRobotOptions extends FrameOptions {
+export interface LeRobotOptions extends FrameOptions, EpisodeChoice {
   /** Feature that is observed; default `observation.state`, else the only one there is. */
   readonly observation?: string | undefined;
   /** Default `action`, if there. */
   readonly action?: string | undefined;
   /** Vector feature that is the exogenous state of each frame; default: none. */
   readonly exogenous?: string | undefined;
-  /** Episodes that are not looked at. */
-  readonly exclude?: readonly number[] | undefined;
   /** An episode that cannot be read is an error. */
   readonly strict?: boolean | undefined;
 }
@@ -47,9 +45,9 @@ export async function readLeRobot(
   const leftOut = new LeftOut(folder, options.strict ?? false);
 
   const listed = await listEpisodes(folder, info, kind === 'video' ? key : undefined, control, notes);
-  const exclude = options.exclude ?? [];
-  if (exclude.length > 0) notes.push(excludeNote(folder, new Set(listed.map(({ index }) => index)), exclude));
-  const wanted = listed.filter(({ index }) => !exclude.includes(index));
+  const choice = chooseEpisodes(folder, new Set(listed.map(({ index }) => index)), options);
+  notes.push(...choice.notes);
+  const wanted = listed.filter(({ index }) => choice.wanted.has(index));
   const { there, absent } = await split(folder, wanted, isV3(info), leftOut);
   const columns = { observation: kind === 'vector' ? key : undefined, action, exogenous };
   const rows = await readRows(folder, there, columns, isV3(info), leftOut, control, notes);
@@ -94,7 +92,7 @@ export async function readLeRobot(
     listed: listed.length,
     absent,
     notes: [...notes, ...leftOut.notes()],
-    excluded: true,
+    chosen: true,
   };
 }
 

@@ -321,7 +321,7 @@ describe('arrays under other names', () => {
   });
 });
 
-describe('episodes left out', () => {
+describe('episodes left out and chosen', () => {
   const frames = {
     episode_index: Array.from({ length: ROWS }, (_, row) => Math.floor(row / 3)),
     obs_0: column(o, DIM, 0),
@@ -337,5 +337,16 @@ describe('episodes left out', () => {
     expect([...kept.observation]).toEqual(column(o, DIM, 0).slice(3));
     expect((await failure(openData(rows, { exclude: [9] }))).message).toMatch(/has no episode 9; it has 0-3/);
     expect((await failure(openData(rows, { exclude: [0, 1, 2, 3] }))).message).toMatch(/no episode is left/);
+    const chosen = await openData(rows, { episodes: [3, 1, 2], exclude: [3] });
+    expect([...chosen.episode]).toEqual([1, 1, 1, 2, 2, 2]);
+    expect(chosen.notes).toContain('episodes read alone, by --episodes: 1-3');
+    expect([...(await openData(csv(frames), { episodes: [0, 2] })).episode]).toEqual([0, 0, 2, 2]);
+    expect((await failure(openData(rows, { episodes: [9] }))).message).toMatch(
+      /--episodes: .*has no episode 9/,
+    );
+    expect((await failure(openData(rows, { episodes: [2], exclude: [2] }))).message).toMatch(
+      /no episode is left/,
+    );
+    expect((await failure(openData(rows, { episodes: [] }))).message).toMatch(/episodes/);
   });
 });

@@ -120,6 +120,7 @@ describe('what is broken', () => {
       expect(kind).toBe('data');
       expect(message).toMatch(/episode 0 cannot be read, and --strict asks for all: .*truncated or damaged/);
       expect((await openData(folder, { ...top, strict: true, exclude: [0] })).count).toBe(t.count);
+      expect((await openData(folder, { ...top, strict: true, episodes: [1, 2] })).count).toBe(t.count);
     },
   );
 
