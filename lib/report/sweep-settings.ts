@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parquetRead } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead } from 'hyparquet';
 import { ExolamError } from '../base/errors.js';
 import { type Interval, type Values, valueAt } from '../sweep/axis.js';
 import { PARTS, readSweepFile, type SweepFile } from '../sweep/folder.js';
@@ -11,7 +11,6 @@ import { readSpec } from '../sweep/spec.js';
 /** The two figures that a page is about: what z carries of the clutter, and what it misses of the action. */
 export const LEAKAGE = 'innovationLeakage';
 export const ACTION_ERROR = 'actionError';
-const FIGURES = [LEAKAGE, ACTION_ERROR] as const;
 /** Columns that are no parameters. */
 const OTHERS = new Set(['loss', 'unique', 'rank', 'status', 'version', 'refinement', 'seed']);
 
@@ -48,6 +47,7 @@ export const mean = (values: readonly number[]) => values.reduce((sum, v) => sum
 const MOST_SETTINGS = 100_000;
 /** Seeds of a setting whose own figures are kept. */
 const MOST_SEEDS = 64;
+const MOST_DROPPED = 4096;
 /** Steps that the draws of a range are brought together in. */
 const STEPS = 16;
 
@@ -61,36 +61,103 @@ interface Sums {
   errors: number;
 }
 
+/** The values of a column, each once, and which of them each row has; 0 is null. One column is filled again by every part. */
+class Coded {
+  readonly values: Value[] = [null];
+  codes = new Int32Array(0);
+  private readonly codeOf = new Map<unknown, number>([
+    [null, 0],
+    [undefined, 0],
+  ]);
+
+  constructor(private readonly step: ((value: number) => number) | undefined) {}
+
+  /** Rows of a part, none of which has a value yet. */
+  begin(count: number): void {
+    if (this.codes.length < count) this.codes = new Int32Array(count);
+    this.codes.fill(0);
+  }
+
+  fill(data: ArrayLike<unknown>, from: number): void {
+    for (let i = 0; i < data.length; i++)
+      this.codes[from + i] = this.codeOf.get(data[i]) ?? this.codeOfNew(data[i]);
+  }
+
+  private codeOfNew(found: unknown): number {
+    const given = plain(found);
+    const value = this.step && typeof given === 'number' ? this.step(given) : given;
+    const known = this.codeOf.get(value) ?? this.values.push(value) - 1;
+    // Of a drawn range every value is another: it would only fill the map.
+    if (value === given) this.codeOf.set(found, known);
+    this.codeOf.set(value, known);
+    return known;
+  }
+}
+
+/** A figure, NaN where a row has none; likewise filled again. */
+class Figures {
+  values = new Float64Array(0);
+
+  begin(count: number): void {
+    if (this.values.length < count) this.values = new Float64Array(count);
+    this.values.fill(Number.NaN);
+  }
+
+  fill(data: ArrayLike<unknown>, from: number): void {
+    for (let i = 0; i < data.length; i++) this.values[from + i] = (data[i] as number | null) ?? Number.NaN;
+  }
+}
+
 /** Settings by what tells them apart; beyond `most` every second one is dropped, as often as that takes, by a hash of the setting. */
 class Settings {
   readonly all = new Map<string, Sums>();
   thinned = 1;
+  /** The last few that are not wanted: their rows stand together. */
+  private readonly dropped = new Set<string>();
 
   constructor(
     private readonly names: readonly string[],
+    private readonly columns: readonly Coded[],
     private readonly most: number,
   ) {}
 
-  add(values: readonly Value[], leakage: Value, error: Value): void {
-    const key = values.join('|');
-    let sums = this.all.get(key);
-    if (!sums) {
-      const hash = hashOf(key);
-      if (hash % this.thinned !== 0) return;
-      const parameters = Object.fromEntries(this.names.map((name, p) => [name, values[p]]));
-      sums = { parameters, hash, seeds: [], leakage: 0, leakages: 0, error: 0, errors: 0 };
-      this.all.set(key, sums);
-      while (this.all.size > this.most) this.thin();
-    }
-    if (leakage !== null) {
-      sums.leakage += leakage as number;
+  /** A row of the columns, with its figures. */
+  add(row: number, leakage: number, error: number): void {
+    const key = this.keyOf(row);
+    const sums = this.all.get(key) ?? this.begin(key, row);
+    if (!sums) return;
+    if (!Number.isNaN(leakage)) {
+      sums.leakage += leakage;
       sums.leakages++;
-      if (sums.seeds.length < MOST_SEEDS) sums.seeds.push(leakage as number);
+      if (sums.seeds.length < MOST_SEEDS) sums.seeds.push(leakage);
     }
-    if (error !== null) {
-      sums.error += error as number;
+    if (!Number.isNaN(error)) {
+      sums.error += error;
       sums.errors++;
     }
+  }
+
+  /** The codes of a row as characters, two each. */
+  private keyOf(row: number): string {
+    let key = '';
+    for (const { codes } of this.columns) key += String.fromCharCode(codes[row] & 0xffff, codes[row] >>> 16);
+    return key;
+  }
+
+  private begin(key: string, row: number): Sums | undefined {
+    if (this.dropped.has(key)) return undefined;
+    const values = this.columns.map(({ values: own, codes }) => own[codes[row]]);
+    const hash = hashOf(values.join('|'));
+    if (hash % this.thinned !== 0) {
+      if (this.dropped.size === MOST_DROPPED) this.dropped.clear();
+      this.dropped.add(key);
+      return undefined;
+    }
+    const parameters = Object.fromEntries(this.names.map((name, p) => [name, values[p]]));
+    const sums = { parameters, hash, seeds: [], leakage: 0, leakages: 0, error: 0, errors: 0 };
+    this.all.set(key, sums);
+    while (this.all.size > this.most) this.thin();
+    return sums;
   }
 
   private thin(): void {
@@ -98,16 +165,20 @@ class Settings {
     for (const [key, { hash }] of this.all) if (hash % this.thinned !== 0) this.all.delete(key);
   }
 
-  /** Those that have both figures. */
+  /** Those that have both figures; the sums are gone then. */
   means(): Setting[] {
-    return [...this.all.values()]
-      .filter(({ leakages, errors }) => leakages > 0 && errors > 0)
-      .map(({ parameters, leakage, leakages, error, errors, seeds }) => ({
-        parameters,
-        leakage: leakage / leakages,
-        actionError: error / errors,
-        seeds,
-      }));
+    const found: Setting[] = [];
+    for (const [key, { parameters, leakage, leakages, error, errors, seeds }] of this.all) {
+      this.all.delete(key);
+      if (leakages > 0 && errors > 0)
+        found.push({
+          parameters,
+          leakage: leakage / leakages,
+          actionError: error / errors,
+          seeds: [...seeds],
+        });
+    }
+    return found;
   }
 }
 
@@ -124,36 +195,37 @@ export async function readSweepData(dir: string, most = MOST_SETTINGS): Promise<
   const file = await readSweepFile(dir);
   if (!file) throw new ExolamError('input', `${dir}: expected the folder of a sweep`);
   const parameters = file.columns.slice(0, file.columns.indexOf('loss')).filter((name) => !OTHERS.has(name));
-  const settings = new Settings(parameters, most);
   const steps = stepsOf(file, dir);
+  const own = parameters.map((name) => new Coded(steps.get(name)));
+  const [seed, status, leakage, error] = [
+    new Coded(undefined),
+    new Coded(undefined),
+    new Figures(),
+    new Figures(),
+  ];
+  const columns = new Map<string, Coded | Figures>([
+    ...parameters.map((name, p) => [name, own[p]] as const),
+    ['seed', seed],
+    ['status', status],
+    [LEAKAGE, leakage],
+    [ACTION_ERROR, error],
+  ]);
+  const settings = new Settings(parameters, own, most);
   const without = new Map<string, number>();
-  const seeds = new Set<Value>();
   let rows = 0;
-  for await (const columns of partsOf(dir, [...parameters, 'seed', 'status', ...FIGURES])) {
-    const own = parameters.map((name) => columns[name]);
-    const placed = parameters.map((name) => steps.get(name));
-    const [leakage, error] = FIGURES.map((name) => columns[name]);
-    const { seed, status } = columns;
-    rows += status.length;
-    for (let i = 0; i < status.length; i++) {
-      seeds.add(plain(seed[i]));
-      if (status[i] !== 'ok') {
-        without.set(status[i] as string, (without.get(status[i] as string) ?? 0) + 1);
-        continue;
-      }
-      const values = own.map((column, p) => {
-        const value = plain(column[i]);
-        const step = placed[p];
-        return step && typeof value === 'number' ? step(value) : value;
-      });
-      settings.add(values, plain(leakage[i]), plain(error[i]));
+  for await (const count of partsOf(dir, columns)) {
+    rows += count;
+    for (let i = 0; i < count; i++) {
+      const state = status.values[status.codes[i]] as string;
+      if (state === 'ok') settings.add(i, leakage.values[i], error.values[i]);
+      else without.set(state, (without.get(state) ?? 0) + 1);
     }
   }
   const all = settings.means();
   if (all.length === 0)
     throw new ExolamError(
       'data',
-      `${dir}: expected points with ${FIGURES.join(' and ')}, but none of the ${rows} rows there has both`,
+      `${dir}: expected points with ${LEAKAGE} and ${ACTION_ERROR}, but none of the ${rows} rows there has both`,
     );
   return {
     ...{ file, rows, without },
@@ -161,7 +233,8 @@ export async function readSweepData(dir: string, most = MOST_SETTINGS): Promise<
     thinned: settings.thinned,
     objectives: distinct(all, 'objective') as string[],
     axes: axesOf(all, parameters),
-    seeds: seeds.size,
+    // The first stands for null, which no row has.
+    seeds: seed.values.length - 1,
   };
 }
 
@@ -217,36 +290,41 @@ function axesOf(settings: readonly Setting[], names: readonly string[]): SweepDa
   return axes;
 }
 
-type Columns = Record<string, ArrayLike<unknown>>;
-
 /** Integers as numbers; what is not there as null. */
 const plain = (value: unknown): Value =>
   typeof value === 'bigint' ? Number(value) : ((value ?? null) as Value);
 
-/** The columns asked for, part by part: of each file these alone are read. */
-async function* partsOf(dir: string, names: readonly string[]): AsyncGenerator<Columns, void> {
+/**
+ * Fills the columns with the rows of each part in turn: of each file these alone are read, one after the other, so that no two are
+ * there at a time as the reader makes them. Yields how many rows there are.
+ */
+async function* partsOf(
+  dir: string,
+  columns: ReadonlyMap<string, Coded | Figures>,
+): AsyncGenerator<number, void> {
   const files = (await readdir(join(dir, PARTS))).filter((name) => name.endsWith('.parquet')).sort();
   for (const name of files) {
     const handle = await open(join(dir, PARTS, name), 'r');
     try {
-      const columns: Record<string, unknown[]> = Object.fromEntries(names.map((column) => [column, []]));
       const byteLength = (await handle.stat()).size;
-      await parquetRead({
-        file: {
-          byteLength,
-          slice: async (start, end = byteLength) => {
-            const size = end - start;
-            const { buffer, bytesRead } = await handle.read(new Uint8Array(size), 0, size, start);
-            return buffer.buffer.slice(0, bytesRead) as ArrayBuffer;
-          },
+      const file = {
+        byteLength,
+        slice: async (start: number, end = byteLength) => {
+          const into = new Uint8Array(end - start);
+          const { bytesRead } = await handle.read(into, 0, into.length, start);
+          return bytesRead === into.length ? into.buffer : into.buffer.slice(0, bytesRead);
         },
-        columns: [...names],
-        onChunk: ({ columnName, columnData }) => {
-          const into = columns[columnName];
-          for (let i = 0; i < columnData.length; i++) into.push(columnData[i]);
-        },
-      });
-      yield columns;
+      };
+      const metadata = await parquetMetadataAsync(file);
+      const count = Number(metadata.num_rows);
+      for (const [column, into] of columns) {
+        into.begin(count);
+        await parquetRead({
+          ...{ file, metadata, columns: [column] },
+          onChunk: ({ columnData, rowStart }) => into.fill(columnData, rowStart),
+        });
+      }
+      yield count;
     } finally {
       await handle.close();
     }
