@@ -104,8 +104,8 @@ function labelTable({ labels, level }: Analysis): string[] {
       ['labelled', ...leakage, 'action error'],
       [...labels.transitions, ...labels.episodes].map((point) => [
         labelledOf(point),
-        ...(labels.metric ? [spreadOf(point.leakage)] : []),
-        spreadOf(point.actionError),
+        ...(labels.metric ? [spreadOf(point.leakage, point.reasons.leakage)] : []),
+        spreadOf(point.actionError, point.reasons.actionError),
       ]),
     ),
     ...enoughOf(labels, level),

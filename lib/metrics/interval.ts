@@ -105,6 +105,13 @@ function rangeOfUnits({ num, den }: ErrorSums, leak: boolean): readonly [number,
   return [own[0], own[own.length - 1]];
 }
 
+/** Why a ratio of held-out errors is no measurement, whatever its interval; null where it is one. */
+export function failureOf(ratio: number, den: number, total: number | null): NotMeasurable | null {
+  if (!(den > 0) || (total !== null && den <= NOTHING_LEFT * total)) return NOT_MEASURABLE.nothingLeft;
+  if (total !== null && den > NOT_CARRIED * total) return NOT_MEASURABLE.notCarried;
+  return ratio <= WORSE ? null : NOT_MEASURABLE.worse;
+}
+
 function reasonOf(
   ratio: number,
   den: number,
@@ -112,10 +119,8 @@ function reasonOf(
   total: number | null,
   leak: boolean,
 ): NotMeasurable | null {
-  if (!(den > 0) || (total !== null && den <= NOTHING_LEFT * total)) return NOT_MEASURABLE.nothingLeft;
-  if (total !== null && den > NOT_CARRIED * total) return NOT_MEASURABLE.notCarried;
-  if (!(ratio <= WORSE)) return NOT_MEASURABLE.worse;
-  if (step <= WIDEST_STEP) return null;
+  const failed = failureOf(ratio, den, total);
+  if (failed !== null || step <= WIDEST_STEP) return failed;
   const narrow = leak && ratio * (Math.exp(step) - Math.exp(-step)) <= NARROW_LEAKAGE;
   return narrow ? null : NOT_MEASURABLE.uncertain;
 }

@@ -46,7 +46,11 @@ export async function labelsHtml({ labels, level }: Analysis): Promise<string> {
     .join('');
   const table = cardsHtml(
     ['labelled', ...(leakage ? [leakage] : []), 'action error'],
-    all.map((p) => [labelledOf(p), ...(leakage ? [spreadOf(p.leakage)] : []), spreadOf(p.actionError)]),
+    all.map((p) => [
+      labelledOf(p),
+      ...(leakage ? [spreadOf(p.leakage, p.reasons.leakage)] : []),
+      spreadOf(p.actionError, p.reasons.actionError),
+    ]),
   );
   return `${told && `<ul>${told}</ul>`}${html}${table}`;
 }

@@ -57,7 +57,13 @@ const row = z.looseObject(
 
 const spread = z.object({ mean: finite, low: finite, high: finite }, 'a spread').nullable();
 const labelPoint = z.looseObject(
-  { transitions: finite, episodes: finite.nullable(), leakage: spread, actionError: spread },
+  {
+    transitions: finite,
+    episodes: finite.nullable(),
+    leakage: spread,
+    actionError: spread,
+    reasons: z.object({ leakage: z.string().nullable(), actionError: z.string().nullable() }, 'reasons'),
+  },
   'an object',
 );
 const labels = z.looseObject(
@@ -65,6 +71,7 @@ const labels = z.looseObject(
     latentDim: finite,
     weight: finite,
     draws: finite,
+    exogenousDim: finite,
     transitions: list(labelPoint),
     episodes: list(labelPoint),
   },

@@ -269,7 +269,7 @@ async function estimated(
     ? await remediesOf(request, portion(control, PARTS.objectives, PARTS.remedies))
     : { remedies: [], notes: [] };
   const labels = set.remedies
-    ? await fewLabels(request, set, portion(control, PARTS.remedies, 1))
+    ? await fewLabels(request, set, middleOf(errors.ridges), portion(control, PARTS.remedies, 1))
     : { labels: null, notes: [] };
   control.onProgress?.(1, 1);
   return {
@@ -288,11 +288,12 @@ async function estimated(
   };
 }
 
-async function fewLabels(r: RemedyRequest, set: Settled, control: Control): Promise<Labels> {
+async function fewLabels(r: RemedyRequest, set: Settled, ridge: number, control: Control): Promise<Labels> {
   const weight = r.transitions.action ? await supervisionWeight(r.whole) : null;
   if (weight === null) return { labels: null, notes: [] };
   const { scale, seed, discreteActions } = set;
-  return labelsOf({ ...r, weight, scale, seed, discreteActions, folds: Array.from(r.data.folds) }, control);
+  const folds = Array.from(r.data.folds);
+  return labelsOf({ ...r, weight, scale, seed, discreteActions, ridge, folds }, control);
 }
 
 /** The same objective on W h, h what it sees of o. */

@@ -9,6 +9,7 @@ import { ExolamError } from '../base/errors.js';
 import { greatestOf } from '../base/extremes.js';
 import { describes, integer, numberThat, parseOptions } from '../base/validate.js';
 import { checkedFolds, foldsOf, unitsOf } from '../data/units.js';
+import { failureOf, type NotMeasurable } from '../metrics/interval.js';
 import { meanOfSums, momentsAbout, type Placed, sumsOver } from '../moments/of-rows.js';
 import { categoriesOf, type EstimatedData, type Scale, scaledColumns } from '../moments/of-units.js';
 import { permutation } from '../random/permutation.js';
@@ -55,10 +56,12 @@ export interface LabelPoint {
   readonly transitions: number;
   /** Episodes that were labelled whole; null where single transitions were. */
   readonly episodes: number | null;
-  /** Null without the exogenous state, and where o leaves nothing of it. */
+  /** Null without the exogenous state, and where it cannot be measured. */
   readonly leakage: Spread | null;
-  /** Null where o leaves nothing of the action. */
+  /** Null where it cannot be measured. */
   readonly actionError: Spread | null;
+  /** Why each of them cannot be measured, or null. */
+  readonly reasons: Readonly<Record<'leakage' | 'actionError', NotMeasurable | null>>;
   /** Share of the trainings that reached the tolerance; the others were stopped where the loss is nearly flat. */
   readonly converged: number;
 }
@@ -73,6 +76,8 @@ export interface LabelCurve {
   readonly seed: number;
   /** What `leakage` is: innovationLeakage where the data has x, futureLeakage where it has x' alone. */
   readonly metric: 'innovationLeakage' | 'futureLeakage' | null;
+  /** Coordinates of x': latentDim of them are about all that z can carry. */
+  readonly exogenousDim: number;
   readonly folds: readonly number[];
   readonly transitions: readonly LabelPoint[];
   /** Empty where the data is one episode, or an episode one transition. */
@@ -80,6 +85,7 @@ export interface LabelCurve {
 }
 
 const DEFAULT_DRAWS = 20;
+export const DEFAULT_LABEL_RIDGE = 1e-4;
 /** Numbers in the moments of one batch, at most. */
 const BATCH_NUMBERS = 4_000_000;
 
@@ -95,7 +101,7 @@ const optionsSchema = describes<LabelCurveOptions>()(
     scale: z.enum(['standard', 'given']).default('standard'),
     folds: z.array(integer(0)).optional(),
     discreteActions: z.boolean().default(true),
-    ridge: numberThat('a finite number of at least 0', (v) => v >= 0).default(1e-4),
+    ridge: numberThat('a finite number of at least 0', (v) => v >= 0).default(DEFAULT_LABEL_RIDGE),
     starts: integer(0).default(2),
     iterations: integer(1).default(2000),
     backend: backendField,
@@ -194,10 +200,11 @@ async function foldsWith(
 /** The labelled rows of one draw, for every number of them: each set holds the one before. */
 type Nested = readonly Int32Array[];
 
-/** Held-out squared errors with z and without it. */
+/** Held-out squared errors with z and without it, and of the training mean. */
 interface Errors {
-  num: number;
-  den: number;
+  readonly num: number;
+  readonly den: number;
+  readonly total: number;
 }
 interface Judged {
   readonly labels: number;
@@ -304,7 +311,9 @@ async function errorsOf(
       { signal, threads },
     );
     const [den] = answer.remaining;
-    return { num: answer.conditional[0] * den, den };
+    let total = 0;
+    for (let j = begin; j < begin + width; j++) total += fold.heldOut[j * c.width + j];
+    return { num: answer.conditional[0] * den, den, total };
   };
   const seen = c.metric === 'innovationLeakage' ? c.d + c.dx : c.d;
   return {
@@ -321,8 +330,7 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
 }
 
-function spreadOf(values: readonly number[]): Spread | null {
-  if (!values.every(Number.isFinite)) return null;
+function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   return {
     mean: values.reduce((sum, v) => sum + v, 0) / values.length,
@@ -331,19 +339,36 @@ function spreadOf(values: readonly number[]): Spread | null {
   };
 }
 
+/** Over draws, each with the errors of its folds: of the ratio of errors as it is reported, or why there is none to report. */
+function spreadOfDraws(
+  draws: readonly (readonly Errors[])[],
+  reported = (ratio: number) => ratio,
+): { readonly spread: Spread | null; readonly reason: NotMeasurable | null } {
+  const sum = (errors: readonly Errors[], of: keyof Errors) => errors.reduce((s, e) => s + e[of], 0);
+  const ratios = draws.map((folds) => sum(folds, 'num') / sum(folds, 'den'));
+  const mean = ratios.reduce((s, r) => s + r, 0) / ratios.length;
+  const all = draws.flat();
+  const reason = failureOf(mean, sum(all, 'den'), sum(all, 'total'));
+  return { spread: reason === null ? spreadOf(ratios.map(reported)) : null, reason };
+}
+
 /** The point of one number of labels from draws of folds: errors are summed over folds before they are divided. */
 function pointOf(draws: readonly (readonly Judged[])[], episodes: number | null): LabelPoint {
-  const ratios = (of: (judged: Judged) => Errors | null) =>
-    draws.map((folds) => {
-      const sums = folds.map((judged) => of(judged) ?? { num: Number.NaN, den: Number.NaN });
-      return sums.reduce((s, e) => s + e.num, 0) / sums.reduce((s, e) => s + e.den, 0);
-    });
   const all = draws.flat();
+  const action = spreadOfDraws(draws.map((folds) => folds.map((judged) => judged.action)));
+  const known = all.every(({ leakage }) => leakage !== null);
+  const leakage = known
+    ? spreadOfDraws(
+        draws.map((folds) => folds.map((judged) => judged.leakage as Errors)),
+        (r) => 1 - r,
+      )
+    : { spread: null, reason: null };
   return {
     transitions: all.reduce((sum, { labels }) => sum + labels, 0) / all.length,
     episodes,
-    leakage: spreadOf(ratios(({ leakage }) => leakage).map((r) => 1 - r)),
-    actionError: spreadOf(ratios(({ action }) => action)),
+    leakage: leakage.spread,
+    actionError: action.spread,
+    reasons: { leakage: leakage.reason, actionError: action.reason },
     converged: all.filter(({ converged }) => converged).length / all.length,
   };
 }
@@ -438,6 +463,7 @@ async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> 
     draws,
     seed,
     metric: columns.metric,
+    exogenousDim: columns.dx,
     folds: Array.from(fold),
     transitions: byCount.map((of) => pointOf(of, null)),
     episodes: byEpisodes.map((of, i) => pointOf(of, whole[i])),

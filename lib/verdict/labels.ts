@@ -2,7 +2,13 @@ import type { Backend, Control } from '../backend/requests.js';
 import { greatestOf } from '../base/extremes.js';
 import { unitsOf } from '../data/units.js';
 import type { EstimatedData, Scale } from '../moments/of-units.js';
-import { type LabelCurve, type LabelPoint, labelCurve, roundCounts } from './label-curve.js';
+import {
+  DEFAULT_LABEL_RIDGE,
+  type LabelCurve,
+  type LabelPoint,
+  labelCurve,
+  roundCounts,
+} from './label-curve.js';
 
 /** What a label curve is asked of: the data of an analysis, its folds and the latent dimension of its verdict. */
 export interface LabelsRequest {
@@ -13,6 +19,8 @@ export interface LabelsRequest {
   readonly actionWidth: number;
   readonly scale: Scale;
   readonly seed: number;
+  /** Of the estimates, the middle of its folds: more than the curve's own where observations are wide for their number. */
+  readonly ridge: number;
   readonly folds: readonly number[];
   readonly discreteActions: boolean;
   readonly backend: Backend;
@@ -67,6 +75,7 @@ function smallestTraining({ episode, count }: EstimatedData, folds: readonly num
 /** Leakage and action error against the number of labels, at the latent dimension of the verdict. */
 export async function labelsOf(r: LabelsRequest, control: Control): Promise<Labels> {
   const { transitions: t, latentDim, weight, actionWidth, scale, seed, folds, discreteActions, backend } = r;
+  const ridge = Math.max(DEFAULT_LABEL_RIDGE, r.ridge);
   const none = (...notes: string[]): Labels => ({ labels: null, notes });
   // Below the action's width the supervised objectives have said so already.
   if (!t.action || latentDim < actionWidth) return none();
@@ -83,6 +92,7 @@ export async function labelsOf(r: LabelsRequest, control: Control): Promise<Labe
     weight,
     scale,
     seed,
+    ridge,
     folds,
     discreteActions,
     backend,
@@ -92,11 +102,15 @@ export async function labelsOf(r: LabelsRequest, control: Control): Promise<Labe
   return { labels, notes: [] };
 }
 
-/** The least number of labels from which on, in 95 of 100 draws, leakage is below the level; null where none does. */
+/**
+ * The least number of labels from which on, in 95 of 100 draws, leakage is below the level and z knows something of the action:
+ * latents that carry nothing leak nothing. Null where none does.
+ */
 export function enoughLabels(points: readonly LabelPoint[], level: number): LabelPoint | null {
   let enough: LabelPoint | null = null;
   for (const point of [...points].reverse()) {
-    if (!point.leakage || !(point.leakage.high < level)) return enough;
+    const { leakage, actionError } = point;
+    if (!leakage || !(leakage.high < level) || !actionError || !(actionError.high < 1)) return enough;
     enough = point;
   }
   return enough;

@@ -19,23 +19,31 @@ export function labelledOf({ transitions, episodes }: LabelPoint): string {
   return `${episodes} episode${episodes === 1 ? '' : 's'} (${n})`;
 }
 
-/** "0.216 (0.188 to 0.245)": the mean over draws, and the middle 90 % of them. */
-export function spreadOf(s: Spread | null): string {
-  if (s === null) return 'nothing left to explain';
+/** "0.216 (0.188 to 0.245)": the mean over draws, and the middle 90 % of them; or that there is none, and why. */
+export function spreadOf(s: Spread | null, reason: string | null): string {
+  if (s === null) return `not measurable (${reason})`;
   const share = (v: number) => v.toFixed(3).replace(/^-(?=0\.000$)/, '');
   return `${share(s.mean)} (${share(s.low)} to ${share(s.high)})`;
 }
 
-/** How many labels would do, a line each for single transitions and whole episodes; nothing where leakage is not known. */
-export function enoughOf({ metric, transitions, episodes }: LabelCurve, level: number): string[] {
+/**
+ * How many labels would do, a line each for single transitions and whole episodes; nothing where leakage is not known. Few latents
+ * leak little of a wide x' even where they are made of nothing else: there a small leakage is no sign of enough labels.
+ */
+export function enoughOf(curve: LabelCurve, level: number): string[] {
+  const { metric, latentDim, exogenousDim, transitions, episodes } = curve;
   if (metric === null) return [];
+  if (latentDim / exogenousDim <= level)
+    return [
+      `${latentDim} latents can carry no more than about ${Number((latentDim / exogenousDim).toPrecision(2))} of ${exogenousDim} exogenous coordinates: a leakage below ${level} does not tell how many labels would do`,
+    ];
   const told = (points: readonly LabelPoint[], what: string) => {
     if (points.length === 0) return [];
     const enough = enoughLabels(points, level);
     return [
       enough
-        ? `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} in 95 of 100 draws`
-        : `no number of labelled ${what} that was tried brings leakage below ${level} in 95 of 100 draws`,
+        ? `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} and knows something of the action in 95 of 100 draws`
+        : `no number of labelled ${what} that was tried brings leakage below ${level}, with z that knows something of the action, in 95 of 100 draws`,
     ];
   };
   return [...told(transitions, 'transitions'), ...told(episodes, 'episodes')];

@@ -5,7 +5,7 @@ import { analysisPage } from '../../lib/report/analysis.js';
 import { analyze } from '../../lib/verdict/analyze.js';
 import { type LabelPoint, labelCurve } from '../../lib/verdict/label-curve.js';
 import { enoughLabels } from '../../lib/verdict/labels.js';
-import { spreadOf } from '../../lib/verdict/table-words.js';
+import { enoughOf, spreadOf } from '../../lib/verdict/table-words.js';
 import type { WorldSpec } from '../../lib/world/world.js';
 import { native } from '../support/backends.js';
 import { transitionsOf } from '../support/transitions.js';
@@ -47,7 +47,7 @@ describe('the labels of an analysis', () => {
     );
     const [text, page] = [render(a), await analysisPage(a, 'here')];
     for (const point of [...labels.transitions, ...labels.episodes])
-      for (const written of [text, page]) expect(written).toContain(spreadOf(point.leakage));
+      for (const written of [text, page]) expect(written).toContain(spreadOf(point.leakage, null));
     expect(page).toContain('href="#how-many-labels-would-do"');
   });
 
@@ -69,20 +69,44 @@ describe('the labels of an analysis', () => {
     const a = await analyze({ ...t, exogenousDim: 0 }, { latentDims: [2], backend: native });
     expect(a.labels?.metric).toBeNull();
     expect(a.labels?.transitions.at(-1)?.actionError?.mean).toBeLessThan(0.1);
-    expect(render(a)).not.toContain('draws of labels, z leaks');
+    expect(render(a)).not.toContain('z leaks less');
   });
 });
 
+it('what cannot be measured is said to be, and is no number of labels that would do', async () => {
+  // More coordinates than transitions, without a ridge: the probes fit what they are trained on.
+  const t = await transitionsOf({ ...leaky, observationDim: 60, sensorNoise: 0.5 }, 60);
+  const curve = await labelCurve(t, { latentDim: 2, weight: 10, draws: 2, ridge: 1e-6, backend: native });
+  for (const point of curve.transitions) {
+    expect(point.actionError).toBeNull();
+    expect(point.leakage).toBeNull();
+    expect(spreadOf(point.leakage, point.reasons.leakage)).toMatch(
+      /^not measurable \((worse than without the latent|what was fitted does not carry over)\)$/,
+    );
+  }
+  const told = enoughOf(curve, 0.1);
+  expect(told).toHaveLength(1);
+  expect(told[0]).toMatch(/^no number of labelled transitions/);
+  const wide = enoughOf({ ...curve, exogenousDim: 40 }, 0.1);
+  expect(wide).toEqual([
+    '2 latents can carry no more than about 0.05 of 40 exogenous coordinates: a leakage below 0.1 does not tell how many labels would do',
+  ]);
+});
+
 it('labels are enough from where every larger number is', () => {
-  const point = (transitions: number, high: number): LabelPoint => ({
+  const point = (transitions: number, high: number, knows = 0.6): LabelPoint => ({
     transitions,
     episodes: null,
     leakage: { mean: high / 2, low: 0, high },
-    actionError: null,
+    actionError: { mean: 0.5, low: 0.4, high: knows },
+    reasons: { leakage: null, actionError: null },
     converged: 1,
   });
   const points = [point(10, 0.05), point(20, 0.2), point(50, 0.09), point(100, 0.01)];
   expect(enoughLabels(points, 0.1)?.transitions).toBe(50);
   expect(enoughLabels(points, 0.001)).toBeNull();
   expect(enoughLabels(points, 0.3)?.transitions).toBe(10);
+  // Latents that know nothing of the action leak nothing either.
+  expect(enoughLabels([point(10, 0.05, 1.02), ...points.slice(2)], 0.1)?.transitions).toBe(50);
+  expect(enoughLabels([point(50, 0.05), point(100, 0.01, 1)], 0.1)).toBeNull();
 });
