@@ -1,80 +1,91 @@
 import type { Control } from '../backend/requests.js';
 import { POPULATION_METRICS } from '../backend/requests.js';
 import { defaultBackend } from '../backend/select.js';
+import { toParquet } from './parquet.js';
 import { figuresOf } from './part.js';
 import { type Points, placesOf, pointsOf } from './points.js';
+import { tableOf } from './rows.js';
 import type { Checked } from './spec.js';
 
 /** What a sweep is expected to take. */
 export interface SweepCost {
   readonly points: number;
-  /** On this machine, with so many threads: measured on a few points of every objective. */
+  /** On this machine where it is idle, with so many threads: by the processor time of a few points of every objective. */
   readonly seconds: number;
   /** Of the files. */
   readonly bytes: number;
 }
 
-/** Points that come about in one way: a spec of them alone, how many configurations to try, and how many times their cost all have. */
-interface Share {
-  readonly spec: Checked;
-  readonly tried: number;
-  readonly times: number;
-}
-
-/** Configurations that are tried for each objective: exact ones share a call, fitted and trained ones do not. */
-const TRIED = { exact: 256, fitted: 2, trained: 1 } as const;
-/** Steps of a training that is tried: what it takes grows as they do. */
-const STEPS = 50;
+/** Configurations that are tried for each objective: exact ones share a call, fitted ones do not. */
+const TRIED = { exact: 1024, fitted: 2 } as const;
+/** How often, of which the least counts: the first time code is warmed up. */
+const ROUNDS = 3;
+/** Steps of two trainings that are tried: what they differ by is the steps', and what is left the beginning's and the end's. */
+const STEPS = [5, 55] as const;
 
 export async function costOf(points: Points, control: Control): Promise<SweepCost> {
   const threads = control.threads ?? defaultBackend().info().threads;
   const quiet: Control = { signal: control.signal, threads: 1 };
-  let seconds = 0;
-  for (const { spec, tried, times } of sharesOf(points.spec))
-    seconds += times * (await secondsOf(spec, tried, quiet));
+  const seconds = (await untrainedSeconds(points.spec, quiet)) + (await trainedSeconds(points.spec, quiet));
   return { points: points.count, seconds: seconds / threads, bytes: points.count * bytesPerRow(points) };
 }
 
-/** What takes microseconds, milliseconds or seconds a point is measured apart. */
-function sharesOf(spec: Checked): Share[] {
-  const shares: Share[] = [];
-  const exact = spec.samples.filter((n) => n === Number.POSITIVE_INFINITY);
-  const fitted = spec.samples.filter(Number.isFinite);
-  const untrained = { ...spec, train: undefined };
-  if (exact.length > 0) shares.push({ spec: { ...untrained, samples: exact }, tried: TRIED.exact, times: 1 });
-  if (fitted.length > 0)
-    shares.push({ spec: { ...untrained, samples: fitted }, tried: TRIED.fitted, times: 1 });
-  const { train } = spec;
-  if (!train) return shares;
-  // A step costs what its rows do, whatever its size.
-  const rows = train.keys.indexOf('batchSize');
-  for (const batchSize of new Set(train.points.map((point) => point[rows]))) {
-    const own = train.points.filter((point) => point[rows] === batchSize);
-    const steps = Math.min(STEPS, ...own.map(([all]) => all));
-    const plan = { ...train, points: [[steps, ...own[0].slice(1)]] };
-    const times = own.reduce((sum, [all]) => sum + all / steps, 0);
-    shares.push({ spec: { ...spec, samples: [], train: plan }, tried: TRIED.trained, times });
-  }
-  return shares;
+/** What takes microseconds and what takes milliseconds a point, measured apart. */
+async function untrainedSeconds({ samples, ...spec }: Checked, control: Control): Promise<number> {
+  const exact = samples.filter((n) => n === Number.POSITIVE_INFINITY);
+  const fitted = samples.filter(Number.isFinite);
+  let seconds = 0;
+  for (const [own, tried] of [
+    [exact, TRIED.exact],
+    [fitted, TRIED.fitted],
+  ] as const)
+    if (own.length > 0)
+      seconds += await secondsOf({ ...spec, train: undefined, samples: own }, tried, ROUNDS, control);
+  return seconds;
 }
 
-/** All points of a spec on one thread, by a few of every objective. */
-async function secondsOf(spec: Checked, tried: number, control: Control): Promise<number> {
+/** A step costs what its rows do, whatever its size; to begin and to judge cost the same whatever the steps. */
+async function trainedSeconds(spec: Checked, control: Control): Promise<number> {
+  const { train } = spec;
+  if (!train) return 0;
+  const rows = train.keys.indexOf('batchSize');
+  let seconds = 0;
+  for (const batchSize of new Set(train.points.map((point) => point[rows]))) {
+    const own = train.points.filter((point) => point[rows] === batchSize);
+    const [few, more] = STEPS;
+    const trained = (steps: number, rounds: number) => {
+      const plan = { ...train, points: [[steps, ...own[0].slice(1)]] };
+      return secondsOf({ ...spec, samples: [], train: plan }, 1, rounds, control);
+    };
+    const least = await trained(few, 2);
+    const step = Math.max(0, (await trained(more, 1)) - least) / (more - few);
+    for (const [steps] of own) seconds += Math.max(0, least - few * step) + steps * step;
+  }
+  return seconds;
+}
+
+/** All points of a spec on one thread, written, by a few of every objective. */
+async function secondsOf(spec: Checked, tried: number, rounds: number, control: Control): Promise<number> {
   let seconds = 0;
   for (const branch of pointsOf(spec).branches) {
     const count = Math.min(branch.configurations, tried);
     const first = Math.floor((branch.configurations - count) / 2);
-    const segment = { branch, places: placesOf(branch, first, count), count };
-    let took = 0;
-    // The first time code is warmed up.
-    for (let round = 0; round < 2; round++) {
-      const begin = performance.now();
-      await figuresOf(spec, [segment], control);
-      took = performance.now() - begin;
+    const segments = [{ branch, places: placesOf(branch, first, count), count }];
+    let least = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < rounds; round++) {
+      const begin = processorSeconds();
+      toParquet(tableOf(spec, segments, await figuresOf(spec, segments, control)), {});
+      least = Math.min(least, processorSeconds() - begin);
     }
-    seconds += ((took / 1e3) * branch.configurations) / count;
+    seconds += (least * branch.configurations) / count;
   }
   return seconds;
+}
+
+/** What the process has had of all processors: the time on a clock would count what else the machine does. */
+function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** Figures take eight bytes each; parameters as many bits as their values need. */
