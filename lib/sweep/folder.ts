@@ -4,7 +4,7 @@ import { POPULATION_METRICS } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { requireFolder, writeInPlace } from '../base/files.js';
 import { version } from '../base/version.js';
-import { createWorld } from '../world/world.js';
+import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
 import { settingsOfBranch } from './added.js';
 import { type Branch, type Points, pointsOf } from './points.js';
 import { parametersOf } from './rows.js';
@@ -45,7 +45,7 @@ export function constantsOf(spec: Checked): Record<string, unknown> {
   const varies = new Set<string>(['seed', ...spec.grid.map(({ key }) => key)]);
   // Dimensions that vary may not make a world with the others' defaults: only what does not is asked for.
   const { base } = spec;
-  const defaults = createWorldDefaults();
+  const defaults = createAnyWorld((base.kind ? { kind: base.kind } : {}) as AnyWorldSpec).spec;
   const world = Object.entries({ ...defaults, ...base }).filter(
     ([key, value]) => !varies.has(key) && value !== undefined,
   );
@@ -54,10 +54,6 @@ export function constantsOf(spec: Checked): Record<string, unknown> {
     ...(spec.samples.some(Number.isFinite) ? { ridge: spec.ridge } : {}),
     ...(spec.train ? { train: JSON.parse(JSON.stringify(spec.train.recipe)) as unknown } : {}),
   };
-}
-
-function createWorldDefaults(): Record<string, unknown> {
-  return { ...createWorld({}).spec };
 }
 
 /** The specs of a folder, oldest first; undefined where it holds no sweep. */

@@ -1,9 +1,9 @@
 import { ExolamError } from '../base/errors.js';
 import { philox } from '../random/philox.js';
-import { createWorld, policyReacts, type WorldSpec } from '../world/world.js';
+import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
 import { type Interval, type Values, valueAt, valuesOf } from './axis.js';
 import type { ObjectiveTemplate, SweptStrength } from './objectives.js';
-import type { Checked, GridKey } from './spec.js';
+import { type Checked, type GridKey, isCount } from './spec.js';
 import type { TrainKey } from './train-spec.js';
 
 /** What an axis sets: a key of the world (its seed included), a number of the objective, how a model comes about. */
@@ -181,8 +181,8 @@ function placesOn(length: number, stride: number, first: number, count: number):
 
 /** Throws where dimensions that are crossed make no world, or one too narrow for a latent dimension. */
 function requireWorlds(spec: Checked): void {
-  const shapes = spec.grid.filter(({ key }) => key === 'mixing' || key.endsWith('Dim'));
-  let worlds: WorldSpec[] = [spec.base];
+  const shapes = spec.grid.filter(({ key }) => key === 'mixing' || isCount(key) || key.endsWith('Radius'));
+  let worlds: AnyWorldSpec[] = [spec.base];
   for (const { key, values } of shapes) {
     const list = 'list' in values ? values.list : ends(values.interval);
     worlds = worlds.flatMap((world) => list.map((value) => ({ ...world, [key]: value })));
@@ -194,9 +194,10 @@ function requireWorlds(spec: Checked): void {
   }
   const names = shapes.map(({ key }) => key);
   for (const world of worlds) {
-    const made = createWorld(world, names.length > 0 ? `grid, at ${describe(world, names)}` : 'base').spec;
+    const made = createAnyWorld(world, names.length > 0 ? `grid, at ${describe(world, names)}` : 'base');
     const widest = Math.max(...spec.latentDims);
-    if (widest > made.observationDim)
+    // A network's z may be wider.
+    if (made.kind === 'linear' && widest > made.observationDim)
       throw new ExolamError(
         'input',
         `latentDim: expected at most observationDim (${made.observationDim}) but received ${widest}`,
@@ -207,15 +208,6 @@ function requireWorlds(spec: Checked): void {
 const MOST_SHAPES = 10_000;
 const ends = ({ from, to }: Interval) => [from, to];
 
-function describe(world: WorldSpec, names: readonly GridKey[]): string {
-  return names.map((name) => `${name} ${world[name]}`).join(', ');
-}
-
-/** Does any key of the grid or the base make the policy react to the states? */
-export function mayReact({ base, grid }: Checked): boolean {
-  const feedback = ['stateFeedback', 'exogenousFeedback'] as const;
-  return (
-    feedback.some((key) => (base[key] ?? 0) !== 0 || grid.some((axis) => axis.key === key)) ||
-    policyReacts(createWorld(base))
-  );
+function describe(world: AnyWorldSpec, names: readonly GridKey[]): string {
+  return names.map((name) => `${name} ${(world as Record<string, unknown>)[name]}`).join(', ');
 }

@@ -8,6 +8,7 @@ import {
 } from '../solve/columns.js';
 import { representations } from '../solve/critical.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
+import type { AnyWorldSpec } from '../world/any-world.js';
 import { createWorld, type WorldSpec } from '../world/world.js';
 import { placed } from './gain.js';
 import type { Key, SweepAxis } from './points.js';
@@ -39,8 +40,9 @@ export async function solveSegment(
   row: number,
   control: Control,
 ): Promise<void> {
+  if (!spec.samples.includes(Number.POSITIVE_INFINITY)) return;
   for (const group of groupsOf(spec, segment)) {
-    const world = worldAt(spec, segment, group.first);
+    const world = worldAt(spec, segment, group.first) as WorldSpec;
     if (samplesAt(segment, group.first) !== Number.POSITIVE_INFINITY) continue;
     const asked = latentDimsFor(spec, world, group.reacts);
     if (asked.length === 0) continue;
@@ -134,8 +136,9 @@ function reactionOf({ base }: Checked, segment: Segment): Uint8Array | null {
   if (!segment.branch.objective.supervised) return null;
   const value = (of: Key['of'], key: string, fallback: number) => valuesOf(segment, of, key) ?? fallback;
   const at = (column: Float64Array | number, i: number) => (typeof column === 'number' ? column : column[i]);
-  const onState = value('world', 'stateFeedback', base.stateFeedback ?? 0);
-  const onExogenous = value('world', 'exogenousFeedback', base.exogenousFeedback ?? 0);
+  const { stateFeedback = 0, exogenousFeedback = 0 } = base as WorldSpec;
+  const onState = value('world', 'stateFeedback', stateFeedback);
+  const onExogenous = value('world', 'exogenousFeedback', exogenousFeedback);
   const weight = value('objective', 'action-supervised.weight', 1);
   const labels = value('objective', 'action-supervised.labelFraction', 1);
   const found = new Uint8Array(segment.count);
@@ -164,14 +167,14 @@ export function valuesOf(
 const valueOn = (axis: SweepAxis, place: number, k: number) => axis.keys[k].values[place];
 
 /** The world of configuration i. */
-export function worldAt(spec: Checked, { branch, places }: Segment, i: number): WorldSpec {
+export function worldAt(spec: Checked, { branch, places }: Segment, i: number): AnyWorldSpec {
   const world: Record<string, unknown> = { ...spec.base };
   branch.axes.forEach((axis, a) => {
     axis.keys.forEach(({ key }, k) => {
       if (key.of === 'world') world[key.key] = valueOn(axis, places[a][i], k);
     });
   });
-  return world as WorldSpec;
+  return world as AnyWorldSpec;
 }
 
 /** The axis of how a model comes about. */
@@ -193,7 +196,7 @@ export function trainedAt(segment: Segment, i: number): readonly number[] | null
 }
 
 /** The objective of configuration i, whole. */
-export function objectiveAt(segment: Segment, i: number, world: WorldSpec): ObjectiveSpec {
+export function objectiveAt(segment: Segment, i: number, world: AnyWorldSpec): ObjectiveSpec {
   let objective = segment.branch.objective.spec;
   segment.branch.axes.forEach((axis, a) => {
     axis.keys.forEach(({ key }, k) => {
@@ -204,12 +207,12 @@ export function objectiveAt(segment: Segment, i: number, world: WorldSpec): Obje
   return withGain(objective, segment, i, world);
 }
 
-function withGain(objective: ObjectiveSpec, segment: Segment, i: number, world: WorldSpec): ObjectiveSpec {
+function withGain(objective: ObjectiveSpec, segment: Segment, i: number, world: AnyWorldSpec): ObjectiveSpec {
   for (const [a, axis] of segment.branch.axes.entries())
     for (const [k, { key }] of axis.keys.entries())
       if (key.of === 'objective' && key.key === 'representation.gain') {
         const gain = valueOn(axis, segment.places[a][i], k) as number;
-        return placed(objective, key.key, representations(createWorld(world))(gain));
+        return placed(objective, key.key, representations(createWorld(world as WorldSpec))(gain));
       }
   return objective;
 }

@@ -3,7 +3,7 @@ import { version } from '../base/version.js';
 import type { Coded, Column, Table } from './columns.js';
 import type { ObjectiveTemplate, SweptStrength } from './objectives.js';
 import type { Branch, Key, SweepAxis } from './points.js';
-import type { Checked } from './spec.js';
+import { type Checked, isCount } from './spec.js';
 
 /** Why a point has no figures, by what the rows say of it. */
 export const STATUS = ['ok', 'nonFinite', 'notConverged', 'emptyProblem', 'unsupported', 'diverged'] as const;
@@ -41,7 +41,7 @@ export interface Parameter {
 }
 
 const TEXT = new Set(['mixing']);
-const isWhole = (key: string) => key === 'seed' || key.endsWith('Dim');
+const isWhole = (key: string) => key === 'seed' || isCount(key);
 
 /** The columns of what varies, but for the objective's name, latentDim and what is found. */
 export function parametersOf(spec: Checked): Parameter[] {

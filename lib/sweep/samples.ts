@@ -4,7 +4,7 @@ import { fitEach } from '../lam/fit.js';
 import { scoreInWorld } from '../metrics/score.js';
 import { drawMoments } from '../moments/drawn.js';
 import { resolveObjective } from '../solve/objectives.js';
-import { createWorld } from '../world/world.js';
+import { createWorld, type WorldSpec } from '../world/world.js';
 import { objectiveAt, samplesAt, statusOf, worldAt } from './population.js';
 import type { Figures, Segment } from './rows.js';
 import type { Checked } from './spec.js';
@@ -41,7 +41,7 @@ async function fitConfiguration(
   row: number,
   control: Control,
 ): Promise<void> {
-  const world = worldAt(spec, segment, i);
+  const world = worldAt(spec, segment, i) as WorldSpec;
   try {
     const objective = objectiveAt(segment, i, world);
     const { needsPair } = resolveObjective(objective);

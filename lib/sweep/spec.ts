@@ -4,19 +4,26 @@ import { ExolamError } from '../base/errors.js';
 import { describes, integer, parse, quote, unknownName } from '../base/validate.js';
 import { ridgeField } from '../solve/of-moments.js';
 import type { PopulationMetric } from '../solve/population.js';
-import { type WorldSpec, worldSchema } from '../world/world.js';
+import { type AnyWorldSpec, WORLD_SCHEMAS, worldKind } from '../world/any-world.js';
+import type { MlpWorldSpec } from '../world/nonlinear.js';
+import type { SpriteWorldSpec } from '../world/sprites.js';
+import type { WorldSpec } from '../world/world.js';
 import { type Axis, readAxis, type Values, valuesOf } from './axis.js';
 import { type ObjectiveTemplate, readObjectives, type SweepObjective } from './objectives.js';
-import { readTrain, type SweepTrain, type TrainPlan, trainSchema } from './train-spec.js';
+import { readTrain, requireTrainable, type SweepTrain, type TrainPlan, trainSchema } from './train-spec.js';
 
-/** Keys of a world that a grid may vary: all but its matrices, and its seed, which is an axis of its own. */
-export type GridKey = Exclude<keyof WorldSpec, 'matrices' | 'seed'>;
-export const GRID_KEYS = Object.keys(worldSchema.shape).filter(
-  (key) => key !== 'matrices' && key !== 'seed',
-) as GridKey[];
+type Own<Spec> = Omit<Spec, 'kind' | 'matrices' | 'seed'>;
+type Keys = Own<WorldSpec> & Own<MlpWorldSpec> & Own<SpriteWorldSpec>;
+/** Keys of a world that a grid may vary: all but its kind, its matrices, and its seed, which is an axis of its own. */
+export type GridKey = keyof Keys;
+const NO_AXES = ['kind', 'matrices', 'seed'];
 
-/** The values of each key of the world that varies, outermost first. */
-export type SweepGrid = { readonly [K in GridKey]?: Axis<NonNullable<WorldSpec[K]>> | undefined };
+/** The values of each key of the world that varies, outermost first; the keys are those of the kind of `base`. */
+export type SweepGrid = { readonly [K in GridKey]?: Axis<NonNullable<Keys[K]>> | undefined };
+
+/** Keys that are counts. */
+const COUNTS: readonly string[] = ['width', 'depth', 'size', 'distractors'];
+export const isCount = (key: string) => key.endsWith('Dim') || COUNTS.includes(key);
 
 /** Where a sweep spends further points: along a boundary of a metric. */
 export interface SweepRefine {
@@ -30,8 +37,8 @@ export interface SweepRefine {
 
 /** A parameter sweep: what varies, and what every point of it shares. Points are all combinations, in a fixed order. */
 export interface SweepSpec {
-  /** The world that every point starts from. Default `{}`. */
-  readonly base?: WorldSpec | undefined;
+  /** The world that every point starts from; one of kind `mlp` or `sprites` has no exact answer, and its points are trained. Default `{}`. */
+  readonly base?: AnyWorldSpec | undefined;
   /** Keys of the world that vary, each a list, `{"range": [from, to, count]}` or `{"logRange": [from, to, count]}`. Default `{}`. */
   readonly grid?: SweepGrid | undefined;
   /** Objectives; each number of one may be a list or a range as well. Default: reconstruction. */
@@ -42,7 +49,7 @@ export interface SweepSpec {
   readonly seeds?: number | readonly number[] | undefined;
   /**
    * Transitions that each model is fitted to, before it is judged on the population: one number, a list or a range; null among them,
-   * or alone, is the population itself; with `train`, `[]` is neither. Default null.
+   * or alone, is the population itself; with `train`, `[]` is neither. Default null, of a world that is not linear `[]`.
    */
   readonly samples?: Axis<number | null> | null | undefined;
   /** Further points that are trained by gradient steps and then judged on the population. Default: none. */
@@ -68,7 +75,7 @@ const isObject = (value: unknown) => typeof value === 'object' && value !== null
 
 export const sweepSchema = describes<SweepSpec>()(
   z.strictObject({
-    base: worldSchema.prefault({}),
+    base: z.custom<AnyWorldSpec>(isObject, 'expected a world').prefault({}),
     grid: z.custom<SweepGrid>(isObject, 'expected an object of keys of the world').prefault({}),
     objectives: z
       .custom<readonly SweepObjective[]>(
@@ -101,7 +108,7 @@ export const sweepSchema = describes<SweepSpec>()(
 
 /** A spec, checked, its axes read. */
 export interface Checked {
-  readonly base: WorldSpec;
+  readonly base: AnyWorldSpec;
   readonly grid: readonly { readonly key: GridKey; readonly values: Values<number | string> }[];
   readonly objectives: readonly ObjectiveTemplate[];
   readonly latentDims: readonly number[];
@@ -118,28 +125,54 @@ export interface Checked {
 
 /** Checks a spec; throws one sentence: field, value, what is accepted. */
 export function readSpec(value: unknown, what = ''): Checked {
-  const spec = parse(sweepSchema, value, what, what || 'spec');
+  const given = parse(sweepSchema, value, what, what || 'spec');
   const named = (field: string) => (what ? `${what}: ${field}` : field);
+  const kind = worldKind(given.base, named('base'));
+  const base = parse(WORLD_SCHEMAS[kind] as z.ZodType<AnyWorldSpec>, given.base, named('base'));
+  const spec = { ...given, base };
   const refine = spec.refine;
   if (refine && spec.random !== undefined)
     throw new ExolamError(
       'input',
       `${named('refine')}: expected a grid to refine, but "random" draws its points`,
     );
-  const grid = readGrid(spec.grid as object, spec.base as WorldSpec, named('grid'));
+  const grid = readGrid(spec.grid as object, base, named('grid'));
+  const objectives = readObjectives(spec.objectives, named('objectives'));
+  const latentDims = listOf(
+    readAxis(spec.latentDim, integer(1), named('latentDim'), true),
+    named('latentDim'),
+  );
+  const train = spec.train && readTrain(spec.train, named('train'));
+  if (train) requireTrainable(train, base, latentDims, named('train'));
+  if (kind !== 'linear') requireTrainedOnly(spec, objectives, named);
   return {
-    base: spec.base as WorldSpec,
-    grid,
-    objectives: readObjectives(spec.objectives, named('objectives')),
-    latentDims: listOf(readAxis(spec.latentDim, integer(1), named('latentDim'), true), named('latentDim')),
-    seeds: readSeeds(spec.seeds, (spec.base as WorldSpec).seed ?? 0, named('seeds')),
-    samples: readSamples(spec, named('samples')),
-    train: spec.train && readTrain(spec.train, named('train')),
+    ...{ base, grid, objectives, latentDims, train },
+    seeds: readSeeds(spec.seeds, base.seed ?? 0, named('seeds')),
+    samples: kind === 'linear' ? readSamples(spec, named('samples')) : [],
     ridge: spec.ridge,
     random: spec.random,
     refine,
     whole: wholeOf(spec),
   };
+}
+
+/** Throws where points of a world that is not linear are to be anything but trained. */
+function requireTrainedOnly(
+  { samples, train, base }: z.output<typeof sweepSchema>,
+  objectives: readonly ObjectiveTemplate[],
+  named: (field: string) => string,
+): void {
+  const world = `a world of kind ${quote(base.kind)}, which has no exact answer`;
+  if (!train)
+    throw new ExolamError('input', `${named('train')}: expected how points are trained, in ${world}`);
+  if (samples !== undefined && samples !== null && !(Array.isArray(samples) && samples.length === 0))
+    throw new ExolamError('input', `${named('samples')}: expected [] or nothing, in ${world}`);
+  for (const [i, { strengths }] of objectives.entries())
+    if (strengths.some(({ strength }) => strength === 'representation.gain'))
+      throw new ExolamError(
+        'input',
+        `${named(`objectives[${i}].gain`)}: expected a projection in its place, in ${world}`,
+      );
 }
 
 /** The spec with its defaults, in the order of the schema, as JSON keeps it: what was read from a file is then the same again. */
@@ -149,7 +182,9 @@ function wholeOf(spec: z.output<typeof sweepSchema>): Checked['whole'] {
   return JSON.parse(JSON.stringify(Object.fromEntries(ordered))) as Checked['whole'];
 }
 
-function readGrid(grid: object, base: WorldSpec, what: string): Checked['grid'] {
+function readGrid(grid: object, base: AnyWorldSpec, what: string): Checked['grid'] {
+  const shape: Readonly<Record<string, z.ZodType>> = WORLD_SCHEMAS[base.kind ?? 'linear'].shape;
+  const keys = Object.keys(shape).filter((key) => !NO_AXES.includes(key)) as GridKey[];
   return Object.entries(grid).map(([name, values]) => {
     const field = `${what}.${name}`;
     if (name === 'seed')
@@ -157,16 +192,16 @@ function readGrid(grid: object, base: WorldSpec, what: string): Checked['grid'] 
         'input',
         `${field}: expected "seeds" beside the grid, a count or a list of seeds`,
       );
-    const key = GRID_KEYS.find((known) => known === name);
-    if (!key) throw unknownName(what, name, GRID_KEYS);
-    if (base.matrices && (key === 'mixing' || key.endsWith('Dim')))
+    const key = keys.find((known) => known === name);
+    if (!key) throw unknownName(what, name, keys);
+    if ('matrices' in base && base.matrices && (key === 'mixing' || key.endsWith('Dim')))
       throw new ExolamError(
         'input',
         `${field}: expected a key that base.matrices leaves free; they decide ${key}`,
       );
     // Its default would stand for a value that is not there.
-    const each = worldSchema.shape[key].unwrap() as z.ZodType<number | string>;
-    return { key, values: readAxis(values, each, field, key.endsWith('Dim')) };
+    const each = (shape[key] as z.ZodDefault).unwrap() as z.ZodType<number | string>;
+    return { key, values: readAxis(values, each, field, isCount(key)) };
   });
 }
 

@@ -6,7 +6,7 @@ import { trainEach } from '../train/drive.js';
 import { objectiveAt, statusOf, trainedAt, worldAt } from './population.js';
 import { DIVERGED, type Figures, type Segment } from './rows.js';
 import type { Checked } from './spec.js';
-import type { TrainPlan } from './train-spec.js';
+import { configOf } from './train-spec.js';
 
 /**
  * Figures for those configurations of a segment that are trained: gradient steps on fresh transitions of the point's own world, the
@@ -30,10 +30,7 @@ export async function trainSegment(
     const objective = objectiveAt(segment, i, world);
     for (const [k, latentDim] of spec.latentDims.entries()) {
       rows.push(row + i * spec.latentDims.length + k);
-      configs.push({
-        ...{ world, objective, model: { kind: 'linear', latentDim }, seed: world.seed },
-        ...recipeOf(train, point),
-      });
+      configs.push(configOf(train, point, { world, objective, seed: world.seed }, latentDim));
     }
   }
   if (configs.length === 0) return;
@@ -52,18 +49,4 @@ export async function trainSegment(
       figures.status[at] = 0;
     }
   }
-}
-
-function recipeOf({ recipe, keys }: TrainPlan, point: readonly number[]): Partial<TrainConfig> {
-  const { steps, learningRate, batchSize } = Object.fromEntries(keys.map((key, i) => [key, point[i]])) as {
-    steps: number;
-    learningRate?: number;
-    batchSize?: number;
-  };
-  return {
-    ...recipe,
-    optimizer: { ...recipe.optimizer, learningRate: learningRate ?? recipe.optimizer.learningRate },
-    evaluateEvery: recipe.evaluateEvery ?? (recipe.stopping ? undefined : steps),
-    ...{ steps, batchSize },
-  };
 }

@@ -123,6 +123,7 @@ export interface TrainConfig {
   readonly seed?: number | undefined;
 }
 
+/** Of exact gradients. */
 const EXACT = ['lbfgs', 'gradient-descent', 'gradient-flow'] as const;
 const share = numberThat('a share from 0 to 1', (v) => v >= 0 && v <= 1);
 const below1 = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);
@@ -205,6 +206,11 @@ export const trainConfigSchema = describes<TrainConfig>()(
 
 type Parsed = z.output<typeof trainConfigSchema>;
 
+/** Whether an optimizer follows exact gradients, in place of those of minibatches. */
+export const isExactKind = (kind: string) => (EXACT as readonly string[]).includes(kind);
+/** Steps where a configuration does not say how many. */
+export const defaultSteps = (isExact: boolean) => (isExact ? 2000 : 40_000);
+
 /** A configuration with everything decided that does not depend on data. */
 export interface SettledConfig extends Parsed {
   readonly isExact: boolean;
@@ -224,9 +230,9 @@ export function settledConfig(input: unknown, what = ''): SettledConfig {
       `${named('world')}: expected either world or data, but ${config.world ? 'both are' : 'neither is'} given`,
     );
   const { kind } = config.optimizer;
-  const isExact = (EXACT as readonly string[]).includes(kind);
+  const isExact = isExactKind(kind);
   requireModel(config, isExact, named);
-  const steps = config.steps ?? (isExact ? 2000 : 40_000);
+  const steps = config.steps ?? defaultSteps(isExact);
   const { labelFraction } = config;
   const labelled =
     labelFraction === undefined

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { PARAMETERS, type SampleRequest } from '../backend/requests.js';
 import { parse } from '../base/validate.js';
 import { identity } from '../linalg/matrix.js';
-import { type MlpWorldSpec, mlpView, mlpWorld, type mlpWorldSchema } from './nonlinear.js';
-import { type SpriteWorldSpec, spriteView, spriteWorld, type spriteWorldSchema } from './sprites.js';
+import { type MlpWorldSpec, mlpView, mlpWorld, mlpWorldSchema } from './nonlinear.js';
+import { type SpriteWorldSpec, spriteView, spriteWorld, spriteWorldSchema } from './sprites.js';
 import {
   createWorld,
   drawStateMatrices,
   fullMixing,
   parameterColumn,
   type WorldSpec,
-  type worldSchema,
+  worldSchema,
 } from './world.js';
 
 /** A world of any kind: `kind` says which, `linear` where it is absent. */
@@ -18,6 +18,13 @@ export type AnyWorldSpec = WorldSpec | MlpWorldSpec | SpriteWorldSpec;
 
 export const WORLD_KINDS = ['linear', 'mlp', 'sprites'] as const;
 export type WorldKind = (typeof WORLD_KINDS)[number];
+
+/** What a description of each kind may say, with defaults. */
+export const WORLD_SCHEMAS = {
+  linear: worldSchema,
+  mlp: mlpWorldSchema,
+  sprites: spriteWorldSchema,
+} as const;
 
 /** What a world's transitions are drawn from: all of a sample request but for which of them. */
 export type WorldRequest = Omit<SampleRequest, 'first' | 'count' | 'pair'>;

@@ -227,9 +227,39 @@ describe('a spec that is not accepted', () => {
       /^train\.batchSize: expected none with the optimizer "gradient-flow"$/,
     ],
     [
-      'a model in the recipe',
-      { latentDim: 2, train: { model: { kind: 'mlp' } } },
-      /^train: unknown key "model".* Accepted: steps, learningRate/,
+      'a width of a linear model',
+      { latentDim: 2, train: { model: { kind: 'linear', hidden: [4] } } },
+      /^train: model\.hidden: expected none for a linear model/,
+    ],
+    [
+      'exact gradients of an mlp',
+      { latentDim: 2, train: { model: { kind: 'mlp' }, optimizer: { kind: 'lbfgs' } } },
+      /^train: optimizer\.kind: expected one of "adam"/,
+    ],
+    [
+      'a world without an exact answer',
+      { latentDim: 2, base: { kind: 'sprites' } },
+      /^train: expected how points are trained, in a world of kind "sprites", which has no exact answer$/,
+    ],
+    [
+      'the population of one',
+      { latentDim: 2, base: { kind: 'mlp' }, samples: [null, 100], train: {} },
+      /^samples: expected \[\] or nothing, in a world of kind "mlp"/,
+    ],
+    [
+      'a gain in one',
+      {
+        latentDim: 2,
+        base: { kind: 'mlp' },
+        objectives: [{ kind: 'representation', gain: [0, 1] }],
+        train: {},
+      },
+      /^objectives\[0\]\.gain: expected a projection in its place/,
+    ],
+    [
+      'a key of another kind of world',
+      { latentDim: 2, base: { kind: 'sprites' }, grid: { exogenousScale: [1, 2] }, train: {} },
+      /^grid: unknown key "exogenousScale".* Accepted: size, agentRadius/,
     ],
     ['no samples without training', { latentDim: 2, samples: [] }, /^samples: expected at least one value$/],
     ['a base', { latentDim: 2, base: { mixing: 'x' } }, /^base\.mixing: expected one of/],

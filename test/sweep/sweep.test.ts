@@ -267,6 +267,29 @@ describe('sweep, trained', () => {
     expect(plain.map(({ steps, learningRate, batchSize, ...row }) => row)).toEqual(others);
   });
 
+  it.each([
+    { kind: 'mlp', observationDim: 6, endogenousDim: 2, exogenousDim: 2, width: 8 },
+    { kind: 'sprites', size: 4, agentRadius: 2, distractorRadius: 2 },
+  ] as const)('trains what exolam train trains: an mlp in a world of kind $kind', async (world) => {
+    const model = { kind: 'mlp', hidden: [8] } as const;
+    const recipe = { steps: 3, batchSize: 16, evaluationRows: 256 };
+    const grid = { policyNoise: [0.5, 1] };
+    const rows = await all({
+      ...{ base: world, grid, latentDim: 2, seeds: [3] },
+      train: { ...recipe, model },
+    });
+    expect(rows).toHaveLength(2);
+    for (const row of rows) {
+      const { result } = await train({
+        ...{ ...recipe, evaluateEvery: 3, seed: 3, model: { ...model, latentDim: 2 }, probes: ['linear'] },
+        world: { ...world, policyNoise: row['policyNoise'] as number, seed: 3 },
+      });
+      expect([row['samples'], row['status'], row['loss']]).toEqual([Number.NaN, 'ok', result.loss]);
+      for (const figure of FIGURES) expect(row[figure]).toBe(result.metrics[figure] ?? Number.NaN);
+      expect(row['actionError']).toBeGreaterThan(0);
+    }
+  });
+
   it('comes to the closed form by exact gradients, and says where a run diverges', async () => {
     const exact = await all({
       ...{ base, objectives, latentDim: 2, seeds: 2 },
