@@ -69,7 +69,7 @@ export function transitions(
     ...dims,
     first: 0,
     seed: 1,
-    parameters: parameterColumn(world, 0),
+    parameters: parameterColumn(world),
     mixing: fullMixing(world).data,
     actionEffect: world.actionEffect.data,
     stateFeedback: world.stateFeedback.data,

@@ -85,6 +85,7 @@ export const PARAMETERS = [
   'actionExogenousCorrelation',
   'exogenousInitialScale',
   'complementDim', // observationDim less the reduced basis: coordinates that hold sensor noise alone
+  'hiddenExogenousDim', // coordinates of x beside exogenousDim that neither observations nor actions see
 ] as const;
 
 /** Metrics of theory.md section 4, the columns of a population answer in this order. Infinity where exact. */

@@ -13,7 +13,7 @@ import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { requireMemory } from '../base/memory.js';
 import { describes, integer, parse, parseOptions, quote, unknownName } from '../base/validate.js';
-import { type WorldSpec, worldSchema } from '../world/world.js';
+import { isOfTheWorld, type WorldParameter, type WorldSpec, worldSchema } from '../world/world.js';
 import {
   coefficientsOf,
   nameOfObjective,
@@ -27,8 +27,9 @@ import {
 import { type PopulationMetric, type Prepared, prepare, requestOf } from './population.js';
 
 /** What may differ from configuration to configuration: every scalar of a world but its dimensions, mixing and seed. */
-const SCALARS = PARAMETERS.filter((name) => name !== 'complementDim');
-export type WorldParameter = Exclude<(typeof PARAMETERS)[number], 'complementDim'>;
+const SCALARS = PARAMETERS.filter(isOfTheWorld);
+
+export type { WorldParameter };
 /** The names of columns: parameters of the world and its seed, and numbers of the objective as `kind.key`. */
 export type ColumnName = WorldParameter | Strength | 'seed';
 
@@ -288,7 +289,7 @@ function worldsOf(
   const { distinct, index } = distinctOf(seeds);
   const prepared = distinct.map((seed) => {
     const made = prepare({ ...question, world: { ...question.world, seed }, latentDim }, '');
-    if (made.mixing.rows !== last.mixing.rows || made.projection?.rows !== last.projection?.rows)
+    if (!sameShape(made, last))
       throw new ExolamError(
         'unsupported',
         `columns.seed: expected worlds of one shape, but seed ${seed} spans ${made.mixing.rows} dimensions and seed ${last.world.spec.seed} ${last.mixing.rows}; ask for them in calls of their own`,
@@ -309,6 +310,12 @@ function distinctOf(values: Float64Array): { distinct: number[]; index: Int32Arr
   }
   return { distinct: [...places.keys()], index };
 }
+
+const sameShape = (a: Prepared, b: Prepared): boolean =>
+  a.mixing.rows === b.mixing.rows &&
+  a.projection?.rows === b.projection?.rows &&
+  a.states.endogenousDim === b.states.endogenousDim &&
+  a.states.exogenousDim === b.states.exogenousDim;
 
 interface MetricColumns {
   readonly metrics: Partial<Record<PopulationMetric, Float64Array>>;
@@ -356,7 +363,7 @@ function chunkOf(
 ): Pick<PopulationRequest, 'count' | 'parameters' | 'coefficients'> {
   const parameters = new Float64Array(PARAMETERS.length * size);
   PARAMETERS.forEach((name, p) => {
-    const column = name === 'complementDim' ? undefined : columns[name];
+    const column = isOfTheWorld(name) ? columns[name] : undefined;
     if (column) parameters.set(column.subarray(first, first + size), p * size);
     else parameters.fill(shared.parameters[p * shared.count], p * size, (p + 1) * size);
   });

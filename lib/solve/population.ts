@@ -19,6 +19,7 @@ import { requireMemory } from '../base/memory.js';
 import { describes, parse, parseOptions, quote } from '../base/validate.js';
 import { multiply, norm } from '../linalg/dense.js';
 import { type Matrix, matrix, transpose } from '../linalg/matrix.js';
+import { type SeenStates, seenStates } from '../world/seen-states.js';
 import {
   parameterOf,
   policyReacts,
@@ -161,8 +162,10 @@ export function solve(question: Case, options: Omit<SolveOptions, 'throwOnFailur
   });
 }
 
-/** Matrices as wide as a problem that solving it takes at least: eight problems share the lanes of a vector. */
-const LEAST_SCRATCH = 10 * 8;
+/** Eight problems share the lanes of a vector, and each has numbers of eight bytes. */
+const LANES = 8 * 8;
+/** Matrices of coordinates and sources that solving a problem takes at least, with and without a paired view. */
+const LEAST_MATRICES = { paired: 50, single: 18 } as const;
 
 /** A case, checked: its world, rows of its objective, and both in the reduced basis. */
 export interface Prepared {
@@ -176,6 +179,8 @@ export interface Prepared {
   readonly mixing: Matrix;
   readonly projection: Matrix | null;
   readonly basis: () => Matrix;
+  /** The states that this basis and the actions see. */
+  readonly states: SeenStates;
 }
 
 /** The latent dimensions of a case, `latentDim` or `latentDims`. */
@@ -244,11 +249,20 @@ function preparedWith<Objective extends ResolvedObjective>(
       'numerical',
       `${what ? `${what}: ` : ''}nothing is left to encode: the projection is 0 on all that the observation holds`,
     );
-  requireMemory(
-    LEAST_SCRATCH * 8 * reduced.mixing.rows ** 2,
-    `${named('world')}: a problem of ${reduced.mixing.rows} coordinates`,
-  );
-  return { world, objective, asked, latentDims, latentDim, ...reduced };
+  const states = seenStates(world, reduced.mixing);
+  requireScratch(states, actionDim, objective.needsPair, named('world'));
+  return { world, objective, asked, latentDims, latentDim, ...reduced, states };
+}
+
+/** Refuses a problem whose matrices this machine cannot hold. */
+function requireScratch(states: SeenStates, actionDim: number, paired: boolean, what: string): void {
+  const coordinates = states.mixing.rows;
+  const sources = states.endogenousDim + states.exogenousDim;
+  const least =
+    LEAST_MATRICES[paired ? 'paired' : 'single'] * coordinates * Math.max(coordinates, sources) +
+    3 * actionDim * (sources + actionDim) +
+    4 * states.exogenousDim ** 2;
+  requireMemory(LANES * least, `${what}: a problem of ${coordinates} coordinates and ${sources} states`);
 }
 
 /** Rows of objectives as text; those of one form are one object mostly. */
@@ -264,10 +278,10 @@ function textOf(rows: ObjectiveRows): string {
 }
 
 /** What tells cases apart that cannot travel to the backend together: shape, latent dimensions, form of the objective. */
-export function groupKey({ world, mixing, projection, latentDims, objective }: Prepared): string {
-  const { endogenousDim, exogenousDim, actionDim } = world.spec;
+export function groupKey({ world, mixing, projection, latentDims, objective, states }: Prepared): string {
+  const { endogenousDim, exogenousDim } = states;
   const projected = projection?.rows ?? 0;
-  return `${mixing.rows} ${endogenousDim} ${exogenousDim} ${actionDim} ${projected} ${latentDims.join()} ${textOf(objective.rows)}`;
+  return `${mixing.rows} ${endogenousDim} ${exogenousDim} ${world.spec.actionDim} ${projected} ${latentDims.join()} ${textOf(objective.rows)}`;
 }
 
 /**
@@ -420,11 +434,14 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
   const strengths = first.objective.coefficients.length;
   const coefficients = new Float64Array(strengths * count);
   for (let n = 0; n < count; n++) {
-    const { world, mixing, objective } = group[n];
-    const complement = world.spec.observationDim - mixing.rows;
+    const { world, mixing, objective, states } = group[n];
+    const beside = {
+      complementDim: world.spec.observationDim - mixing.rows,
+      hiddenExogenousDim: states.hiddenExogenousDim,
+    };
     let at = n;
     for (const name of PARAMETERS) {
-      parameters[at] = parameterOf(world, name, complement);
+      parameters[at] = parameterOf(world, name, beside);
       at += count;
     }
     for (let c = 0; c < strengths; c++) coefficients[c * count + n] = objective.coefficients[c];
@@ -432,8 +449,8 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
   return {
     count,
     basis: first.mixing.rows,
-    endogenousDim: first.world.spec.endogenousDim,
-    exogenousDim: first.world.spec.exogenousDim,
+    endogenousDim: first.states.endogenousDim,
+    exogenousDim: first.states.exogenousDim,
     actionDim: first.world.spec.actionDim,
     projectionDim: first.projection?.rows ?? 0,
     latentDims: Int32Array.from(first.latentDims),
@@ -441,10 +458,10 @@ export function requestOf(group: readonly Prepared[], encoder: boolean): Populat
     parameters,
     coefficients,
     matrixIndex,
-    mixing: stack((p) => p.mixing),
-    actionEffect: stack((p) => p.world.actionEffect),
-    stateFeedback: stack((p) => p.world.stateFeedback),
-    exogenousFeedback: stack((p) => p.world.exogenousFeedback),
+    mixing: stack((p) => p.states.mixing),
+    actionEffect: stack((p) => p.states.actionEffect),
+    stateFeedback: stack((p) => p.states.stateFeedback),
+    exogenousFeedback: stack((p) => p.states.exogenousFeedback),
     projection: first.projection ? stack((p) => p.projection as Matrix) : new Float64Array(0),
     relativeTolerance: RELATIVE_TOLERANCE,
     encoder,

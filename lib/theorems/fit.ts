@@ -47,7 +47,7 @@ export async function sampledMoments(
       endogenousDim,
       exogenousDim,
       actionDim,
-      parameters: parameterColumn(world, 0),
+      parameters: parameterColumn(world),
       mixing: fullMixing(world).data,
       actionEffect: world.actionEffect.data,
       stateFeedback: world.stateFeedback.data,

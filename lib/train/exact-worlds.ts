@@ -8,7 +8,7 @@ import {
   type PopulationDescentRequest,
   STATUS,
 } from '../backend/requests.js';
-import { matrix, vstack } from '../linalg/matrix.js';
+import { type Matrix, matrix, vstack } from '../linalg/matrix.js';
 import type { TrainableObjective } from '../solve/objectives.js';
 import {
   type Case,
@@ -71,12 +71,18 @@ export interface ExactResult {
  */
 export function exactProblem(question: Case, what: string, made?: World): ExactProblem {
   const prepared = prepareForTraining(question, what, made);
-  const { objective, latentDim, mixing, world } = prepared;
+  const { objective, latentDim, mixing, world, states } = prepared;
   const outside = objective.projection ? 0 : world.spec.observationDim - mixing.rows;
   const noisy =
     world.spec.sensorNoise > 0 || objective.coefficients.slice(0, strengthsOf(objective)).some((c) => c > 0);
   const extra = noisy ? Math.min(outside, 2 * latentDim) : 0;
-  return { ...prepared, mixing: vstack([mixing, matrix(extra, mixing.cols)]), extra };
+  const widened = (m: Matrix) => vstack([m, matrix(extra, m.cols)]);
+  return {
+    ...prepared,
+    mixing: widened(mixing),
+    states: { ...states, mixing: widened(states.mixing) },
+    extra,
+  };
 }
 
 /** Augmentation noises come first among the coefficients. */

@@ -84,7 +84,7 @@ function ofLinear(input: WorldSpec, what: string): AnyWorld {
     request: () => ({
       seed: spec.seed,
       ...dimensions(spec),
-      parameters: parameterColumn(world, 0),
+      parameters: parameterColumn(world),
       mixing: fullMixing(world).data,
       actionEffect: world.actionEffect.data,
       stateFeedback: world.stateFeedback.data,

@@ -13,7 +13,7 @@ export function linearWorldSource(world: World): LinearWorldSource {
     endogenousDim,
     exogenousDim,
     actionDim,
-    parameters: parameterColumn(world, 0),
+    parameters: parameterColumn(world),
     mixing: mixing.data,
     actionEffect: world.actionEffect.data,
     stateFeedback: world.stateFeedback.data,

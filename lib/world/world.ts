@@ -286,18 +286,29 @@ export function fullMixing(world: World): Matrix {
   return multiply(world.basis(), world.mixing);
 }
 
-/** One parameter of a backend's problem; `complementDim` is decided by the caller's basis. */
+/** Parameters of a backend's problem that are no numbers of the world: the caller's bases decide them. */
+export interface BasisParameters {
+  readonly complementDim: number;
+  readonly hiddenExogenousDim: number;
+}
+export type WorldParameter = Exclude<(typeof PARAMETERS)[number], keyof BasisParameters>;
+
+const WHOLE: BasisParameters = { complementDim: 0, hiddenExogenousDim: 0 };
+
+export const isOfTheWorld = (name: (typeof PARAMETERS)[number]): name is WorldParameter => !(name in WHOLE);
+
+/** One parameter of a backend's problem. */
 export function parameterOf(
   { spec }: World,
   name: (typeof PARAMETERS)[number],
-  complementDim: number,
+  beside: BasisParameters,
 ): number {
-  return name === 'complementDim' ? complementDim : spec[name];
+  return name === 'complementDim' || name === 'hiddenExogenousDim' ? beside[name] : spec[name];
 }
 
-/** All parameters of one problem, in the order of PARAMETERS. */
-export function parameterColumn(world: World, complementDim: number): Float64Array {
-  return Float64Array.from(PARAMETERS, (name) => parameterOf(world, name, complementDim));
+/** All parameters of one problem, in the order of PARAMETERS; nothing is beside its bases. */
+export function parameterColumn(world: World): Float64Array {
+  return Float64Array.from(PARAMETERS, (name) => parameterOf(world, name, WHOLE));
 }
 
 /** Does the policy react to the observed state, so that action supervision below actionDim has no closed form? */

@@ -45,6 +45,7 @@ bool independent(const Rows& a, Given& g, double& largest, double& least) {
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t k = 0; k < n; ++k) {
+    look_at_stop();
     std::size_t best = k;
     for (std::size_t i = k + 1; i < n; ++i)
       if (square[order[i]] > square[order[best]]) best = i;

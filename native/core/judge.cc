@@ -18,15 +18,23 @@ LatentRows latents_of(Rows left, const Rows& whole) {
   return z;
 }
 
-TargetRows target_of(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
+// Variances of coordinates that nothing sees, given something and given nothing.
+struct Unseen {
+  double left, whole;
+};
+
+TargetRows target_of(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed,
+                     Unseen unseen = {0, 0}) {
   TargetRows t{{}, {}, left_after(left, z.basis, fixed), false};
   t.loadings = std::move(left);
-  t.is_void = !(t.left[0] > VOID_LOADINGS * squares(whole));
+  for (double& value : t.left) value += unseen.left;
+  t.is_void = !(t.left[0] > VOID_LOADINGS * (squares(whole) + unseen.whole));
   return t;
 }
 
-TargetRows sought(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed) {
-  TargetRows t = target_of(std::move(left), whole, z, fixed);
+TargetRows sought(Rows left, const Rows& whole, const LatentRows& z, std::size_t fixed,
+                  Unseen unseen = {0, 0}) {
+  TargetRows t = target_of(std::move(left), whole, z, fixed, unseen);
   t.basis = orthonormal_in_order(unit_rows(t.loadings, whole));
   return t;
 }
@@ -101,6 +109,10 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
   const Variables& v = world.variables;
   const Rows &o = v.loadings[OBSERVATION], &next = v.loadings[OBSERVATION_NEXT], &a = v.loadings[ACTION];
   const Rows& x = world.exogenous_next;
+  const double scale = world.parameter[EXOGENOUS_SCALE], hidden = world.parameter[HIDDEN_EXOGENOUS_DIM];
+  const double kept = world.parameter[EXOGENOUS_DECAY] * world.parameter[EXOGENOUS_INITIAL_SCALE];
+  const double is_new = hidden == 0 ? 0 : hidden * scale * scale;
+  const double unseen = hidden == 0 ? 0 : hidden * (kept * kept + scale * scale);
   whole_ = multiply(encoder.c, o);
   add_scaled(whole_, 1, multiply(encoder.d, next));
   // z given o is D (o' given o): the part that o determines is never there to cancel.
@@ -108,10 +120,10 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
   const auto left = [&](const Rows& of) { return given_o.beside(of); };
   given_o_ = latents_of(multiply(encoder.d, left(next)), whole_);
   action_ = sought(left(a), a, given_o_, fixed);
-  exogenous_ = sought(left(x), x, given_o_, fixed);
+  exogenous_ = sought(left(x), x, given_o_, fixed, {unseen, unseen});
   raw_ = latents_of(whole_, whole_);
   raw_action_ = target_of(a, a, raw_, fixed);
-  raw_exogenous_ = target_of(x, x, raw_, fixed);
+  raw_exogenous_ = target_of(x, x, raw_, fixed, {unseen, unseen});
   raw_observation_ = target_of(o, o, raw_, fixed);
 
   // Given x, its own sources are gone from everything; then given what o still tells.
@@ -124,7 +136,7 @@ Judge::Judge(const SourceWorld& world, const EncoderRows& encoder, std::size_t f
   Given& both = memory.of({&rest}, tolerance)[0];
   const auto left_of_both = [&](const Rows& of) { return both.beside(beyond(of)); };
   given_both_ = latents_of(multiply(encoder.d, left_of_both(next)), whole_);
-  innovation_ = sought(left_of_both(x), x, given_both_, fixed);
+  innovation_ = sought(left_of_both(x), x, given_both_, fixed, {is_new, unseen});
 
   // What a redraw of (x, w_x) moves each latent by: (C + rho_x D) Ex x, exogenousScale D Ex w_x.
   const std::size_t dx = world.exogenous_mixing.cols;

@@ -10,6 +10,7 @@ namespace exo {
 namespace {
 
 constexpr int MOST_SWEEPS = 40;
+thread_local const std::int32_t* stop_flag = nullptr;
 // Gram-Schmidt that leaves a larger share of a row leaves it orthogonal to rounding: no second pass.
 constexpr double ENOUGH_LEFT = 0.01;
 
@@ -25,6 +26,7 @@ Rows lower_triangle(Rows a) {
   const std::size_t n = a.rows, p = a.cols;
   std::vector<double> v(p);
   for (std::size_t k = 0; k < n && k + 1 < p; ++k) {
+    look_at_stop();
     double* row = a[k];
     const double norm = std::sqrt(dot(row + k, row + k, p - k));
     if (norm == 0) continue;
@@ -47,6 +49,7 @@ Rows lower_triangle(Rows a) {
 template <std::size_t width>
 void multiply_columns(const Rows& a, const Rows& b, std::size_t j, Rows& out) {
   const double* const columns = b.v.data() + j;
+  look_at_stop();
   for (std::size_t i = 0; i < a.rows; ++i) {
     double sums[width] = {};
     for (std::size_t k = 0; k < a.cols; ++k)
@@ -65,6 +68,13 @@ void rotate(double* __restrict x, double* __restrict y, std::size_t n, double co
 
 }  // namespace
 
+StopScope::StopScope(const std::int32_t* flag) { stop_flag = flag; }
+StopScope::~StopScope() { stop_flag = nullptr; }
+
+void look_at_stop() {
+  if (stop_flag && __atomic_load_n(stop_flag, __ATOMIC_RELAXED) != 0) throw Stopped{};
+}
+
 double squares(const Rows& a) { return dot(a.v.data(), a.v.data(), a.v.size()); }
 
 Rows multiply(const Rows& a, const Rows& b) {
@@ -79,8 +89,10 @@ Rows multiply(const Rows& a, const Rows& b) {
 
 Rows multiply_transposed(const Rows& a, const Rows& b) {
   Rows out(a.rows, b.rows);
-  for (std::size_t i = 0; i < a.rows; ++i)
+  for (std::size_t i = 0; i < a.rows; ++i) {
+    look_at_stop();
     for (std::size_t j = 0; j < b.rows; ++j) out[i][j] = dot(a[i], b[j], a.cols);
+  }
   return out;
 }
 
@@ -113,7 +125,8 @@ std::vector<double> rotate_apart(Rows& l, Rows* turn) {
   const double nothing = ORTHOGONAL_ROWS * ORTHOGONAL_ROWS * squares(l);
   for (int sweep = 0; sweep < MOST_SWEEPS; ++sweep) {
     bool turned = false;
-    for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t i = 0; i < n; ++i) {
+      look_at_stop();
       for (std::size_t j = i + 1; j < n; ++j) {
         const double x = length[i], y = length[j];
         if (!(x > nothing && y > nothing)) continue;
@@ -128,6 +141,7 @@ std::vector<double> rotate_apart(Rows& l, Rows* turn) {
         length[j] = dot(l[j], l[j], l.cols);
         turned = true;
       }
+    }
     if (!turned) break;
   }
   return length;
@@ -166,7 +180,8 @@ std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) (i == j ? diagonal : off) += m[i][j] * m[i][j];
     if (!(off > DIAGONAL * diagonal)) break;
-    for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t i = 0; i < n; ++i) {
+      look_at_stop();
       for (std::size_t j = i + 1; j < n; ++j) {
         if (m[i][j] == 0) continue;
         const double half = (m[j][j] - m[i][i]) / (2 * m[i][j]);
@@ -176,6 +191,7 @@ std::vector<double> symmetric_eigen(const Rows& a, Rows& vectors) {
         for (std::size_t k = 0; k < n; ++k) rotate(&m[k][i], &m[k][j], 1, cosine, sine);
         rotate(vectors[i], vectors[j], n, cosine, sine);
       }
+    }
   }
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -195,6 +211,7 @@ void orthogonalise(double* row, const Rows& basis, std::size_t count, double* al
   constexpr std::size_t at_once = 16;  // products that need not wait for each other
   const std::size_t n = basis.cols;
   const double before = dot(row, row, n);
+  look_at_stop();
   for (int pass = 0; pass < 2 && count > 0; ++pass) {
     for (std::size_t k = 0; k < count; k += at_once) {
       const std::size_t here = std::min(at_once, count - k);
@@ -239,6 +256,7 @@ Rows orthonormal_in_order(Rows a, std::vector<double>* left) {
 std::vector<double> left_after(Rows target, const Rows& basis, std::size_t count) {
   std::vector<double> left{squares(target)};
   for (std::size_t i = 0; i < count; ++i) {
+    look_at_stop();
     for (std::size_t t = 0; t < target.rows; ++t)
       subtract(target[t], dot(target[t], basis[i], target.cols), basis[i], target.cols);
     left.push_back(squares(target));

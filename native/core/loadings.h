@@ -2,6 +2,7 @@
 // matter more than time. No kernel is used, so that the bits are the same on every instruction set.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "core/conventions.h"
@@ -18,6 +19,18 @@ struct Rows {
   double* operator[](std::size_t i) { return v.data() + i * cols; }
   const double* operator[](std::size_t i) const { return v.data() + i * cols; }
 };
+
+// What the functions below throw in the middle of their work where the flag of the thread's job is not 0.
+struct Stopped {};
+// Has them look at a flag, which the thread may have until the end of the scope.
+class StopScope {
+ public:
+  explicit StopScope(const std::int32_t* flag);
+  ~StopScope();
+  StopScope(const StopScope&) = delete;
+};
+// Throws, where it is time to. Asked before every few thousand products at least.
+void look_at_stop();
 
 // Eight sums at a time: one alone would wait for each addition to end.
 inline double dot(const double* a, const double* b, std::size_t n) {

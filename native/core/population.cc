@@ -27,17 +27,23 @@ void solve_population(const Kernels& kernels, const PopulationBatch& request, Jo
   std::vector<GivenMemory> memory(job.threads);
   std::vector<std::uint8_t> careful(batch.count);
   batch.careful = careful.data();
+  batch.stop = job.stop();
   const std::size_t tasks = (groups + per_task - 1) / per_task;
   job.expect(tasks);
   parallel_for(job, tasks, [&](std::size_t task, std::size_t worker) {
     if (!scratch[worker]) scratch[worker] = aligned_doubles(scratch_size);
+    const StopScope scope(job.stop());
     const std::size_t end = std::min(groups, (task + 1) * per_task);
-    for (std::size_t group = task * per_task; group < end; ++group) {
+    for (std::size_t group = task * per_task; group < end && !job.cancelled(); ++group) {
       const std::size_t first = group * lanes;
       const std::size_t last = std::min(batch.count, first + lanes);
       kernels.population(batch, first, last - first, scratch[worker].get());
-      for (std::size_t problem = first; problem < last; ++problem)
-        if (careful[problem]) solve_carefully(batch, problem, memory[worker]);
+      try {
+        for (std::size_t problem = first; problem < last && !job.cancelled(); ++problem)
+          if (careful[problem]) solve_carefully(batch, problem, memory[worker]);
+      } catch (const Stopped&) {
+        return;
+      }
     }
   });
 }

@@ -23,6 +23,7 @@ enum Parameter {
   ACTION_EXOGENOUS_CORRELATION,
   EXOGENOUS_INITIAL_SCALE,
   COMPLEMENT_DIM,
+  HIDDEN_EXOGENOUS_DIM,
   PARAMETER_COUNT
 };
 
@@ -75,6 +76,8 @@ struct PopulationBatch {
 
   // (count): 1 where the kernel leaves the problem to solve_carefully, set by it.
   std::uint8_t* careful = nullptr;
+  // What a kernel looks at in the middle of a large problem, whose answer it leaves out once that is not 0.
+  const std::int32_t* stop = nullptr;
   // What no problem of the batch has need not be computed: set by solve_population.
   bool sensor_noise = true, process_noise = true, feedback = true;
 

@@ -29,7 +29,9 @@ type WorldMatrix =
 
 export interface GoldenCase {
   readonly world: Readonly<
-    Record<Exclude<WorldNumber, 'exogenousInitialScale'>, number> & { exogenousInitialScale?: number }
+    Record<Exclude<WorldNumber, 'exogenousInitialScale' | 'hiddenExogenousDim'>, number> & {
+      exogenousInitialScale?: number;
+    }
   > & {
     readonly matrices: Readonly<Record<WorldMatrix, Rows>>;
   };
@@ -69,6 +71,7 @@ const DEFAULTS: Partial<Record<WorldNumber, number>> = {
   exogenousFeedback: 0,
   actionExogenousCorrelation: 0,
   exogenousInitialScale: 1,
+  hiddenExogenousDim: 0,
 };
 
 const transpose = (a: Rows): Rows => (a[0] ?? []).map((_, j) => a.map((row) => row[j]));
@@ -167,7 +170,7 @@ export function requestOf(cases: readonly GoldenCase[], latentDims?: number[]): 
   const first = cases[0];
   const shape = reduced[0];
   const number = (world: GoldenCase['world'], name: WorldNumber): number =>
-    world[name] ?? DEFAULTS[name] ?? Number.NaN;
+    (world as Partial<Record<WorldNumber, number>>)[name] ?? DEFAULTS[name] ?? Number.NaN;
   const column = (values: number[][]): Float64Array => Float64Array.from(transpose(values).flat());
   const stack = (pick: (i: number) => Rows): Float64Array =>
     Float64Array.from(cases.flatMap((_, i) => pick(i).flat()));

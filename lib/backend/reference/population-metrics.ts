@@ -29,6 +29,12 @@ interface Latents {
   readonly holds: readonly boolean[];
 }
 
+/** Variances of a variable's coordinates that nothing sees, given what latents are given, and given nothing. */
+interface Unseen {
+  readonly left: number;
+  readonly whole: number;
+}
+
 /** A variable that latents are asked about, given what they are given. */
 class Target {
   /** tr cov of what the first 0, 1, .. latents leave of it. */
@@ -39,9 +45,10 @@ class Target {
     readonly loadings: Matrix,
     whole: Matrix,
     readonly latents: Latents,
+    unseen: Unseen = { left: 0, whole: 0 },
   ) {
-    this.left = leftAfter(loadings, latents.basis);
-    this.isVoid = !(this.left[0] > VOID_LOADINGS * squares(whole));
+    this.left = leftAfter(loadings, latents.basis).map((value) => value + unseen.left);
+    this.isVoid = !(this.left[0] > VOID_LOADINGS * (squares(whole) + unseen.whole));
   }
 
   /** tr cov(t | z), its extremes over a tie; `each`: what a coordinate of the complement explains of it. */
@@ -103,11 +110,14 @@ export class PopulationMetrics {
     const left = (v: Matrix) => residual(v, givenObservation).loadings;
     const givenO = latents(multiply(encoder.d, left(observationNext)));
     this.action = new Target(left(action), action, givenO);
-    this.exogenousNext = new Target(left(exogenousNext), exogenousNext, givenO);
+    const { hiddenExogenousDim, exogenousScale, exogenousDecay, exogenousInitialScale } = world.parameter;
+    const isNew = hiddenExogenousDim * exogenousScale ** 2;
+    const whole = isNew + hiddenExogenousDim * (exogenousDecay * exogenousInitialScale) ** 2;
+    this.exogenousNext = new Target(left(exogenousNext), exogenousNext, givenO, { left: whole, whole });
     const nothing = latents(this.whole);
     this.raw = {
       action: new Target(action, action, nothing),
-      exogenousNext: new Target(exogenousNext, exogenousNext, nothing),
+      exogenousNext: new Target(exogenousNext, exogenousNext, nothing, { left: whole, whole }),
       observation: new Target(observation, observation, nothing),
     };
     // Given x, its own sources are gone from everything; then given what o still tells.
@@ -115,7 +125,10 @@ export class PopulationMetrics {
     const givenBoth = given(beyond(observation), tolerance);
     const leftOfBoth = (v: Matrix) => residual(beyond(v), givenBoth).loadings;
     this.seen = latents(multiply(encoder.d, leftOfBoth(observationNext)));
-    this.innovation = new Target(leftOfBoth(exogenousNext), exogenousNext, this.seen);
+    this.innovation = new Target(leftOfBoth(exogenousNext), exogenousNext, this.seen, {
+      left: isNew,
+      whole,
+    });
     this.innovationBasis = basisOf(this.innovation.loadings, exogenousNext);
     this.actionBasis = basisOf(this.action.loadings, action);
     this.moved = this.movedByRedraw(encoder);

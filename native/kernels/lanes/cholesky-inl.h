@@ -46,7 +46,7 @@ inline void cholesky_rows_lanes(double* a, std::size_t n, std::size_t i, std::si
 inline void cholesky_lanes(double* a, std::size_t n, double* pivot) {
   vec largest{}, smallest = splat(__builtin_inf()), poison{};
   for (std::size_t i = 0; i < n; ++i) largest = max(lane_load(a, i * n + i), largest);
-  for (std::size_t j = 0; j < n; j += 2) {
+  for (std::size_t j = 0; j < n && !lanes_stopped(n * n); j += 2) {
     double *row0 = a + j * n * LANES, *row1 = row0 + n * LANES;
     vec p0 = lane_load(row0, j);
     for (std::size_t k = 0; k < j; ++k) p0 = fnma(lane_load(row0, k), lane_load(row0, k), p0);
@@ -129,14 +129,14 @@ inline void solve_rows_lanes(const double* t, std::size_t row, std::size_t colum
 // x (n,m,L) = l^-1 x, for l (n,n,L) lower triangular.
 inline void solve_lower_lanes(const double* l, double* x, std::size_t n, std::size_t m) {
   std::size_t i = 0;
-  for (; i + 2 <= n; i += 2) solve_rows_lanes<2, false>(l, n, 1, x, m, i, 0, i);
+  for (; i + 2 <= n && !lanes_stopped(n * m); i += 2) solve_rows_lanes<2, false>(l, n, 1, x, m, i, 0, i);
   if (i < n) solve_rows_lanes<1, false>(l, n, 1, x, m, i, 0, i);
 }
 
 // x (n,m,L) = l^-T x, for l (n,n,L) lower triangular.
 inline void solve_lower_transposed_lanes(const double* l, double* x, std::size_t n, std::size_t m) {
   std::size_t i = n;
-  for (; i >= 2; i -= 2) solve_rows_lanes<2, true>(l, 1, n, x, m, i - 2, i, n);
+  for (; i >= 2 && !lanes_stopped(n * m); i -= 2) solve_rows_lanes<2, true>(l, 1, n, x, m, i - 2, i, n);
   if (i > 0) solve_rows_lanes<1, true>(l, 1, n, x, m, 0, 1, n);
 }
 

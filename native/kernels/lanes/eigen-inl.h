@@ -29,7 +29,7 @@ inline void tridiagonal_lanes(double* a, double* d, double* e, double* t, double
                               std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) lane_store(p, i, vec{});
   const double* u = p;  // the previous v; the first time p = u = 0
-  for (std::size_t k = n - 1; k >= 2; --k) {
+  for (std::size_t k = n - 1; k >= 2 && !lanes_stopped(n * n); --k) {
     double* v = a + k * n * LANES;
     const vec uk = lane_load(u, k), pk = lane_load(p, k);
     vec rest0{}, rest1{}, x0{};
@@ -138,7 +138,7 @@ inline void reflect_rows_lanes(double* z, std::size_t ld, const double* v, vec t
 // z = Q^T = H(2) H(3) .. H(n-1), built from the left: H(k) reaches only the leading k rows and columns.
 inline void reflections_lanes(const double* a, const double* t, double* z, std::size_t ld, std::size_t n) {
   lane_store(z, 0, splat(1));
-  for (std::size_t k = 2; k < n; ++k) {
+  for (std::size_t k = 2; k < n && !lanes_stopped(n * n); ++k) {
     const double* v = a + k * n * LANES;
     const vec factor = lane_load(t, k);
     std::size_t r = 0;
@@ -429,7 +429,7 @@ inline void implicit_ql_lanes(EigenLanes* x, std::size_t ld, std::size_t n) {
     advance_lanes(x[g].front, 0, n, x[g].d, x[g].f, x[g].g, x[g].floor);
   }
   std::size_t delayed = 0, bottom = 0;  // no front is below row `bottom`
-  for (std::size_t sweep = 0; sweep < 40 * n; ++sweep) {
+  for (std::size_t sweep = 0; sweep < 40 * n && !lanes_stopped(n * n); ++sweep) {
     vec first = x[0].front.l;
     for (int g = 1; g < GROUPS; ++g) first = min(first, x[g].front.l);
     while (bottom < n && !any(less_equal(first, splat(bottom)))) ++bottom;
@@ -549,6 +549,7 @@ inline void eigen_lanes(double* a, double* w, std::size_t n, Arena arena, bool s
   if (arena.counts()) return;
   eigen_reduce_lanes(x, n);
   implicit_ql_lanes<1>(&x, ld, n);
+  if (lanes_stopped(n * n)) return;  // there is no order
   eigen_rank_lanes(x, n);
   if (!sorted) {
     for (std::size_t i = 0; i < n; ++i) {

@@ -13,6 +13,15 @@ template <typename M>
 inline void lane_store_where(M m, double* p, std::size_t i, vec v) {
   store_where(m, p + i * LANES, v);
 }
+
+// The flag of the job that this thread works for; null where nobody may end it. A problem of hundreds of rows
+// is left in the middle once the flag is not 0, and what it holds then is never looked at.
+static thread_local const std::int32_t* lanes_flag = nullptr;
+constexpr std::size_t LONG_STEP = 1 << 14;  // vectors that a step works on, for which the flag is looked at
+inline bool lanes_stopped(std::size_t step) {
+  return step >= LONG_STEP && lanes_flag && __atomic_load_n(lanes_flag, __ATOMIC_RELAXED) != 0;
+}
+
 inline vec with_sign(vec magnitude, vec sign) {
   const mask bit = mask{} + INT64_MIN;
   return (vec)(((mask)magnitude & ~bit) | ((mask)sign & bit));
@@ -63,10 +72,10 @@ inline void gemm_into_lanes(double* c, std::size_t c_row, const double* a, std::
                             std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
                             std::size_t m, std::size_t n, std::size_t k, bool accumulate) {
   std::size_t i = 0;
-  for (; i + 4 <= m; i += 4)
+  for (; i + 4 <= m && !lanes_stopped(n * k); i += 4)
     gemm_rows_lanes<4>(c + i * c_row * LANES, c_row, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n,
                        k, accumulate);
-  for (; i < m; ++i)
+  for (; i < m && !lanes_stopped(n * k); ++i)
     gemm_rows_lanes<1>(c + i * c_row * LANES, c_row, a + i * a_row * LANES, a_row, a_col, b, b_row, b_col, n,
                        k, accumulate);
 }

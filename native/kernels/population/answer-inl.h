@@ -91,7 +91,12 @@ static void write_metrics(const Solved& a, const Walk& walk, std::size_t m, bool
   const auto share = [](double v) { return v < 0 ? 0 : v > 1 ? 1 : v; };
   const double nan = __builtin_nan("");
   const double action_left = s.action_left[l], action_total = s.action_total[l];
-  const double exogenous_left = s.exogenous_left[l], exogenous_total = s.exogenous_total[l];
+  const auto parameter = [&](Parameter p) { return batch.parameters[p * batch.count + problem]; };
+  const double scale = parameter(EXOGENOUS_SCALE), hidden = parameter(HIDDEN_EXOGENOUS_DIM);
+  const double kept = parameter(EXOGENOUS_DECAY) * parameter(EXOGENOUS_INITIAL_SCALE);
+  // Of a coordinate of x' that nothing sees all is left.
+  const double unseen = hidden == 0 ? 0 : hidden * (kept * kept + scale * scale);
+  const double exogenous_left = s.exogenous_left[l] + unseen, exogenous_total = s.exogenous_total[l] + unseen;
   const bool action_void = !(action_left > VOID_LOADINGS * action_total);
   const bool exogenous_void = !(exogenous_left > VOID_LOADINGS * exogenous_total);
   metric(ACTION_ERROR, action_void ? nan : share(1 - sum(s.action) / action_left));
@@ -105,8 +110,7 @@ static void write_metrics(const Solved& a, const Walk& walk, std::size_t m, bool
       a.spectrum.observation_total[l] + eta * eta * (static_cast<double>(shape.q) + walk.multiplicity);
   const double seen = cc == 0 ? 0 : eta * eta * cc * cc / (cc * cc + cd * cd);
   metric(RAW_OBSERVATION_ERROR, share(1 - (sum(s.raw_observation) + picked * seen) / observation));
-  const double dx = static_cast<double>(shape.dx);
-  const double scale = batch.parameters[EXOGENOUS_SCALE * batch.count + problem];
+  const double dx = static_cast<double>(shape.dx) + hidden;
   const bool still = !(dx * scale * scale > VOID_LOADINGS * exogenous_total);
   metric(INNOVATION_LEAKAGE, still ? nan : share(sum(s.innovation) / dx));
   const double holds = sum(s.holds) + (cd != 0 ? picked : 0);

@@ -64,6 +64,7 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
     whitening_rows(g.whitening, f.rows, tolerance, arena);
     return g;
   }
+  if (lanes_stopped(f.rows * f.rows)) return g;
   memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
   double pivot[LANES];
   cholesky_lanes(g.factor, f.rows, pivot);
@@ -99,7 +100,7 @@ static Residual residual(const World& w, const Given& g, const Rows& v, bool wan
   r.dense = dense;
   Arena local = arena;
   double* predicted = local.take(n, f_cols);
-  if (arena.counts()) return r;
+  if (arena.counts() || lanes_stopped(n * cols)) return r;
   if (careful) {
     gemm_nn_lanes(seen, g.whitening, r.gamma, nf, n, nf, false);
     gemm_tn_lanes(careful, g.whitening, seen, nf, n, nf, false);
@@ -126,6 +127,7 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
   const std::size_t na = a.v->rows, nb = b.v->rows, nf = g.f->rows;
   double* out = arena.take(na, nb);
   const bool works = !arena.counts();
+  if (works && lanes_stopped(na * nb)) return out;
   if (works) loadings_product(out, a.dense, a.cols, na, b.dense, b.cols, nb, later(a.from, b.from));
   if (!w.shape.noise) return out;
   if (works) add_noise_covariance(w, *a.v, *b.v, out);

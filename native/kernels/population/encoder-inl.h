@@ -17,7 +17,7 @@ static void add_block(Encoder& encoder, const World& w, const Group& group, cons
   const bool through = stack.through[b];
   const std::size_t cols = stack.rows, projected = through ? w.shape.projected : 0;
   const double* from = weights + stack.begin[b] * LANES;
-  for (std::size_t i = 0; i < rows; ++i)
+  for (std::size_t i = 0; i < rows && !lanes_stopped(qe * projected); ++i)
     for (std::size_t j = 0; j < qe; ++j) {
       vec v = splat(0);
       if (!through) v = at(from, i * cols + j);

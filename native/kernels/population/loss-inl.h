@@ -46,7 +46,7 @@ static void remaining_loss(double* remaining, const Problem& p, const Explained&
   double* y = widened(p.ry, x.first, cols, local);
   if (local.counts()) return;
   put(remaining, 0, squares_of_rows(y, ny, cols));
-  for (std::size_t k = 0; k < x.rows; ++k) {
+  for (std::size_t k = 0; k < x.rows && !lanes_stopped(ny * cols); ++k) {
     const double* by = x.by + k * cols * LANES;
     vec sum = splat(0);
     for (std::size_t i = 0; i < ny; ++i) {

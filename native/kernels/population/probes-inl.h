@@ -140,7 +140,7 @@ static void along_basis(double* along, const double* q, std::size_t rows, const 
   double* exact = local.take(rows, t.n);
   if (local.counts()) return;
   if (!all(t.by_basis))
-    for (std::size_t j = 0; j < t.n; ++j) {
+    for (std::size_t j = 0; j < t.n && !lanes_stopped(rows * t.n); ++j) {
       const double* l = t.factor + j * t.n * LANES;
       const vec inverse = splat(1) / at(l, j);
       for (std::size_t i = 0; i < rows; ++i) {
@@ -170,7 +170,7 @@ static void left_by_rows(double* left, const double* along, const double* q, std
 // of 1 - it. left: its pivots. Returns the lanes in which one of them is below WELL_CONDITIONED.
 static mask pivots_of_rest(double* left, double* cov, const double* q, std::size_t rows, std::size_t cols) {
   mask rounded = mask{};
-  for (std::size_t i = 0; i < rows; ++i) {
+  for (std::size_t i = 0; i < rows && !lanes_stopped(rows * rows); ++i) {
     // A latent that is not there has pivot 1: it says nothing.
     const mask there = (mask)(square_of_row(q + i * cols * LANES, cols) > splat(0.5));
     for (std::size_t j = 0; j <= i; ++j) {

@@ -59,8 +59,9 @@ inline void subtract_rows(double* c, const double* a, const double* b, std::size
 static void subtract_product(double* c, const double* a, const double* b, std::size_t m, std::size_t n,
                              std::size_t k) {
   std::size_t i = 0;
-  for (; i + 4 <= m; i += 4) subtract_rows<4>(c + i * n * LANES, a + i * k * LANES, b, n, k);
-  for (; i < m; ++i) subtract_rows<1>(c + i * n * LANES, a + i * k * LANES, b, n, k);
+  for (; i + 4 <= m && !lanes_stopped(n * k); i += 4)
+    subtract_rows<4>(c + i * n * LANES, a + i * k * LANES, b, n, k);
+  for (; i < m && !lanes_stopped(n * k); ++i) subtract_rows<1>(c + i * n * LANES, a + i * k * LANES, b, n, k);
 }
 
 // Every row divided by its length; one whose square is at most VOID_LOADINGS of whole[i] is cleared.
@@ -89,7 +90,7 @@ static void project_again(double* row, const double* a, std::size_t before, std:
 // rows before leave of each row is made orthonormal, or cleared where it is at most VOID_LOADINGS. left[i]:
 // the square of what they leave. work: TOGETHER x rows vectors.
 static void orthonormal_rows(double* a, std::size_t rows, std::size_t cols, double* left, double* work) {
-  for (std::size_t i = 0; i < rows; ++i) {
+  for (std::size_t i = 0; i < rows && !lanes_stopped(rows * cols); ++i) {
     const std::size_t begin = i / TOGETHER * TOGETHER, inside = i - begin;
     double *panel = a + begin * cols * LANES, *row = a + i * cols * LANES;
     if (inside == 0) {

@@ -122,7 +122,7 @@ static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, d
 // out (n,n) = a a^T for a (n,k) with rows `ld` apart: the lower triangle in tiles, then mirrored.
 static void gram_lanes(double* out, const double* a, std::size_t ld, std::size_t n, std::size_t k) {
   std::size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
+  for (; i + 4 <= n && !lanes_stopped(n * k); i += 4) {
     std::size_t j = 0;
     for (; j + LANE_TILE <= i + 4; j += LANE_TILE)
       gemm_tile_lanes<4, LANE_TILE>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1,
@@ -131,7 +131,7 @@ static void gram_lanes(double* out, const double* a, std::size_t ld, std::size_t
       gemm_tile_lanes<4, 1>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
                             ld, k, false);
   }
-  for (; i < n; ++i)
+  for (; i < n && !lanes_stopped(n * k); ++i)
     for (std::size_t j = 0; j <= i; ++j)
       gemm_tile_lanes<1, 1>(out + (i * n + j) * LANES, n, a + i * ld * LANES, ld, 1, a + j * ld * LANES, 1,
                             ld, k, false);
@@ -153,7 +153,7 @@ inline std::size_t later(std::size_t a, std::size_t b) { return a > b ? a : b; }
 
 static double* covariance(const World& w, const Rows& a, const Rows& b, Arena& arena) {
   double* out = arena.take(a.rows, b.rows);
-  if (arena.counts()) return out;
+  if (arena.counts() || lanes_stopped(a.rows * b.rows)) return out;
   loadings_product(out, a.dense, a.cols, a.rows, b.dense, b.cols, b.rows, later(a.from, b.from));
   add_noise_covariance(w, a, b, out);
   return out;

@@ -50,7 +50,7 @@ inline mask ties_with_next(const Ties& ties, std::size_t row) {
 // Rows a (rows, cols), one a latent: marks those whose square is not that of the others that they tie with,
 // or whose product with one of them is not `nothing`.
 static void compare_tied(const Ties& ties, const double* a, std::size_t rows, std::size_t cols, vec nothing) {
-  for (std::size_t j = 1; ties.exist && j < rows; ++j) {
+  for (std::size_t j = 1; ties.exist && j < rows && !lanes_stopped(rows * cols); ++j) {
     mask tied = ties_with_next(ties, j - 1);
     if (!any(tied)) continue;
     const double* row = a + j * cols * LANES;

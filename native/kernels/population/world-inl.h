@@ -175,7 +175,7 @@ static double* shown_actions(const Group& group, const WorldShape& s, const doub
   const double* effect = gather_matrix(group, group.batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
   double* shows = arena.take(s.qe, s.da);
   if (arena.counts()) return shows;
-  for (std::size_t i = 0; i < s.qe; ++i)
+  for (std::size_t i = 0; i < s.qe && !lanes_stopped(s.da * s.ds); ++i)
     for (std::size_t j = 0; j < s.da; ++j) {
       vec v = splat(0);
       for (std::size_t k = 0; k < s.ds; ++k) v = fma(at(mixing, i * qs + k), at(effect, k * s.da + j), v);
@@ -200,7 +200,7 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
   double* o = arena.take(s.qe, cols);
   if (arena.counts()) return o;
   clear_lanes(o, s.qe * cols);
-  for (std::size_t i = 0; i < s.qe; ++i) {
+  for (std::size_t i = 0; i < s.qe && !lanes_stopped(s.da * qs); ++i) {
     double* row = o + i * cols * LANES;
     if (s.feedback)
       for (std::size_t j = 0; j < qs; ++j) {
