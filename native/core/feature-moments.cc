@@ -48,10 +48,7 @@ class UnitMoments {
             map.size, 0, columns + place, width);
     const double scale = std::sqrt(2 / static_cast<double>(map.count));
     for (std::size_t r = 0; r < count; ++r)
-      for (std::size_t i = 0; i < map.count; ++i) {
-        double& v = columns[r * width + place + i];
-        v = scale * std::cos(v + map.phases[i]);
-      }
+      k_.cosines(scale, map.phases, columns + r * width + place, map.count);
   }
 
   const Kernels& k_;

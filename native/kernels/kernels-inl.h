@@ -43,6 +43,7 @@ constexpr Kernels TABLE = {
     eigenvalues,
     normals<double>,
     normals<float>,
+    cosines,
     mix<double>,
     mix<float>,
     TRAIN<float>,

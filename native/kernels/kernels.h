@@ -112,6 +112,10 @@ struct Kernels {
   void (*normals_f32)(float* out, std::uint64_t seed, std::uint64_t stream, std::uint64_t first,
                       std::size_t count);
 
+  // values[i] = scale cos(values[i] + phases[i]), arguments below 2^50: not the C library's, whose last bits
+  // differ between systems.
+  void (*cosines)(double scale, const double* phases, double* values, std::size_t count);
+
   // Observations (mixing-inl.h).
   //
   // out (rows,width) = [s x]

@@ -82,7 +82,7 @@ inline vec log_fraction(vec u) {
   return fma(exponent, splat(6.93147180369123816490e-01), f - (half - low));
 }
 
-// cos and sin of 2 pi v for v in [0, 1).
+// cos and sin of 2 pi v, |v| below 2^49.
 inline void circle(vec v, vec& cosine, vec& sine) {
   // The nearest quarter turn: added to 1.5 * 2^52, its number is in the low bits.
   const vec turned = fma(splat(4), v, splat(0x1.8p52));
@@ -107,6 +107,21 @@ inline void circle(vec v, vec& cosine, vec& sine) {
   // cos is negative in quarters 1 and 2, sin in 2 and 3.
   cosine = (vec)((mask)x ^ (((quarter + 1) & 2) << 62));
   sine = (vec)((mask)y ^ ((quarter & 2) << 62));
+}
+
+inline void cosines(double scale, const double* phases, double* values, std::size_t count) {
+  const auto of = [scale](vec along) {
+    vec cosine, sine;
+    circle(splat(0.15915494309189533577) * along, cosine, sine);
+    return splat(scale) * cosine;
+  };
+  std::size_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(values + i, of(load(values + i) + load(phases + i)));
+  if (i == count) return;
+  vec rest{};
+  for (std::size_t l = 0; l < count - i; ++l) rest[l] = values[i + l] + phases[i + l];
+  rest = of(rest);
+  for (std::size_t l = 0; l < count - i; ++l) values[i + l] = rest[l];
 }
 
 // out[2 i] = even[i], out[2 i + 1] = odd[i].

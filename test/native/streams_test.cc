@@ -56,6 +56,27 @@ void known_answer_f32(Checks& checks, const Kernels& k) {
   }
 }
 
+// Against the C library's, and each number by itself: a row's bits do not depend on where it stands.
+void cosines(Checks& checks, const Kernels& k) {
+  Random random(checks.seed());
+  for (const std::size_t count : {std::size_t{1}, k.lanes, 5 * k.lanes + 3, std::size_t{1000}}) {
+    Numbers values(count), phases(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      values[i] = 30 * random.uniform();
+      phases[i] = i % 3 == 0 ? 1e5 * random.uniform() : random.uniform();
+    }
+    Numbers got = values;
+    k.cosines(0.25, phases.data(), got.data(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const double along = values[i] + phases[i];
+      checks.below(std::fabs(got[i] - 0.25 * std::cos(along)), 1e-15 + 1e-16 * std::fabs(along), "cosine");
+      double alone = values[i];
+      k.cosines(0.25, &phases[i], &alone, 1);
+      checks.that(same_bits(&alone, &got[i], 1), "the same bits alone");
+    }
+  }
+}
+
 template <class Draw>
 void splits(Checks& checks, const Kernels& k, Draw draw) {
   Random random(checks.seed());
@@ -215,6 +236,7 @@ int main(int argc, char** argv) {
     const std::string isa = std::string(" ") + k->name;
     checks.run("known answer" + isa, [&] { known_answer(checks, *k); });
     checks.run("known answer f32" + isa, [&] { known_answer_f32(checks, *k); });
+    checks.run("cosines" + isa, [&] { cosines(checks, *k); });
     checks.run("splits" + isa, [&] { splits(checks, *k, draw); });
     checks.run("splits f32" + isa, [&] { splits(checks, *k, draw_f32); });
     checks.run("distribution" + isa, [&] { distribution(checks, *k, draw); });
