@@ -1,4 +1,7 @@
-/** exolam/data: a user's data, from files or arrays, as transitions. */
+/**
+ * A user's data, from files or arrays, as transitions.
+ * @module exolam/data
+ */
 
 export { type ErrorKind, ExolamError } from '../base/errors.js';
 export { type Counts, type Rows, type TransitionArrays, transitions } from './from-arrays.js';

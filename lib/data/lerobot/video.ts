@@ -136,7 +136,12 @@ async function runProgram(
     ...(own ? { env: ownEnvironment() } : {}),
     windowsHide: true,
   });
-  const stop = () => killGroup(ffmpeg);
+  let left: (how: { code: null }) => void = () => {};
+  const stop = () => {
+    killGroup(ffmpeg);
+    // A child of ffmpeg's own wrapper may hold the pipes open after it has been ended.
+    left({ code: null });
+  };
   control.signal?.addEventListener('abort', stop, { once: true });
   let complaint = '';
   ffmpeg.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -145,8 +150,7 @@ async function runProgram(
   const exit = new Promise<{ code: number | null; error?: Error }>((done) => {
     ffmpeg.on('error', (error) => done({ code: null, error }));
     ffmpeg.on('close', (code) => done({ code }));
-    // A child of ffmpeg's own wrapper may hold the pipes open after it has been ended.
-    control.signal?.addEventListener('abort', () => done({ code: null }), { once: true });
+    left = done;
   });
   if (pictures && ffmpeg.stdin) {
     // ffmpeg closes its end at the first picture it cannot read: the frames that arrive tell, not the broken pipe.
@@ -159,6 +163,7 @@ async function runProgram(
     // An abort ends the stream early: the exit below says so. What else ends it ends ffmpeg.
     if (!control.signal?.aborted) {
       stop();
+      control.signal?.removeEventListener('abort', stop);
       throw error;
     }
   }
