@@ -1,6 +1,7 @@
 /**
  * exolam where there is no Node: worlds, objectives and their exact solutions, the analysis of arrays and linear LAMs, on the
  * core as WebAssembly. What reads or writes files is in index.ts alone.
+ * @module exolam/browser
  */
 
 import type { Schema } from './base/validate.js';

@@ -1,4 +1,7 @@
-/** exolam: exact answers about latent action models in the presence of exogenous state. Names follow docs/theory.md. */
+/**
+ * Exact answers about latent action models in the presence of exogenous state. Names follow docs/theory.md.
+ * @module exolam
+ */
 
 export * from './browser.js';
 export { type DataOptions, openData } from './data/open.js';

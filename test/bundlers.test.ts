@@ -30,6 +30,28 @@ const columns = { exogenousScale: Float64Array.from({ length: 5000 }, (_, i) => 
 const sweep = await solveColumns({ objective: { kind: 'reconstruction' }, latentDims: [3], columns });
 console.log(JSON.stringify({ loss, last: sweep.loss.at(-1), backend: defaultBackend().info().name }));
 `;
+/** One use of every part for Node. */
+const PARTS = `import { drawMoments } from 'exolam';
+import { transitions } from 'exolam/data';
+import { analysisPage } from 'exolam/report';
+import { defaultBackend } from 'exolam/solve';
+import { sweep } from 'exolam/sweep';
+import { train } from 'exolam/train';
+import { analyze } from 'exolam/verdict';
+const rows = (n, dim) => Array.from({ length: n }, (_, i) => Array.from({ length: dim }, (_, j) => Math.sin(1 + 7 * i + 3 * j * i)));
+const data = transitions({ observation: rows(90, 3), observationNext: rows(90, 4).map((r) => r.slice(1)), actions: rows(90, 1),
+  episode: Array.from({ length: 90 }, (_, i) => Math.floor(i / 9)) });
+const analysis = await analyze(data, { latentDims: [1] });
+const swept = [];
+for await (const batch of sweep({ grid: { exogenousScale: [0.5, 2] }, latentDim: 3 })) swept.push(batch);
+const { loss } = (await train({ world: {}, model: { kind: 'linear', latentDim: 3 }, optimizer: { kind: 'lbfgs' }, steps: 50, seed: 1 })).result;
+console.log(JSON.stringify({ 'exolam': (await drawMoments({}, { transitions: 100 })) !== undefined, 'exolam/data': data.count ?? 90,
+  'exolam/verdict': analysis.verdict.sentence, 'exolam/report': (await analysisPage(analysis)).match(/<svg/g).length,
+  'exolam/sweep': swept.length, 'exolam/train': loss, 'exolam/solve': defaultBackend().info().name }));
+`;
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, unknown>;
+};
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
 );
@@ -42,6 +64,7 @@ beforeAll(() => {
   symlinkSync(root, join(project, 'node_modules', 'exolam'));
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
   writeFileSync(join(project, 'main.mjs'), PROGRAM);
+  writeFileSync(join(project, 'parts.mjs'), PARTS);
 });
 afterAll(() => {
   try {
@@ -55,12 +78,12 @@ const NODE = [...builtinModules, ...builtinModules.map((name) => `node:${name}`)
 /** What dist/ runs on where there is no addon. */
 const withoutAddon = () =>
   readFileSync(join(root, 'build', 'wasm', 'bytes.mjs')).length > 1000 ? 'wasm' : 'reference';
-const entry = () => join(project, 'main.mjs');
 
-const BUNDLERS: Record<string, (out: string) => Promise<unknown>> = {
-  esbuild: (out) =>
+/** Each makes main.mjs of a program. */
+const BUNDLERS: Record<string, (entry: string, out: string) => Promise<unknown>> = {
+  esbuild: (entry, out) =>
     esbuild.build({
-      entryPoints: [entry()],
+      entryPoints: [entry],
       outfile: join(out, 'main.mjs'),
       bundle: true,
       platform: 'node',
@@ -68,30 +91,30 @@ const BUNDLERS: Record<string, (out: string) => Promise<unknown>> = {
       minify: true,
       logLevel: 'silent',
     }),
-  rollup: async (out) => {
-    const bundle = await rollup({ input: entry(), external: NODE, plugins: [nodeResolve()], onwarn() {} });
+  rollup: async (entry, out) => {
+    const bundle = await rollup({ input: entry, external: NODE, plugins: [nodeResolve()], onwarn() {} });
     await bundle.write({ file: join(out, 'main.mjs'), format: 'es', inlineDynamicImports: true });
   },
-  vite: (out) =>
+  vite: (entry, out) =>
     vite.build({
       root: project,
       logLevel: 'silent',
       configFile: false,
       ssr: { noExternal: true },
       build: {
-        ssr: entry(),
+        ssr: entry,
         outDir: out,
         target: 'node20',
         rollupOptions: { output: { entryFileNames: 'main.mjs' } },
       },
     }),
-  webpack: (out) =>
+  webpack: (entry, out) =>
     new Promise<void>((resolve, reject) => {
       webpack(
         {
           mode: 'production',
           target: 'node20',
-          entry: entry(),
+          entry,
           output: { path: out, filename: 'main.mjs', module: true },
           experiments: { outputModule: true },
           optimization: { minimize: false }, // half a minute of it
@@ -104,17 +127,23 @@ const BUNDLERS: Record<string, (out: string) => Promise<unknown>> = {
     }),
 };
 
+/** What a bundle prints where nothing else is. */
+function ranIn(folder: string): { stdout: string; stderr: string } {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['main.mjs'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, EXOLAM_BACKEND: '', EXOLAM_ISA: '' },
+  });
+  expect(status, stderr).toBe(0);
+  return { stdout, stderr };
+}
+
 describe('a program that uses exolam, bundled', () => {
   it.each(Object.keys(BUNDLERS))('by %s, runs where there is nothing but the bundle', async (name) => {
     const out = mkdtempSync(join(tmpdir(), `exolam-bundled-${name}-`));
     try {
-      await BUNDLERS[name]?.(out);
-      const { stdout, stderr, status } = spawnSync(process.execPath, ['main.mjs'], {
-        cwd: out,
-        encoding: 'utf8',
-        env: { ...process.env, EXOLAM_BACKEND: '', EXOLAM_ISA: '' },
-      });
-      expect(status, stderr).toBe(0);
+      await BUNDLERS[name]?.(join(project, 'main.mjs'), out);
+      const { stdout, stderr } = ranIn(out);
       const { loss, last, backend } = JSON.parse(stdout);
       expect(Math.abs(loss - (await solve(CASE)).loss)).toBeLessThan(1e-10);
       expect(last).toBeGreaterThan(0);
@@ -125,6 +154,24 @@ describe('a program that uses exolam, bundled', () => {
       rmSync(out, { recursive: true, force: true });
     }
   });
+
+  it.each(['esbuild', 'vite'])(
+    'by %s, with every part of the package for Node, answers and draws',
+    async (name) => {
+      const out = mkdtempSync(join(tmpdir(), `exolam-parts-${name}-`));
+      try {
+        await BUNDLERS[name]?.(join(project, 'parts.mjs'), out);
+        const answer = JSON.parse(ranIn(out).stdout) as Record<string, unknown>;
+        // exolam/browser is for pages: below.
+        const parts = Object.keys(exports).filter((part) => !['./browser', './package.json'].includes(part));
+        expect(Object.keys(answer).sort()).toEqual(parts.map((part) => part.replace('.', 'exolam')).sort());
+        expect(answer['exolam/report']).toBeGreaterThan(0);
+        for (const [part, value] of Object.entries(answer)) expect(value, part).toBeTruthy();
+      } finally {
+        rmSync(out, { recursive: true, force: true });
+      }
+    },
+  );
 
   it('exolam/solve takes little to import, and no reader of files with it', () => {
     const program = `const t = performance.now(); await import('exolam/solve'); console.log(performance.now() - t);`;

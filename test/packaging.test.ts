@@ -117,7 +117,6 @@ describe('the tarball', () => {
   });
 
   it('names every package that it imports as a dependency', () => {
-    // Figures need vega and vega-lite, optional peers: only who draws installs them.
     const { dependencies, optionalDependencies, peerDependencies } = manifest();
     const known = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
     for (const file of files(join(installed, 'dist')).filter((name) => /\.[mc]js$/.test(name))) {

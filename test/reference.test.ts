@@ -62,6 +62,15 @@ describe('docs/reference.md', () => {
     expect(() => createWorld({ actionExogenousCorrelation: 1 })).toThrow('less than 1');
   });
 
+  it('stands on the site beside the types of every part of the package', () => {
+    const json = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
+    const parts = Object.keys(json('package.json').exports).filter((part) => part !== './package.json');
+    const modules = (json('typedoc.json').entryPoints as string[]).map(
+      (file) => /@module (\S+)/.exec(readFileSync(join(root, file), 'utf8'))?.[1] ?? file,
+    );
+    expect(modules.sort()).toEqual(parts.map((part) => part.replace('.', 'exolam')).sort());
+  });
+
   it('has no empty cell, and every objective', () => {
     for (const line of page.split('\n').filter((l) => l.startsWith('|')))
       expect(line).not.toMatch(/\|\s+\||undefined|Invalid input|\[object/);

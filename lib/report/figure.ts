@@ -2,7 +2,8 @@ import { ExolamError } from '../base/errors.js';
 
 /**
  * A vega-lite specification as SVG text. Colours that must follow the page's light or dark scheme are CSS variables of
- * lib/report/page.ts. vega and vega-lite are not installed with exolam: what draws says what to install.
+ * lib/report/page.ts. vega and vega-lite are optional dependencies, loaded when something is drawn; where they were left out, the
+ * message says what to install.
  */
 export async function figure(spec: object): Promise<string> {
   const { vega, lite } = await engines();

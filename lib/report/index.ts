@@ -1,4 +1,7 @@
-/** exolam/report: answers as pages, each one file of HTML with its figures in it. Drawing needs vega and vega-lite. */
+/**
+ * Answers as pages, each one file of HTML with its figures in it.
+ * @module exolam/report
+ */
 
 import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';

@@ -1,4 +1,7 @@
-/** exolam/solve: worlds, objectives and their exact solutions, and nothing that reads files. */
+/**
+ * Worlds, objectives and their exact solutions, and nothing that reads files.
+ * @module exolam/solve
+ */
 
 export type { Backend, BackendInfo, Control } from '../backend/requests.js';
 export { guardedBackend as defaultBackend } from '../backend/select.js';

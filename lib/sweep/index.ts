@@ -1,4 +1,7 @@
-/** exolam/sweep: many configurations at once, in memory or as Parquet parts. */
+/**
+ * Many configurations at once, in memory or as Parquet parts.
+ * @module exolam/sweep
+ */
 
 export { type ErrorKind, ExolamError } from '../base/errors.js';
 export { type RunSweepOptions, runSweep, type SweepRun } from './run.js';

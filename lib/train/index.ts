@@ -1,5 +1,9 @@
-/** Training of latent action models by gradient steps: docs/train.md. */
+/**
+ * Training of latent action models by gradient steps: docs/train.md.
+ * @module exolam/train
+ */
 
+export { guardedBackend as defaultBackend } from '../backend/select.js';
 export { LinearLam } from '../lam/linear-lam.js';
 export { MlpLam, type MlpLamOptions } from '../lam/mlp-lam.js';
 export type {

@@ -1,4 +1,7 @@
-/** exolam/verdict: what latent actions of data would hold. */
+/**
+ * What latent actions of data would hold.
+ * @module exolam/verdict
+ */
 
 export { type ErrorKind, ExolamError } from '../base/errors.js';
 export type { Analysis, LatentRow } from './analysis.js';
