@@ -101,7 +101,18 @@ function doubtful(cases: readonly CaseResult[]): string[] {
   ];
 }
 
-/** The results as Markdown. */
+/** How many times as fast native is, in one line. */
+function answer({ cases, machine, quick }: Results): string {
+  const times = cases.map((c) => c.ratios['reference'] as number).sort((a, b) => a - b);
+  const middle = times[Math.floor(times.length / 2)] as number;
+  const span =
+    times.length > 1
+      ? `${ratio(times[0] as number)} to ${ratio(times.at(-1) as number)}, half of the cases ${ratio(middle)} or more`
+      : ratio(middle);
+  return `Native (${machine.isa}), one thread, beside plain TypeScript: ${span}${quick ? '; quick, so rough' : ''}.`;
+}
+
+/** The results as Markdown; the first line is the answer. */
 export function report(results: Results): string {
   const { machine, limits, cases } = results;
   const giga = (perSecond: number) => `${Number((perSecond * 1e-9).toPrecision(3))} G`;
@@ -114,6 +125,7 @@ export function report(results: Results): string {
       : [];
   });
   return [
+    answer(results),
     `exolam ${machine.version}${machine.commit ? ` at ${machine.commit}` : ''}${results.quick ? ', quick: figures are rough' : ''}`,
     `${machine.cpu}, ${machine.cores} cores, load ${machine.load}; kernels ${machine.isa} (of ${machine.isas.join(', ')}); node ${machine.node} on ${machine.platform}`,
     `limits of one thread, measured: ${giga(limits.fma)}FLOP/s fma, ${giga(limits.copy)}B/s copy, ${giga(limits.write)}B/s write`,

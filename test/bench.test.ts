@@ -171,6 +171,7 @@ describe('exolam bench --quick', () => {
 
   it('prints a table that a Markdown reader takes, one line for a case', () => {
     const lines = report(results).split('\n');
+    expect(lines[0]).toMatch(/^Native \(.*, one thread, beside plain TypeScript: [\d.]+x to [\d.]+x, half/);
     for (const { name } of results.cases) {
       const cells = lines.find((line) => line.startsWith(`| ${name} `))?.split('|');
       expect(cells, name).toHaveLength(10);

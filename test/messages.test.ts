@@ -8,7 +8,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   scripts: Record<string, string>;
 };
 
-/** Commands that lib/cli/main.ts declares, with their options. */
+/** Commands that lib/cli/ declares, with their options. */
 function declared(): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   const text = readdirSync(join(root, 'lib/cli'), { encoding: 'utf8' })

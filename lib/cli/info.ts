@@ -4,7 +4,7 @@ import { toJson } from './json.js';
 import type { Shell } from './run.js';
 
 const NAMES = {
-  native: 'native addon',
+  native: 'the native addon',
   wasm: 'WebAssembly (where the addon cannot load)',
   reference: 'plain JavaScript (the slow fallback)',
 } as const;
@@ -26,8 +26,7 @@ export function infoCommand(flags: { readonly json?: boolean }, shell: Shell): v
   }
   shell.out(
     [
-      `exolam ${version}`,
-      `backend  ${NAMES[machine.name]}`,
+      `exolam ${version} computes by ${NAMES[machine.name]}`,
       `kernels  ${machine.isa}; this CPU and build have ${machine.isas.join(', ')}`,
       `threads  ${machine.threads}`,
       `runtime  node ${process.version} on ${process.platform}-${process.arch}`,

@@ -130,7 +130,10 @@ export function addSweepCommand(
     )
     .argument('<spec>', 'a grid of worlds, objectives, latent dimensions and seeds; - is standard input')
     .option('--out <dir>', 'folder for spec.json and parts/ (required, but for --dry-run)')
-    .option('--shard <i/n>', 'one of n shares, i from 0; auto/n takes i from Slurm, Kubernetes or AWS Batch')
+    .option(
+      '--shard <i/n>',
+      'one of n shares, i from 0; auto/n takes i from Slurm, Kubernetes or AWS Batch (default: all)',
+    )
     .option('--extend', 'add the points of this spec to those of another sweep in the folder')
     .option(
       '--quick',
@@ -139,7 +142,10 @@ export function addSweepCommand(
     .option('--dry-run', 'print the number of points, the time and the bytes expected, and end')
     .option('--quiet', 'no notes and no progress')
     .addOption(
-      new Option('--progress <how>', 'a bar, or a line of JSON a second, on stderr').choices(['bar', 'json']),
+      new Option('--progress <how>', 'a bar, or a line of JSON a second, on stderr (default: bar)').choices([
+        'bar',
+        'json',
+      ]),
     )
     .addOption(
       new Option('--engine <name>', 'this machine, or an array job of Slurm')
@@ -149,7 +155,7 @@ export function addSweepCommand(
     .addOption(new Option('--array <n>', 'tasks of the array job (default: 64 at most)').argParser(Number))
     .option(
       '--sbatch-option <text>',
-      'a line of the job script, such as --partition=long; may be repeated',
+      'a line of the job script, such as --partition=long; may be repeated (default: none)',
       collect,
     )
     .option('--json', 'print one JSON document')
@@ -162,8 +168,6 @@ export function addSweepCommand(
     .description('what of a sweep is there, and what each of its shards does')
     .argument('<dir>', 'the folder of a sweep')
     .option('--json', 'print one JSON document')
-    .exitOverride()
-    .configureOutput({ writeOut: shell.out, writeErr: () => {} })
     // `sweep` has a --json as well, and takes it first.
     .action((dir: string, _flags: object, own: Command) =>
       sweepStatusCommand(dir, own.optsWithGlobals<{ json?: boolean }>(), shell),

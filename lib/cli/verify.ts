@@ -36,6 +36,11 @@ export async function verifyCommand(flags: VerifyFlags, shell: Shell): Promise<n
     shell.out(`${toJson(result)}\n`);
     return result.passed ? EXIT.done : EXIT.failed;
   }
+  const failed = result.checks.filter(({ passed }) => !passed).length;
+  const count = result.checks.length;
+  shell.out(
+    `${failed === 0 ? `all ${count}` : `${count - failed} of ${count}`} hold; ${result.trials} worlds each, seed ${result.seed}; figures: those nearest to their tolerance\n\n`,
+  );
   const titleOf = (id: string) => theorems.find((t) => t.id === id)?.title ?? '';
   const rows = result.checks.map((c) => [
     `${c.id.padEnd(4)}${c.claim}  ${titleOf(c.id)}`,
@@ -50,10 +55,5 @@ export async function verifyCommand(flags: VerifyFlags, shell: Shell): Promise<n
       shell.out(
         `${check.id}: ${row.what}: predicted ${short(row.predicted)} but measured ${short(row.measured)} (error ${short(row.worst)}, tolerance ${short(row.tolerance)})\n`,
       );
-  const failed = result.checks.filter(({ passed }) => !passed).length;
-  const count = result.checks.length;
-  shell.out(
-    `${failed === 0 ? `all ${count}` : `${count - failed} of ${count}`} hold; ${result.trials} worlds each, seed ${result.seed}; figures: those nearest to their tolerance\n`,
-  );
   return failed === 0 ? EXIT.done : EXIT.failed;
 }
