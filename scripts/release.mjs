@@ -45,6 +45,7 @@ npm('run', '-s', 'build:wasm');
 npm('test');
 npm('run', '-s', 'check:package');
 npm('run', '-s', 'check:types');
+npm('run', '-s', 'check:offline');
 const folder = mkdtempSync(join(tmpdir(), 'exolam-release-'));
 npm('pack', '--pack-destination', folder);
 const tarball = join(folder, `${name}-${version}.tgz`);
