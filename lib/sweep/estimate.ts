@@ -20,8 +20,9 @@ export interface SweepCost {
 const TRIED = { exact: 1024, fitted: 2 } as const;
 /** How often, of which the least counts: the first time code is warmed up. */
 const ROUNDS = 3;
-/** Steps of two trainings that are tried: what they differ by is the steps', and what is left the beginning's and the end's. */
-const STEPS = [5, 55] as const;
+/** Steps of the shortest training that is tried; others are longer, until one differs from it by so many seconds of a processor. */
+const STEPS = 5;
+const ENOUGH = 0.05;
 
 export async function costOf(points: Points, control: Control): Promise<SweepCost> {
   const threads = control.threads ?? defaultBackend().info().threads;
@@ -52,14 +53,21 @@ async function trainedSeconds(spec: Checked, control: Control): Promise<number> 
   let seconds = 0;
   for (const batchSize of new Set(train.points.map((point) => point[rows]))) {
     const own = train.points.filter((point) => point[rows] === batchSize);
-    const [few, more] = STEPS;
     const trained = (steps: number, rounds: number) => {
       const plan = { ...train, points: [[steps, ...own[0].slice(1)]] };
       return secondsOf({ ...spec, samples: [], train: plan }, 1, rounds, control);
     };
-    const least = await trained(few, 2);
-    const step = Math.max(0, (await trained(more, 1)) - least) / (more - few);
-    for (const [steps] of own) seconds += Math.max(0, least - few * step) + steps * step;
+    const least = await trained(STEPS, 2);
+    const each = pointsOf({ ...spec, samples: [], train: { ...train, points: [own[0]] } });
+    const enough = (ENOUGH * each.configurations) / each.branches.length;
+    const most = Math.max(...own.map(([steps]) => steps));
+    // What two differ by is the steps', and what is left the beginning's and the end's.
+    let step = 0;
+    for (let more = 10 * STEPS, apart = 0; more < 10 * most && apart < enough; more *= 4) {
+      apart = (await trained(more, 1)) - least;
+      step = Math.max(0, apart) / (more - STEPS);
+    }
+    for (const [steps] of own) seconds += Math.max(0, least - STEPS * step) + steps * step;
   }
   return seconds;
 }

@@ -321,7 +321,7 @@ describe('exolam sweep', () => {
     expect([quiet.stderr, quiet.status]).toEqual(['', 0]);
     expect(run(path, '--out', out, '--dry-run').stdout).toMatch(/^9600 points, about /);
     const long = join(folder, 'long.json');
-    writeFileSync(long, JSON.stringify({ latentDim: 3, seeds: 1e5, train: { steps: 4e5 } }));
+    writeFileSync(long, JSON.stringify({ latentDim: 3, seeds: 1e5, train: { steps: 4e6 } }));
     // Thousands of hours: said in a second.
     expect(run(long, '--dry-run').stdout).toMatch(/^200000 points, about \d{3,}\.\d h on this machine/);
   });
