@@ -244,7 +244,7 @@ async function fitData(question: z.output<typeof dataCaseSchema>, options: Check
   const mean = meanOf(t, rows);
   const moments = await secondMoments(t, rows, mean, backend, options);
   const variables = variablesOf(t);
-  const factors = question.scale === 'standard' ? factorsOf(t, variables, categories) : null;
+  const factors = question.scale === 'standard' ? await factorsOf(t, variables, categories, options) : null;
   return fitSample(
     { variables, mean, moments, transitions: rows.length, factors },
     objective,

@@ -1,4 +1,4 @@
-import type { UnitVariable } from '../backend/requests.js';
+import type { Control, UnitVariable } from '../backend/requests.js';
 import type { Transitions } from '../data/transitions.js';
 import { type Matrix, matrix, scaleColumns, scaleRows } from '../linalg/matrix.js';
 import type { Variables } from '../moments/of-data.js';
@@ -10,8 +10,13 @@ import type { Decoder, Encoder } from './decoder.js';
  * What every column of joint moments is multiplied with for unit standard deviation over all rows, (width); 0 for one that stands
  * still, 1 for a category.
  */
-export function factorsOf(t: Transitions, v: Variables, categories: readonly number[] | null): Float64Array {
-  const { found } = scaledColumns(t, 'standard', null);
+export async function factorsOf(
+  t: Transitions,
+  v: Variables,
+  categories: readonly number[] | null,
+  control: Control,
+): Promise<Float64Array> {
+  const { found } = await scaledColumns(t, 'standard', null, control);
   const factors = new Float64Array(v.width).fill(1);
   const set = (name: UnitVariable, begin: number) => {
     const column = found[name];

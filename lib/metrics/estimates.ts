@@ -154,7 +154,7 @@ export async function prepare(
   const partOf = bundled ? groups.map((g) => numbers.indexOf(g)) : Int32Array.from(folds, (_, u) => u);
   const part = unit.map((u) => partOf[u]);
   const moments = wide
-    ? unitRows(t, part, of)
+    ? await unitRows(t, part, of, control)
     : await unitMoments(t, part, bundled ? numbers.length : count, of, backend, control);
   return {
     moments,

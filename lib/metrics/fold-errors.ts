@@ -1,3 +1,4 @@
+import { Pace } from '../backend/pace.js';
 import {
   type Backend,
   type Control,
@@ -13,7 +14,7 @@ import {
 import { requireOk } from '../backend/status.js';
 import { greatestOf } from '../base/extremes.js';
 import { groupsOf, renumbered } from '../data/units.js';
-import type { UnitMoments } from '../moments/of-units.js';
+import { inStretches, type UnitMoments } from '../moments/of-units.js';
 import type { ErrorSums } from './interval.js';
 
 /** Ridges that are tried, relative to a regressor's training variance. */
@@ -54,9 +55,14 @@ export interface FoldErrors {
 }
 
 /** Sums of squares about the mean over all rows, of each variable. */
-function totalsOf(moments: UnitMoments): Map<UnitVariable, number> {
+async function totalsOf(moments: UnitMoments, control?: Control): Promise<Map<UnitVariable, number>> {
   const { layout, width, rows } = moments;
-  if (rows) return new Map(UNIT_VARIABLES.map((name, v) => [name, squaresOf(rows.columns[v], rows.unit)]));
+  if (rows) {
+    const totals = new Map<UnitVariable, number>();
+    for (const [v, name] of UNIT_VARIABLES.entries())
+      totals.set(name, await squaresOf(rows.columns[v], rows.unit, control));
+    return totals;
+  }
   const units = moments.moments.length / (width * width);
   const all = (i: number, j: number) => {
     let sum = 0;
@@ -74,20 +80,23 @@ function totalsOf(moments: UnitMoments): Map<UnitVariable, number> {
   );
 }
 
-function squaresOf(column: RowColumn | null, unit: Int32Array): number {
+async function squaresOf(column: RowColumn | null, unit: Int32Array, control?: Control): Promise<number> {
   if (!column) return 0;
   const { values, width, mean, factor } = column;
   const sums = new Float64Array(width);
+  const pace = new Pace({ signal: control?.signal }, 1);
   let [count, total] = [0, 0];
-  for (let row = 0; row < unit.length; row++) {
-    if (unit[row] < 0) continue;
-    count++;
-    for (let j = 0; j < width; j++) {
-      const v = (values[row * width + j] - mean[j]) * factor[j];
-      sums[j] += v;
-      total += v * v;
+  await inStretches(values, width, pace, (from, to) => {
+    for (let at = from; at < to; at += width) {
+      if (unit[at / width] < 0) continue;
+      count++;
+      for (let j = 0; j < width; j++) {
+        const v = (values[at + j] - mean[j]) * factor[j];
+        sums[j] += v;
+        total += v * v;
+      }
     }
-  }
+  });
   return sums.reduce((left, sum) => left - sum ** 2 / Math.max(1, count), total);
 }
 
@@ -122,7 +131,7 @@ export async function foldErrors(
     control,
   );
   requireOk(answer.status[0], 'estimate');
-  const totals = totalsOf(moments);
+  const totals = await totalsOf(moments, control);
   const sums = (objective: number, latent: number, metric: EstimatedMetric): ErrorSums | null => {
     const m = ESTIMATED.indexOf(metric);
     const at = ((objective * latentDims.length + latent) * ESTIMATED.length + m) * 2;

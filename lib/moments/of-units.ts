@@ -1,3 +1,4 @@
+import { Pace } from '../backend/pace.js';
 import {
   type Backend,
   type Control,
@@ -69,26 +70,51 @@ export function categoriesOf(action: Float64Array, width: number): number[] | nu
   return few ? [...found].sort((a, b) => a - b) : null;
 }
 
+/** Numbers that are read before others get a turn, if any waits: well below a millisecond. */
+const STRETCH = 1 << 17;
+
+/**
+ * Visits all of (rows, width) numbers, some whole rows [from, to) at a time. Wide data is hundreds of megabytes: timers run
+ * meanwhile, and a caller may cancel.
+ */
+export async function inStretches(
+  values: Float64Array,
+  width: number,
+  pace: Pace,
+  visit: (from: number, to: number) => void,
+): Promise<void> {
+  const step = width * Math.max(1, Math.floor(STRETCH / Math.max(1, width)));
+  for (let from = 0; from < values.length; from += step) {
+    visit(from, Math.min(from + step, values.length));
+    await pace.rest();
+  }
+}
+
 /** Mean and scale of columns over all rows of one or two arrays. */
-function scaleOf(arrays: readonly Float64Array[], width: number, scale: Scale) {
+async function scaleOf(arrays: readonly Float64Array[], width: number, scale: Scale, pace: Pace) {
   const mean = new Float64Array(width);
   const variance = new Float64Array(width);
   const largest = new Float64Array(width);
   const rows = arrays.reduce((sum, values) => sum + values.length, 0) / width;
-  const each = (visit: (value: number, column: number) => void) => {
-    for (const values of arrays)
-      for (let at = 0; at < values.length; at += width)
-        for (let j = 0; j < width; j++) visit(values[at + j], j);
-  };
-  each((v, j) => {
-    mean[j] += v / rows;
-    largest[j] = Math.max(largest[j], Math.abs(v));
-  });
-  each((v, j) => {
-    variance[j] += (v - mean[j]) ** 2 / rows;
-  });
+  for (const values of arrays)
+    await inStretches(values, width, pace, (from, to) => {
+      for (let at = from; at < to; at += width)
+        for (let j = 0; j < width; j++) {
+          const v = values[at + j];
+          mean[j] += v / rows;
+          largest[j] = Math.max(largest[j], Math.abs(v));
+        }
+    });
+  if (scale === 'given') return { mean, factor: new Float64Array(width).fill(1) };
+  for (const values of arrays)
+    await inStretches(values, width, pace, (from, to) => {
+      for (let at = from; at < to; at += width)
+        for (let j = 0; j < width; j++) {
+          const away = values[at + j] - mean[j];
+          variance[j] += (away * away) / rows;
+        }
+    });
   const factor = variance.map((v, j) => {
-    if (scale === 'given') return 1;
     const deviation = Math.sqrt(v);
     return deviation > STILL_COLUMN * largest[j] ? 1 / deviation : 0;
   });
@@ -106,7 +132,13 @@ export function oneHot(action: Float64Array, values: readonly number[]): Float64
 }
 
 /** What stands in a unit's moments, the constant aside. */
-export function scaledColumns(t: EstimatedData, scale: Scale, categories: readonly number[] | null) {
+export async function scaledColumns(
+  t: EstimatedData,
+  scale: Scale,
+  categories: readonly number[] | null,
+  control?: Control,
+) {
+  const pace = new Pace({ signal: control?.signal }, 1);
   const found: Partial<Record<UnitVariable, Column>> = {};
   const add = (names: readonly UnitVariable[], width: number, scaledBy: Pick<Column, 'mean' | 'factor'>) => {
     for (const name of names) {
@@ -115,7 +147,7 @@ export function scaledColumns(t: EstimatedData, scale: Scale, categories: readon
     }
   };
   const d = t.observationDim;
-  const ofObservation = scaleOf([t.observation, t.observationNext], d, scale);
+  const ofObservation = await scaleOf([t.observation, t.observationNext], d, scale, pace);
   add(
     ['observation', 'observationNext', 'endogenousNext', 'pairObservation', 'pairObservationNext'],
     d,
@@ -124,15 +156,15 @@ export function scaledColumns(t: EstimatedData, scale: Scale, categories: readon
   if (t.exogenousNext && t.exogenousDim) {
     // x' by x and x' together; alone it stays as it is given, as the golden cases of theory.md section 4 have it.
     const both = t.exogenous ? [t.exogenous, t.exogenousNext] : [t.exogenousNext];
-    const by = scaleOf(both, t.exogenousDim, t.exogenous ? scale : 'given');
+    const by = await scaleOf(both, t.exogenousDim, t.exogenous ? scale : 'given', pace);
     add(['exogenous', 'exogenousNext'], t.exogenousDim, by);
   }
   if (t.action && t.actionDim) {
     if (categories) {
       const width = categories.length;
-      const plain = scaleOf([oneHot(t.action, categories)], width, 'given');
+      const plain = await scaleOf([oneHot(t.action, categories)], width, 'given', pace);
       found.action = { values: oneHot(t.action, categories), width, ...plain };
-    } else add(['action'], t.actionDim, scaleOf([t.action], t.actionDim, scale));
+    } else add(['action'], t.actionDim, await scaleOf([t.action], t.actionDim, scale, pace));
   }
   return { found, observationFactor: ofObservation.factor };
 }
@@ -144,9 +176,9 @@ export interface UnitMomentsOptions {
 }
 
 /** What stands where, and the columns themselves. */
-function laidOut(t: EstimatedData, options: UnitMomentsOptions) {
+async function laidOut(t: EstimatedData, options: UnitMomentsOptions, control?: Control) {
   const categories = t.action && options.discreteActions ? categoriesOf(t.action, t.actionDim) : null;
-  const { found, observationFactor } = scaledColumns(t, options.scale, categories);
+  const { found, observationFactor } = await scaledColumns(t, options.scale, categories, control);
   const layout = new Int32Array(2 * UNIT_VARIABLES.length);
   let width = 1;
   UNIT_VARIABLES.forEach((name, i) => {
@@ -159,8 +191,13 @@ function laidOut(t: EstimatedData, options: UnitMomentsOptions) {
 }
 
 /** The rows in the place of their moments. `unit` (N): a row's unit. */
-export function unitRows(t: EstimatedData, unit: Int32Array, options: UnitMomentsOptions): UnitMoments {
-  const { found, width, layout, categories, observationFactor } = laidOut(t, options);
+export async function unitRows(
+  t: EstimatedData,
+  unit: Int32Array,
+  options: UnitMomentsOptions,
+  control?: Control,
+): Promise<UnitMoments> {
+  const { found, width, layout, categories, observationFactor } = await laidOut(t, options, control);
   const columns = UNIT_VARIABLES.map((name) => found[name] ?? null);
   return {
     width,
@@ -204,7 +241,7 @@ export async function unitMoments(
   backend: Backend,
   control: Control = {},
 ): Promise<UnitMoments> {
-  const { found, width, layout, categories, observationFactor } = laidOut(t, options);
+  const { found, width, layout, categories, observationFactor } = await laidOut(t, options, control);
   const rowsOf: number[][] = Array.from({ length: count }, () => []);
   unit.forEach((u, row) => {
     rowsOf[u].push(row);

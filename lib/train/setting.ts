@@ -185,7 +185,7 @@ async function dataSetting(
     );
   const categories = transitions.action ? categoriesOf(transitions.action, transitions.actionDim) : null;
   const by = scale ?? (transitions.sharedUnit ? 'given' : 'standard');
-  const { found } = scaledColumns(transitions, by, categories);
+  const { found } = await scaledColumns(transitions, by, categories, control);
   const scaled = (name: keyof typeof found) => {
     const column = found[name];
     if (!column) return undefined;

@@ -125,9 +125,9 @@ interface Columns {
   readonly metric: LabelCurve['metric'];
 }
 
-function columnsOf(t: EstimatedData, { scale, discreteActions }: Checked): Columns {
+async function columnsOf(t: EstimatedData, { scale, discreteActions, signal }: Checked): Promise<Columns> {
   const categories = t.action && discreteActions ? categoriesOf(t.action, t.actionDim) : null;
-  const { found } = scaledColumns(t, scale, categories);
+  const { found } = await scaledColumns(t, scale, categories, { signal });
   const { observation, observationNext, action, exogenous, exogenousNext } = found;
   if (!observation || !observationNext || !action)
     throw new ExolamError('input', 'labelCurve: expected data with actions, but this data has none');
@@ -405,7 +405,7 @@ export function labelCurve(t: EstimatedData, options: LabelCurveOptions): Promis
 
 async function curveOf(t: EstimatedData, options: Checked): Promise<LabelCurve> {
   const { latentDim, draws, seed } = options;
-  const columns = columnsOf(t, options);
+  const columns = await columnsOf(t, options);
   if (latentDim > columns.d || latentDim < columns.leastLatents)
     throw new ExolamError(
       'input',

@@ -66,6 +66,38 @@ Band::Band(const Dense& dense, double* a, std::size_t n, std::size_t lda)
         diagonal_[(panel * WIDTH + i) * WIDTH + j] = a_[(panel * WIDTH + i) * lda_ + panel * WIDTH + j];
     if (panel + 1 < blocks()) reduce(panel);
   }
+  constexpr std::size_t width = JOINED * WIDTH;
+  joined_.assign((blocks() + JOINED - 1) / JOINED * width * width, 0.0);
+  for (std::size_t first = 0; first + 1 < blocks() && !dense_.job.cancelled(); first += JOINED) join(first);
+}
+
+Band::Reflections Band::joined(std::size_t first) const {
+  constexpr std::size_t width = JOINED * WIDTH;
+  const std::size_t top = (first + 1) * WIDTH;
+  return {top, n_ - top, std::min(JOINED, blocks() - 1 - first) * WIDTH, a_ + top * lda_ + first * WIDTH,
+          joined_.data() + first / JOINED * width * width};
+}
+
+// T of one panel after the other: that of a product (1 - V T V^T)(1 - v t v^T) has -T V^T v t beside T and t.
+void Band::join(std::size_t first) {
+  constexpr std::size_t width = JOINED * WIDTH;
+  const Reflections all = joined(first);
+  // What stands above a panel's own reflections was B's, and is kept elsewhere.
+  for (std::size_t c = WIDTH; c < all.count; c += WIDTH)
+    for (std::size_t i = 0; i < std::min(c, all.rows); ++i)
+      std::fill_n(a_ + (all.top + i) * lda_ + first * WIDTH + c, WIDTH, 0.0);
+  Matrix products(all.count, all.count), with(all.count, WIDTH);
+  dense_.product(true, false, all.count, all.count, all.rows, 1, all.v, lda_, all.v, lda_, 0, products.data(),
+                 all.count);
+  double* t = joined_.data() + first / JOINED * width * width;
+  for (std::size_t c = 0; c < all.count; c += WIDTH) {
+    const double* own = t_.data() + (first * WIDTH + c) * WIDTH;
+    for (std::size_t i = 0; i < WIDTH; ++i) std::copy_n(own + i * WIDTH, WIDTH, t + (c + i) * width + c);
+    if (c == 0) continue;
+    dense_.product(false, false, c, WIDTH, WIDTH, 1, products.data() + c, all.count, own, WIDTH, 0,
+                   with.data(), WIDTH);
+    dense_.product(false, false, c, WIDTH, c, -1, t, width, with.data(), WIDTH, 0, t + c, width);
+  }
 }
 
 // The panel's columns below its block become R, and what R hides of them V, which the rest is turned by.
@@ -103,18 +135,17 @@ void Band::reduce(std::size_t panel) {
 }
 
 void Band::turn(double* x, std::size_t m, std::size_t ldx) const {
+  constexpr std::size_t most = JOINED * WIDTH;
   in_parallel(dense_.job, (m + PANEL - 1) / PANEL, [&](std::size_t task, std::size_t) {
-    const std::size_t first = task * PANEL, width = std::min(PANEL, m - first);
-    std::vector<double> with(2 * WIDTH * PANEL);
-    double *y = with.data(), *ty = y + WIDTH * PANEL;
-    for (std::size_t panel = 0; panel + 1 < blocks() && !dense_.job.cancelled(); ++panel) {
-      const std::size_t j = panel * WIDTH, top = j + WIDTH, rows = n_ - top;
-      const double* v = a_ + top * lda_ + j;
-      double* part = x + top * ldx + first;
-      dense_.k.gemm(true, false, WIDTH, width, rows, 1, v, lda_, part, ldx, 0, y, width);
-      dense_.k.gemm(true, false, WIDTH, width, WIDTH, 1, t_.data() + panel * WIDTH * WIDTH, WIDTH, y, width,
-                    0, ty, width);
-      dense_.k.gemm(false, false, rows, width, WIDTH, -1, v, lda_, ty, width, 1, part, ldx);
+    const std::size_t begin = task * PANEL, width = std::min(PANEL, m - begin);
+    std::vector<double> with(2 * most * PANEL);
+    double *y = with.data(), *ty = y + most * PANEL;
+    for (std::size_t first = 0; first + 1 < blocks() && !dense_.job.cancelled(); first += JOINED) {
+      const Reflections h = joined(first);
+      double* part = x + h.top * ldx + begin;
+      dense_.k.gemm(true, false, h.count, width, h.rows, 1, h.v, lda_, part, ldx, 0, y, width);
+      dense_.k.gemm(true, false, h.count, width, h.count, 1, h.t, most, y, width, 0, ty, width);
+      dense_.k.gemm(false, false, h.rows, width, h.count, -1, h.v, lda_, ty, width, 1, part, ldx);
     }
   });
 }

@@ -21,11 +21,23 @@ class Band {
   std::size_t blocks() const { return (n_ + WIDTH - 1) / WIDTH; }
   std::size_t size(std::size_t block) const { return std::min(WIDTH, n_ - block * WIDTH); }
   void reduce(std::size_t panel);
+  void join(std::size_t first);
+
+  // Panels whose reflections are applied as one: with those of one alone a product reads more than it adds.
+  static constexpr std::size_t JOINED = 4;
+  // The matrices V and T of panels from `first` on: 1 - V T V^T is the product of their reflections.
+  struct Reflections {
+    std::size_t top, rows, count;  // V (rows, count) begins at row `top`
+    const double* v;
+    const double* t;  // (count, JOINED WIDTH)
+  };
+  Reflections joined(std::size_t first) const;
 
   const Dense& dense_;
   double* a_;
   std::size_t n_, lda_;
   std::vector<double> t_;                 // (blocks, WIDTH, WIDTH): reflections of a panel are 1 - V T V^T
+  std::vector<double> joined_;            // (blocks / JOINED, JOINED WIDTH, JOINED WIDTH): T of some together
   std::vector<double> diagonal_, below_;  // (blocks, WIDTH, WIDTH) of B
 };
 

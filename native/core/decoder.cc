@@ -39,8 +39,9 @@ Matrix seen(const StackMoments& stacks, std::size_t observation_dim) {
 
 Status decode(const Kernels& k, const StackMoments& stacks, const Objective& o, const Innovation& given_f,
               const Solved& encoder, double ridge, double tolerance, const Job& job, Decoder& out) {
+  const Dense dense(k, job);
   // With z = G e, column i of B is cov(y, z_i given f) / lambda_i, because G S_ye^T = Lambda B^T.
-  out.b = without_actions(stacks, o.y, times_nt(k, given_f.ye, encoder.weights));
+  out.b = without_actions(stacks, o.y, times_nt(dense, given_f.ye, encoder.weights));
   for (std::size_t i = 0; i < out.b.rows; ++i)
     for (std::size_t j = 0; j < out.b.cols; ++j)
       out.b.at(i, j) = encoder.lambda[j] > 0 ? out.b.at(i, j) / encoder.lambda[j] : 0;
@@ -52,8 +53,12 @@ Status decode(const Kernels& k, const StackMoments& stacks, const Objective& o, 
   } else {
     out.a = without_actions(stacks, o.y, transposed(given_f.y_on_f));
     // As solved, z = G e still holds what f tells of it; in the innovation gauge it does not.
-    if (!o.innovation) product(k, out.b, times_nt(k, encoder.weights, given_f.e_on_f), out.a, -1, 1);
-    if (stacks.projection().rows) out.a = times(k, out.a, stacks.projection());
+    if (!o.innovation) {
+      const Matrix held = times_nt(dense, encoder.weights, given_f.e_on_f);
+      dense.product(false, false, out.a.rows, out.a.cols, held.rows, -1, out.b.data(), out.b.cols,
+                    held.data(), held.cols, 1, out.a.data(), out.a.cols);
+    }
+    if (stacks.projection().rows) out.a = times(dense, out.a, stacks.projection());
   }
   if (job.cancelled()) return OK;
 
@@ -66,7 +71,8 @@ Status decode(const Kernels& k, const StackMoments& stacks, const Objective& o, 
   if (!solve_semidefinite(k, with_ridge(stacks.covariance(now, now), ridge), tolerance, gamma, &job))
     return NOT_CONVERGED;
   out.innovation_c = Matrix(encoder.d.rows, encoder.d.cols);
-  product_nt(k, encoder.d, gamma, out.innovation_c, -1, 0);
+  dense.product(false, true, encoder.d.rows, gamma.rows, gamma.cols, -1, encoder.d.data(), encoder.d.cols,
+                gamma.data(), gamma.cols, 0, out.innovation_c.data(), out.innovation_c.cols);
   return OK;
 }
 

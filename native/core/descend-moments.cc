@@ -35,7 +35,7 @@ Status descend_one(const Kernels& k, const MomentsBatch& data, const double* lab
   const UnitLayout layout = layout_of(data);
   const Fitted fitted = fitted_of(data, index);
   const std::size_t size = data.width * data.width;
-  const StackMoments stacks(k, layout, fitted, data.moments + index * size);
+  const StackMoments stacks(Dense(k, job), layout, fitted, data.moments + index * size);
   const Objective& o = data.objective;
   Innovation given_f{};
   const Status conditioned =
@@ -44,7 +44,7 @@ Status descend_one(const Kernels& k, const MomentsBatch& data, const double* lab
   std::vector<SquaredError> errors{{given_f.left, given_f.ye, given_f.ee}};
   std::vector<std::size_t> widths{given_f.ye.rows};
   if (batch.head >= 0) {
-    const StackMoments own(k, layout, fitted, labelled + index * size);
+    const StackMoments own(Dense(k, job), layout, fitted, labelled + index * size);
     const Stack action = plain(ACTION);
     const double factor = stacks.coefficient(batch.head);
     Matrix x = own.covariance(action, o.e), e = own.covariance(o.e, o.e);

@@ -47,7 +47,7 @@ class Reduced {
       : k_(k), errors_(errors), latents_(latents) {}
   double operator()(const std::vector<double>& v, std::vector<double>& gradient) const {
     Matrix g(latents_, errors_[0].e.rows);
-    g.a = v;
+    g.a.assign(v.begin(), v.end());
     std::fill(gradient.begin(), gradient.end(), 0.0);
     double value = 0;
     for (const SquaredError& error : errors_) {
@@ -182,7 +182,7 @@ DescentOutcome quasi_newton(const Kernels& k, const Errors& errors, const Descen
         found.value < least - level || (found.value < least + level && found.status < outcome.status);
     if (found.status == NON_FINITE || !(outcome.status == NON_FINITE || lower)) continue;
     least = found.value;
-    best.a = g;
+    best.a.assign(g.begin(), g.end());
     outcome = {found.status, found.gradient, found.iterations};
   }
   if (outcome.status == NON_FINITE) return outcome;

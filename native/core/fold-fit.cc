@@ -304,12 +304,17 @@ Matrix FoldFit::remainder_cross(const Matrix& products, const Remainder& r) cons
   return out;
 }
 
-Probed FoldFit::probe(Estimated metric, std::size_t remainder, const Covered& z) const {
+void FoldFit::probe(LatentForms& forms, const std::vector<Asked>& asked, const Covered& z) const {
   const Uncorrelated uncorrelated(z.variance, LATENT_RIDGE);
-  Probed p{metric, remainder, uncorrelated(z.rows), Matrix(), Matrix()};
-  p.gain = remainder_cross(uncorrelated(z.with), remainders_[remainder]);
-  p.gain_gram = times_nt(dense_, p.gain, p.gain);
-  return p;
+  const Matrix products = uncorrelated(z.with);
+  for (const auto& [metric, remainder] : asked) {
+    if (remainder < 0) continue;
+    const auto index = static_cast<std::size_t>(remainder);
+    Probed p{metric, index, forms.latents.size(), remainder_cross(products, remainders_[index]), Matrix()};
+    p.gain_gram = times_nt(dense_, p.gain, p.gain);
+    forms.probed.push_back(std::move(p));
+  }
+  forms.latents.push_back(uncorrelated(z.rows));
 }
 
 // What is given to one is the beginning of what is given to another: its weights on the rest are zero.
@@ -363,11 +368,19 @@ Status FoldFit::explain() {
   return found ? OK : NOT_CONVERGED;
 }
 
-// What a source explains of rows, brought to unit variance and uncorrelated.
-Shared FoldFit::share(Estimated metric, const Covered& z, const Source& source) const {
+// What each source explains of rows, brought to unit variance and uncorrelated.
+void FoldFit::share(LatentForms& forms, const Covered& z) const {
+  if (sources_.empty()) return;
   const Uncorrelated uncorrelated(z.variance, 0);
-  Shared out{metric, Matrix(), uncorrelated(z.rows)};
   const Matrix products = uncorrelated(z.with);
+  Matrix whole = uncorrelated(z.rows);
+  for (const auto& [metric, source] : sources_)
+    forms.shared.push_back(Shared{metric, unexplained(whole, products, source), forms.latents.size()});
+  forms.latents.push_back(std::move(whole));
+}
+
+// Rows, of which these are the products with every column, less what a source explains of them.
+Matrix FoldFit::unexplained(const Matrix& whole, const Matrix& products, const Source& source) const {
   Matrix cross(products.rows, source.target.size()), given(products.rows, source.given.size());
   for (std::size_t i = 0; i < products.rows; ++i) {
     for (std::size_t j = 0; j < cross.cols; ++j) cross.at(i, j) = products.at(i, source.target[j]);
@@ -380,15 +393,15 @@ Shared FoldFit::share(Estimated metric, const Covered& z, const Source& source) 
   for (std::size_t i = 0; i < cross.rows; ++i)
     for (std::size_t j = 0; j < cross.cols; ++j) with.at(j, i) = cross.at(i, j);
   const Matrix weights = source.on.weights(dense_, with);  // (target, K)
-  out.left = out.whole;
+  Matrix left = whole;
   for (std::size_t j = 0; j < weights.rows; ++j)
-    for (std::size_t i = 0; i < weights.cols; ++i) out.left.at(i, source.target[j]) -= weights.at(j, i);
+    for (std::size_t i = 0; i < weights.cols; ++i) left.at(i, source.target[j]) -= weights.at(j, i);
   if (!source.given.empty()) {
     const Matrix back = times(dense_, source.weights, weights);  // (given, K)
     for (std::size_t j = 0; j < back.rows; ++j)
-      for (std::size_t i = 0; i < back.cols; ++i) out.left.at(i, source.given[j]) += back.at(j, i);
+      for (std::size_t i = 0; i < back.cols; ++i) left.at(i, source.given[j]) += back.at(j, i);
   }
-  return out;
+  return left;
 }
 
 // P = (I + (gain^-2 - 1) S)^(-1/2), S what x' given o explains of o' given o, its greatest eigenvalue 1: the
@@ -417,8 +430,9 @@ bool FoldFit::suppressing(double gain, Matrix& projection) {
     Matrix with(n, covered.rows);
     for (std::size_t i = 0; i < covered.rows; ++i)
       for (std::size_t j = 0; j < n; ++j) with.at(j, i) = covered.at(i, at.observation.begin + j);
-    product_tn(k_, observation_.weights(dense_, std::move(with)), cut(s, at.observation, at.observation_next),
-               half, -1, 1);
+    const Matrix weights = observation_.weights(dense_, std::move(with));
+    dense_.product(true, false, half.rows, n, n, -1, weights.data(), weights.cols,
+                   s.row(at.observation.begin) + at.observation_next.begin, s.cols, 1, half.data(), n);
     Matrix u = times_nt(dense_, half, half);
     symmetrise(u);
     if (!eigen_symmetric(k_, u, shown_, &job_)) return false;
@@ -440,7 +454,9 @@ bool FoldFit::suppressing(double gain, Matrix& projection) {
     for (std::size_t j = 0; j < n; ++j) less.at(i, j) *= 1 / std::sqrt(1 + scale * shown_[i]) - 1;
   projection = Matrix(n, n);
   for (std::size_t i = 0; i < n; ++i) projection.at(i, i) = 1;
-  if (less.rows) product_tn(k_, shown_directions_, less, projection, 1, 1);
+  if (less.rows)
+    dense_.product(true, false, n, n, less.rows, 1, shown_directions_.data(), n, less.data(), n, 1,
+                   projection.data(), n);
   return true;
 }
 
@@ -455,7 +471,7 @@ Status FoldFit::encoder(const Fitted& asked, Matrix& c, Matrix& d) {
   const Objective& o = fitted.objective;
   UnitLayout known = layout_;
   known.width = training_.covariance.cols;
-  const StackMoments stacks(k_, known, fitted, training_.covariance.data());
+  const StackMoments stacks(dense_, known, fitted, training_.covariance.data());
   const bool innovation = is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT);
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
   const std::size_t dim = layout_.observation.size;
@@ -493,7 +509,8 @@ Status FoldFit::encoder(const Fitted& asked, Matrix& c, Matrix& d) {
       Regression on_given;
       if (!on_given.on(dense_, gg, ridge_)) return NOT_CONVERGED;
       const Matrix weights = on_given.weights(dense_, go);
-      const Matrix move = residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights);
+      const Matrix move =
+          residual_covariance(k_, stacks.covariance(of, of), go, go, gg, weights, weights, &job_);
       const double weight = stacks.coefficient(o.penalties[i].weight);
       for (std::size_t j = 0; j < u.a.size(); ++j) u.a[j] += weight * move.a[j];
     }
@@ -517,7 +534,7 @@ Status FoldFit::encoder(const Fitted& asked, Matrix& c, Matrix& d) {
   } else {
     const Matrix s_fy = stacks.covariance(o.f, o.y), gamma_y = on_f.weights(dense_, s_fy);
     const Matrix s_ye =
-        residual_covariance(k_, stacks.covariance(o.y, o.e), s_fy, s_fe, s_ff, gamma_y, gamma_e);
+        residual_covariance(k_, stacks.covariance(o.y, o.e), s_fy, s_fe, s_ff, gamma_y, gamma_e, &job_);
     // Whitened coordinates: N = S_ye U / sqrt(variance), M = N N^T has the eigenvalues of N^T N.
     u.a.resize(kept * ne);
     u.rows = kept;
@@ -564,35 +581,35 @@ Status FoldFit::fit(const Fitted& fitted, LatentForms& forms) {
   const Covered covered = cover(std::move(given_o));
   const Uncorrelated at_unit(covered.variance, 0);
   const Covered z = cover(at_unit(covered.rows));
-  const auto index = [](std::int32_t i) { return static_cast<std::size_t>(i); };
-
-  if (action_ >= 0) forms.probed.push_back(probe(Estimated::ActionError, index(action_), z));
-  if (future_ >= 0) forms.probed.push_back(probe(Estimated::FutureLeakage, index(future_), z));
-  if (endogenous_ >= 0) forms.probed.push_back(probe(Estimated::EndogenousError, index(endogenous_), z));
+  probe(forms,
+        {{Estimated::ActionError, action_},
+         {Estimated::FutureLeakage, future_},
+         {Estimated::EndogenousError, endogenous_}},
+        z);
   if (job_.cancelled()) return OK;
   const bool knows_exogenous = innovation_ >= 0 && innovation_ != future_;
   // z given all that is seen before the transition
   Matrix rest = predicted_from(z, on_seen_, knows_exogenous ? seen_ : observation_);
   for (std::size_t i = 0; i < rest.a.size(); ++i) rest.a[i] = z.rows.a[i] - rest.a[i];
   const Covered beyond = cover(std::move(rest));
-  if (knows_exogenous)
-    forms.probed.push_back(probe(Estimated::InnovationLeakage, index(innovation_), beyond));
-  for (const auto& [metric, source] : sources_) forms.shared.push_back(share(metric, beyond, source));
+  if (knows_exogenous) probe(forms, {{Estimated::InnovationLeakage, innovation_}}, beyond);
+  share(forms, beyond);
   if (job_.cancelled()) return OK;
 
   const Covered raw_covered = cover(raw);
   const Covered raw_at_unit = cover(Uncorrelated(raw_covered.variance, 0)(raw));
-  if (raw_action_ >= 0)
-    forms.probed.push_back(probe(Estimated::RawActionError, index(raw_action_), raw_at_unit));
-  if (raw_future_ >= 0)
-    forms.probed.push_back(probe(Estimated::RawExogenousNextError, index(raw_future_), raw_at_unit));
-  forms.probed.push_back(probe(Estimated::RawObservationError, index(raw_observation_), raw_at_unit));
+  probe(forms,
+        {{Estimated::RawActionError, raw_action_},
+         {Estimated::RawExogenousNextError, raw_future_},
+         {Estimated::RawObservationError, raw_observation_}},
+        raw_at_unit);
   if (at.pair_observation.size && at.pair_observation_next.size) {
     Matrix moved = raw, whole = raw;
     place(moved, c, at.pair_observation.begin, -1);
     place(moved, d, at.pair_observation_next.begin, -1);
     for (double& v : whole.a) v *= std::sqrt(2.0);
-    forms.shared.push_back(Shared{Estimated::ConsistencyError, at_unit(moved), at_unit(whole)});
+    forms.shared.push_back(Shared{Estimated::ConsistencyError, at_unit(moved), forms.latents.size()});
+    forms.latents.push_back(at_unit(whole));
   }
   return OK;
 }
@@ -629,9 +646,8 @@ Left FoldFit::left(const Held& held) const {
   return out;
 }
 
-// Of each of these rows of loadings, the sum of squares over what is held.
-std::vector<double> FoldFit::squares(const Matrix& rows, const Held& held) const {
-  const Matrix with = held.rows ? times_nt(dense_, rows, *held.rows) : times(dense_, rows, *held.sums);
+// Of each of these rows of loadings, whose products with what is held are `with`, the sum of squares.
+static std::vector<double> sum_of_squares(const Matrix& rows, const Matrix& with, const Held& held) {
   std::vector<double> out(rows.rows);
   for (std::size_t i = 0; i < rows.rows; ++i)
     out[i] = held.rows ? dot(with.row(i), with.row(i), with.cols)
@@ -649,12 +665,18 @@ void FoldFit::errors(const LatentForms& forms, const Held& held, const Left& lef
       to[1] = den[dims];
     }
   };
+  const auto seen = [&](const Matrix& rows) {
+    return held.rows ? times_nt(dense_, rows, *held.rows) : times(dense_, rows, *held.sums);
+  };
+  std::vector<Matrix> latents, products;
+  for (const Matrix& rows : forms.latents) {
+    latents.push_back(seen(rows));
+    products.push_back(times_nt(dense_, latents.back(), held.rows ? latents.back() : rows));
+  }
   std::vector<double> num(latents_ + 1), den(latents_ + 1);
   for (const Probed& p : forms.probed) {
     const double scale = held.rows ? 1 : held.scale;
-    const Matrix with =
-        held.rows ? times_nt(dense_, p.latents, *held.rows) : times(dense_, p.latents, *held.sums);
-    const Matrix squares = times_nt(dense_, with, held.rows ? with : p.latents);
+    const Matrix &with = latents[p.latents], &squares = products[p.latents];
     const Matrix cross = held.rows ? times(dense_, with, left.rows[p.remainder])
                                    : remainder_cross(with, remainders_[p.remainder]);
     std::fill(den.begin(), den.end(), left.squares[p.remainder]);
@@ -669,7 +691,8 @@ void FoldFit::errors(const LatentForms& forms, const Held& held, const Left& lef
     report(p.metric, num, den);
   }
   for (const Shared& p : forms.shared) {
-    const std::vector<double> of_left = squares(p.left, held), of_whole = squares(p.whole, held);
+    const std::vector<double> of_left = sum_of_squares(p.left, seen(p.left), held),
+                              of_whole = sum_of_squares(forms.latents[p.whole], latents[p.whole], held);
     num[0] = den[0] = 0;
     for (std::size_t i = 0; i < latents_; ++i) {
       num[i + 1] = num[i] + of_left[i];

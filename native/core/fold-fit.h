@@ -82,16 +82,18 @@ struct Left {
 struct Probed {
   Estimated metric;
   std::size_t remainder;  // index
-  Matrix latents;         // (K, width): rows that are uncorrelated in training
+  std::size_t latents;    // index
   Matrix gain;            // (K, target)
   Matrix gain_gram;       // (K, K)
 };
 // num_k = sum of the first k squared rows of `left`, den_k of `whole`.
 struct Shared {
   Estimated metric;
-  Matrix left, whole;  // (K, width)
+  Matrix left;        // (K, width)
+  std::size_t whole;  // index of latents
 };
 struct LatentForms {
+  std::vector<Matrix> latents;  // (K, width) each: rows that are uncorrelated in training
   std::vector<Probed> probed;
   std::vector<Shared> shared;
 };
@@ -121,11 +123,16 @@ class FoldFit {
   Matrix predicted_from(const Covered& rows, const std::vector<std::size_t>& given,
                         const Regression& regression) const;
   Matrix remainder_cross(const Matrix& rows_times, const Remainder& r) const;
-  Probed probe(Estimated metric, std::size_t remainder, const Covered& rows) const;
+  // What several remainders have to do with these rows.
+  struct Asked {
+    Estimated metric;
+    std::int32_t remainder;  // -1: the data lacks it
+  };
+  void probe(LatentForms& forms, const std::vector<Asked>& asked, const Covered& rows) const;
   Source source(const std::vector<std::size_t>& remainders) const;
   Status explain();
-  Shared share(Estimated metric, const Covered& rows, const Source& source) const;
-  std::vector<double> squares(const Matrix& rows, const Held& held) const;
+  void share(LatentForms& forms, const Covered& rows) const;
+  Matrix unexplained(const Matrix& whole, const Matrix& products, const Source& source) const;
   Status encoder(const Fitted& objective, Matrix& c, Matrix& d);
   const Matrix& gamma();
   Matrix by_next(const Matrix& d) const;

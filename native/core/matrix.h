@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/memory.h"
 #include "kernels/kernels.h"
 
 namespace exo {
 
 struct Matrix {
   std::size_t rows = 0, cols = 0;
-  std::vector<double> a;
+  std::vector<double, LargePages<double>> a;
   Matrix() = default;
   Matrix(std::size_t r, std::size_t c) : rows(r), cols(c), a(r * c, 0.0) {}
   double* data() { return a.data(); }
@@ -59,8 +60,12 @@ inline double trace(const Matrix& a) {
 }
 // Rounding leaves products such as A S A^T a little asymmetric; eigenproblems want them exactly symmetric.
 inline void symmetrise(Matrix& a) {
-  for (std::size_t i = 0; i < a.rows; ++i)
-    for (std::size_t j = 0; j < i; ++j) a.at(i, j) = a.at(j, i) = 0.5 * (a.at(i, j) + a.at(j, i));
+  constexpr std::size_t square = 32;  // both halves of it stay in the cache
+  for (std::size_t i0 = 0; i0 < a.rows; i0 += square)
+    for (std::size_t j0 = 0; j0 <= i0; j0 += square)
+      for (std::size_t i = i0; i < std::min(i0 + square, a.rows); ++i)
+        for (std::size_t j = j0; j < std::min(j0 + square, i); ++j)
+          a.at(i, j) = a.at(j, i) = 0.5 * (a.at(i, j) + a.at(j, i));
 }
 
 }  // namespace exo

@@ -1,6 +1,7 @@
 #include "core/memory.h"
 
 #include <cstdint>
+#include <new>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -17,6 +18,26 @@ void prefer_large_pages(void* memory, std::size_t bytes) {
 #else
   (void)memory;
   (void)bytes;
+#endif
+}
+
+void* take_pages(std::size_t bytes) {
+#if defined(__linux__)
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  prefer_large_pages(memory, bytes);
+  return memory;
+#else
+  return ::operator new(bytes);
+#endif
+}
+
+void give_pages_back(void* memory, std::size_t bytes) {
+#if defined(__linux__)
+  munmap(memory, bytes);
+#else
+  (void)bytes;
+  ::operator delete(memory);
 #endif
 }
 

@@ -46,7 +46,8 @@ void store_rows(const Matrix& from, std::size_t count, double* to, std::size_t i
 Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, const Job& job) {
   const UnitLayout layout = layout_of(p);
   const Fitted fitted = fitted_of(p, index);
-  const StackMoments stacks(k, layout, fitted, p.moments + index * p.width * p.width);
+  const Dense dense(k, job);
+  const StackMoments stacks(dense, layout, fitted, p.moments + index * p.width * p.width);
   const Objective& o = p.objective;
   const bool reconstructs = o.penalty_count == 0 && same(o.y, o.e);
 
@@ -90,25 +91,25 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
           variance[i] > p.tolerance * std::max(variance[0], 0.0) ? 1 / std::sqrt(variance[i]) : 0;
       for (std::size_t j = 0; j < ne; ++j) u.at(i, j) *= scale;
     }
-    const Matrix n = times_nt(k, given_f.ye, u);
+    const Matrix n = times_nt(dense, given_f.ye, u);
     if (n.rows < ne) {
       // The smaller problem is N N^T = M itself: G = B^T N U. Rows of G beyond its own are zero.
-      Matrix b = times_nt(k, n, n);
+      Matrix b = times_nt(dense, n, n);
       symmetrise(b);
       if (!eigen_symmetric(k, b, lambda, &job)) return NOT_CONVERGED;
-      g = times(k, times(k, b, n), u);
+      g = times(dense, times(dense, b, n), u);
       lambda.resize(ne, 0.0);
       g.a.resize(ne * ne, 0.0);
       g.rows = ne;
     } else {
-      Matrix t = times_tn(k, n, n);
+      Matrix t = times_tn(dense, n, n);
       symmetrise(t);
       if (!eigen_symmetric(k, t, lambda, &job)) return NOT_CONVERGED;
       for (std::size_t i = 0; i < ne; ++i) {
         const double root = std::sqrt(std::max(lambda[i], 0.0));
         for (std::size_t j = 0; j < ne; ++j) t.at(i, j) *= root;
       }
-      g = times(k, t, u);
+      g = times(dense, t, u);
     }
   }
 
@@ -135,7 +136,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
   }
   Matrix c(rows, p.observation_dim), d(rows, p.observation_dim);
   stacks.add_maps(o.e, latents, 1, c, d);
-  if (o.innovation && o.f.count) stacks.add_maps(o.f, times_nt(k, latents, given_f.e_on_f), -1, c, d);
+  if (o.innovation && o.f.count) stacks.add_maps(o.f, times_nt(dense, latents, given_f.e_on_f), -1, c, d);
   store_rows(c, p.latent, p.encoder_c, index);
   store_rows(d, p.latent, p.encoder_d, index);
   if (p.decoder) {
@@ -187,7 +188,8 @@ void condition_moments(const Kernels& kernels, const MomentsBatch& batch, Job& j
   const UnitLayout layout = layout_of(batch);
   parallel_for(job, batch.count, [&](std::size_t index, std::size_t) {
     const Fitted fitted = fitted_of(batch, index);
-    const StackMoments stacks(kernels, layout, fitted, batch.moments + index * batch.width * batch.width);
+    const StackMoments stacks(Dense(kernels, job), layout, fitted,
+                              batch.moments + index * batch.width * batch.width);
     Innovation given_f{};
     batch.status[index] =
         condition(kernels, stacks, o.y, o.f, o.e, same(o.y, o.e), batch.ridge, batch.tolerance, job, given_f);

@@ -30,7 +30,7 @@ double PartlyLabelled::scale() const {
 double PartlyLabelled::operator()(const std::vector<double>& x, std::vector<double>& gradient) const {
   const std::size_t m = all_.variance.size(), latents = x.size() / m;
   Matrix d(latents, m);
-  d.a = x;
+  d.a.assign(x.begin(), x.end());
   double value = scale();
   // G D, and with it G D L.
   Matrix gd = d;

@@ -94,12 +94,11 @@ Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s
   return out;
 }
 
-Matrix residual_variance(const Dense& d, Matrix s_uu, const Matrix& s_fu, const Matrix& s_ff,
-                         const Matrix& a) {
+Matrix residual_variance(const Dense& d, Matrix s_uu, Matrix s_fu, const Matrix& s_ff, const Matrix& a) {
   if (s_ff.rows == 0) return s_uu;
-  Matrix twice = times(d, s_ff, a);
-  for (std::size_t i = 0; i < twice.a.size(); ++i) twice.a[i] -= 2 * s_fu.a[i];
-  d.product(true, false, s_uu.rows, s_uu.cols, a.rows, 1, a.data(), a.cols, twice.data(), twice.cols, 1,
+  d.product(false, false, s_ff.rows, a.cols, a.rows, 1, s_ff.data(), s_ff.cols, a.data(), a.cols, -2,
+            s_fu.data(), s_fu.cols);
+  d.product(true, false, s_uu.rows, s_uu.cols, a.rows, 1, a.data(), a.cols, s_fu.data(), s_fu.cols, 1,
             s_uu.data(), s_uu.cols);
   symmetrise(s_uu);
   return s_uu;

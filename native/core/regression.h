@@ -26,7 +26,6 @@ Matrix residual_covariance(const Kernels& k, const Matrix& s_uv, const Matrix& s
                            const Matrix& s_ff, const Matrix& a, const Matrix& b, const Job* job = nullptr);
 
 // The same of u alone, with half the products: cov(u - A^T f).
-Matrix residual_variance(const Dense& d, Matrix s_uu, const Matrix& s_fu, const Matrix& s_ff,
-                         const Matrix& a);
+Matrix residual_variance(const Dense& d, Matrix s_uu, Matrix s_fu, const Matrix& s_ff, const Matrix& a);
 
 }  // namespace exo

@@ -7,9 +7,9 @@ bool is_noise(const Term& t) { return t.variable == ENCODER_NOISE || t.variable 
 
 }  // namespace
 
-StackMoments::StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted,
+StackMoments::StackMoments(const Dense& dense, const UnitLayout& layout, const Fitted& fitted,
                            const double* covariance)
-    : k_(k), layout_(layout), fitted_(fitted), s_(covariance) {
+    : dense_(dense), layout_(layout), fitted_(fitted), s_(covariance) {
   projection_ = Matrix(fitted.projected, fitted.projected ? layout.observation.size : 0);
   if (fitted.projected)
     std::copy(fitted.projection, fitted.projection + projection_.a.size(), projection_.data());
@@ -43,6 +43,7 @@ std::size_t StackMoments::width(const Stack& s) const {
 }
 
 Matrix StackMoments::covariance(const Stack& a, const Stack& b) const {
+  if (a.count == 1 && b.count == 1) return covariance(a.blocks[0], b.blocks[0]);
   Matrix out(width(a), width(b));
   std::size_t row = 0;
   for (std::int32_t i = 0; i < a.count; ++i) {
@@ -75,8 +76,8 @@ Matrix StackMoments::covariance(const Block& a, const Block& b) const {
         for (std::size_t q = 0; q < out.cols; ++q) out.at(r, q) += c * from[q];
       }
     }
-  if (a.projected) out = times(k_, projection_, out);
-  if (b.projected) out = times_nt(k_, out, projection_);
+  if (a.projected) out = times(dense_, projection_, out);
+  if (b.projected) out = times_nt(dense_, out, projection_);
   for (std::size_t i = 0; noise != 0 && i < std::min(out.rows, out.cols); ++i) out.at(i, i) += noise;
   return out;
 }
@@ -91,7 +92,7 @@ void StackMoments::add_maps(const Stack& stack, const Matrix& weights, double si
       std::copy(weights.row(i) + begin, weights.row(i) + begin + part.cols, part.row(i));
     begin += part.cols;
     if (block.terms[0].variable == ACTION) continue;
-    if (block.projected) part = times(k_, part, projection_);
+    if (block.projected) part = times(dense_, part, projection_);
     for (std::int32_t t = 0; t < block.count; ++t) {
       const Term& term = block.terms[t];
       if (term.variable > OBSERVATION_NEXT) continue;

@@ -1,14 +1,14 @@
 // Covariances of an objective's stacks of blocks (core/objective.h) from those of the variables in them.
 #pragma once
+#include "core/dense.h"
 #include "core/estimates.h"
-#include "core/matrix.h"
 
 namespace exo {
 
 class StackMoments {
  public:
   // `covariance` (layout.width, layout.width)
-  StackMoments(const Kernels& k, const UnitLayout& layout, const Fitted& fitted, const double* covariance);
+  StackMoments(const Dense& dense, const UnitLayout& layout, const Fitted& fitted, const double* covariance);
 
   std::size_t width(const Stack& s) const;
   std::size_t width(const Block& b) const;
@@ -25,7 +25,7 @@ class StackMoments {
   std::size_t column(std::int32_t variable) const;
   Matrix covariance(const Block& a, const Block& b) const;
 
-  const Kernels& k_;
+  const Dense dense_;
   const UnitLayout& layout_;
   const Fitted& fitted_;
   const double* s_;

@@ -194,7 +194,7 @@ Status train_one(const Kernels& k, const TrainMomentsBatch& b, const Innovations
     const LbfgsOutcome found = lbfgs(loss, d, options, job);
     if (found.status == NON_FINITE || !(found.value < outcome.value)) continue;
     outcome = found;
-    best.a = d;
+    best.a.assign(d.begin(), d.end());
   }
   if (outcome.status == NON_FINITE) return NON_FINITE;
   if (!canonical(k, all, best)) return NOT_CONVERGED;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t CHUNK = 512;                       // rows that are assembled at a time
 constexpr std::size_t TILE = 256;                        // of moments, for one thread
-constexpr std::size_t MOST_KEPT = std::size_t{1} << 29;  // bytes of sums that are kept, fold by fold
+constexpr std::size_t MOST_KEPT = std::size_t{1} << 27;  // bytes of sums that are kept, fold by fold
 constexpr std::size_t MOST_MOVES = 64;                   // after which sums are made anew: each move rounds
 
 std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
@@ -70,12 +70,13 @@ void UnitRows::assemble(const Rows& which, std::size_t first, std::size_t count,
   }
 }
 
-Matrix UnitRows::rows(const Rows& which, const std::vector<double>& mean) const {
-  Matrix out(which.size(), width_);
+Matrix UnitRows::rows(const Rows& which, std::size_t begin, std::size_t count,
+                      const std::vector<double>& mean) const {
+  Matrix out(count, width_);
   constexpr std::size_t few = 64;
   in_parallel(dense_.job, parts(out.rows, few), [&](std::size_t task, std::size_t) {
     const std::size_t first = task * few;
-    assemble(which, first, std::min(few, out.rows - first), &mean, out.row(first));
+    assemble(which, begin + first, std::min(few, count - first), &mean, out.row(first));
   });
   return out;
 }

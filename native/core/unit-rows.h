@@ -15,11 +15,11 @@ class UnitRows {
            const std::int32_t* fold_of, std::size_t units);
 
   std::size_t rows_of(std::size_t fold) const { return rows_[fold].size(); }
-  // Rows of a fold or of a unit: (rows, width), column 0 the constant 1, less `mean`.
-  Matrix rows(std::size_t fold, const std::vector<double>& mean) const { return rows(rows_[fold], mean); }
-  Matrix rows_of_unit(std::size_t unit, const std::vector<double>& mean) const {
-    return rows(rows_of_unit_[unit], mean);
-  }
+  using Rows = std::vector<std::size_t>;
+  const Rows& of_fold(std::size_t fold) const { return rows_[fold]; }
+  const Rows& of_unit(std::size_t unit) const { return rows_of_unit_[unit]; }
+  // `count` of these from `first` on: (count, width), column 0 the constant 1, less `mean`.
+  Matrix rows(const Rows& which, std::size_t first, std::size_t count, const std::vector<double>& mean) const;
   // Adds the fold's sums of products, times sign, to the upper triangle of `sums`: its leading `height` rows
   // and `sums.cols` columns.
   void add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const;
@@ -40,10 +40,8 @@ class UnitRows {
   const std::vector<char>& always_still() const { return always_still_; }
 
  private:
-  using Rows = std::vector<std::size_t>;
   void add(std::size_t fold, double sign, std::size_t from, std::size_t height, std::size_t cols,
            double* sums) const;
-  Matrix rows(const Rows& which, const std::vector<double>& mean) const;
   void assemble(const Rows& which, std::size_t first, std::size_t count, const std::vector<double>* mean,
                 double* out) const;
 

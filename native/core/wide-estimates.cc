@@ -13,6 +13,8 @@
 namespace exo {
 namespace {
 
+constexpr std::size_t HELD = 512;  // rows that are judged at a time
+
 class WideEstimates {
  public:
   WideEstimates(const Kernels& k, const EstimatesBatch& b, Job& job)
@@ -148,40 +150,42 @@ class WideEstimates {
     }
     for (const LeftOut& left : on) {
       const auto fold = static_cast<std::size_t>(left.one);
-      const std::vector<double>& mean = model.training().mean;
       if (left.other >= 0) {
-        const Matrix rows = rows_.rows(fold, mean);
-        errors(model, forms, Held{nullptr, &rows, 1}, [&](std::size_t at, double value) {
+        errors(model, forms, rows_.of_fold(fold), [&](std::size_t at, double value) {
           partial_[(fold * b_.folds + static_cast<std::size_t>(left.other)) * size() + at] = value;
         });
         continue;
       }
       for (std::size_t f = 0; f < b_.folds && !job_.cancelled(); ++f) {
         if (f == fold) continue;
-        const Matrix rows = rows_.rows(f, mean);
-        errors(model, forms, Held{nullptr, &rows, 1},
-               [&](std::size_t at, double value) { trained_[at] += value; });
+        errors(model, forms, rows_.of_fold(f), [&](std::size_t at, double value) { trained_[at] += value; });
       }
       for (std::size_t u = 0; u < b_.units && !job_.cancelled(); ++u) {
         if (b_.fold[u] != left.one) continue;
-        const Matrix rows = rows_.rows_of_unit(u, mean);
-        errors(model, forms, Held{nullptr, &rows, 1},
+        errors(model, forms, rows_.of_unit(u),
                [&](std::size_t at, double value) { b_.held[at * b_.units + u] = value; });
       }
     }
     return take_back(OK);
   }
 
+  // The errors are sums over rows: some are in memory at a time.
   template <class Take>
-  void errors(const FoldFit& model, const std::vector<LatentForms>& forms, const Held& held,
+  void errors(const FoldFit& model, const std::vector<LatentForms>& forms, const UnitRows::Rows& which,
               const Take& take) {
-    const Left left = model.left(held);
-    std::vector<double> out(per_answer());
-    for (std::size_t v = 0; v < forms.size() && !job_.cancelled(); ++v) {
-      std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
-      model.errors(forms[v], held, left, b_.latents, b_.latent_count, out.data());
-      for (std::size_t i = 0; i < out.size(); ++i) take(v * per_answer() + i, out[i]);
+    std::vector<double> sums(forms.size() * per_answer(), 0.0), out(per_answer());
+    for (std::size_t first = 0; first < which.size() && !job_.cancelled(); first += HELD) {
+      const Matrix rows =
+          rows_.rows(which, first, std::min(HELD, which.size() - first), model.training().mean);
+      const Held held{nullptr, &rows, 1};
+      const Left left = model.left(held);
+      for (std::size_t v = 0; v < forms.size() && !job_.cancelled(); ++v) {
+        std::fill(out.begin(), out.end(), std::numeric_limits<double>::quiet_NaN());
+        model.errors(forms[v], held, left, b_.latents, b_.latent_count, out.data());
+        for (std::size_t i = 0; i < out.size(); ++i) sums[v * per_answer() + i] += out[i];
+      }
     }
+    for (std::size_t i = 0; i < sums.size(); ++i) take(i, sums[i]);
   }
 
   const Kernels& k_;

@@ -83,30 +83,40 @@ bool wide_ridge_errors(const Dense& d, const EstimatesBatch& b, const UnitRows& 
     errors[s].assign(b.grid_size, 0.0);
     if (!wanted[s]) continue;
     Side& side = sides[s];
-    const Matrix held = rows.rows(static_cast<std::size_t>(s == 0 ? left.other : left.one), seen.mean);
-    const std::size_t m = held.rows;
+    const UnitRows::Rows& own = rows.of_fold(static_cast<std::size_t>(s == 0 ? left.other : left.one));
+    const std::size_t m = own.size();
     Matrix y(n, m);
     side.x = Matrix(n, m);
-    in_parallel(d.job, (n + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
-      for (std::size_t i = 0; i < m; ++i)
-        for (std::size_t j = task * SQUARE; j < std::min(n, (task + 1) * SQUARE); ++j) {
-          side.x.at(j, i) = held.at(i, o.begin + j) * scale[j];
-          y.at(j, i) = held.at(i, next.begin + j) * target[j];
-        }
+    in_parallel(d.job, (m + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
+      const std::size_t first = task * SQUARE;
+      const Matrix held = rows.rows(own, first, std::min(SQUARE, m - first), seen.mean);
+      for (std::size_t j0 = 0; j0 < n && !d.job.cancelled(); j0 += SQUARE)
+        for (std::size_t i = 0; i < held.rows; ++i)
+          for (std::size_t j = j0; j < std::min(n, j0 + SQUARE); ++j) {
+            side.x.at(j, first + i) = held.at(i, o.begin + j) * scale[j];
+            y.at(j, first + i) = held.at(i, next.begin + j) * target[j];
+          }
     });
     side.total = inner(y.data(), m, y.data(), m, n, m, d);
     band.turn(side.x.data(), m, m);
     side.cy = Matrix(n, m);
     d.product(false, false, n, m, n, 1, c, ld, y.data(), m, 0, side.cy.data(), m);
-    side.xx = Matrix(n, n);
-    d.symmetric_product(false, true, n, m, 1, side.x.data(), m, side.x.data(), m, 0, side.xx.data(), n);
   }
   Matrix gram(n, n);
   d.symmetric_product(false, true, n, n, 1, c, ld, c, ld, 0, gram.data(), n);
+  const std::vector<double> banded = band.rows();
+  moments.sums() = Matrix();  // Q and C are in what has been turned: their memory serves the squares
+  for (int s = 0; s < 2; ++s) {
+    if (!wanted[s] || d.job.cancelled()) continue;
+    Side& side = sides[s];
+    const std::size_t m = side.x.cols;
+    side.xx = Matrix(n, n);
+    d.symmetric_product(false, true, n, m, 1, side.x.data(), m, side.x.data(), m, 0, side.xx.data(), n);
+  }
+  if (d.job.cancelled()) return true;
 
   // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T).
   const std::size_t lanes = d.k.lanes, groups = (b.grid_size + lanes - 1) / lanes;
-  const std::vector<double> banded = band.rows();
   std::vector<char> definite(groups);
   in_parallel(d.job, groups, [&](std::size_t group, std::size_t) {
     std::vector<double> ridges(lanes), linear[2], quadratic[2], work(d.k.banded_work(n));

@@ -400,7 +400,7 @@ describe('estimates mean what they say', () => {
     const fold = foldsOf(count, false, 0);
     const options = { scale: 'standard', discreteActions: true } as const;
     const byMoments = await unitMoments(t, unit, count, options, native);
-    const byRows = unitRows(t, unit, options);
+    const byRows = await unitRows(t, unit, options);
     const fitted = [
       ...OBJECTIVES.slice(0, 7).map((spec) => fittedObjective(spec, t, byMoments)),
       suppressed(0.2, 7),

@@ -18,7 +18,8 @@ using namespace exo::test;
 
 namespace {
 
-bool same_bits(const Numbers& a, const Numbers& b) {
+template <class Left, class Right>
+bool same_bits(const Left& a, const Right& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
@@ -131,7 +132,8 @@ void panels(Checks& checks, const Kernels& kernels) {
   constexpr std::size_t n = 70, wide = 450;
   Random random(checks.seed() + 8);
   Matrix s(n, n), with(n, wide), of(wide, wide);
-  s.a = random_moments(n, random);
+  const Numbers moments = random_moments(n, random);
+  s.a.assign(moments.begin(), moments.end());
   for (double& v : with.a) v = random.uniform();
   for (double& v : of.a) v = random.uniform();
   std::int32_t control[3] = {0, 0, 0};

@@ -1,8 +1,8 @@
 import { choleskyInPlace, choleskySolveInPlace, multiply as product } from '../../linalg/dense.js';
 import { eigenInPlace } from '../../linalg/eigen.js';
 import { type Matrix, matrix, transpose } from '../../linalg/matrix.js';
+import { Pace } from '../pace.js';
 import type { AccumulateRequest, Control, MultiplyRequest } from '../requests.js';
-import { Pace } from './pace.js';
 
 /** Rows added to the sums at a time. */
 const ROWS = 4;

@@ -2,12 +2,12 @@ import { dot, multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { NotConverged } from '../../linalg/eigen.js';
 import { addScaled, matrix, minus, scale, symmetric, trace, transpose } from '../../linalg/matrix.js';
 import type { DescentAnswer } from '../descent-requests.js';
+import { Pace } from '../pace.js';
 import { type Control, type MomentsDescentRequest, momentsDescentArrays, STATUS } from '../requests.js';
 import { stateOf, storeState } from './descend-population.js';
 import { descend, type SquaredError } from './descent.js';
 import { Moments, regress, residualCovariance, withRidge } from './moments.js';
 import { addToEncoder } from './objective.js';
-import { Pace } from './pace.js';
 
 const ACTION = [{ terms: [{ variable: 'action', coefficient: null }], projected: false }] as const;
 

@@ -2,6 +2,7 @@ import { multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { NotConverged } from '../../linalg/eigen.js';
 import { addScaled, type Matrix, matrix, minus, sumOfSquares, vstack } from '../../linalg/matrix.js';
 import type { DescentAnswer, DescentSettings } from '../descent-requests.js';
+import { Pace } from '../pace.js';
 import {
   type Control,
   type PopulationDescentRequest,
@@ -14,7 +15,6 @@ import { type Descended, descend, type SquaredError, type State } from './descen
 import { type Problem, withPenalty } from './latents.js';
 import { complementOf, complementRows, compose, type World, worldOf } from './loadings.js';
 import { addToEncoder, coefficientsOf } from './objective.js';
-import { Pace } from './pace.js';
 import { PopulationMetrics } from './population-metrics.js';
 
 /** The state of one problem, its B cut into those of each error. */

@@ -1,6 +1,7 @@
 import { multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { eigen, NotConverged } from '../../linalg/eigen.js';
 import { type Matrix, matrix, symmetric, transpose } from '../../linalg/matrix.js';
+import { Pace } from '../pace.js';
 import {
   type Control,
   ESTIMATED,
@@ -12,7 +13,6 @@ import {
   type UnitRows,
 } from '../requests.js';
 import { at, centred, columnsOf, FoldFit, squares, type UnitColumns, unitScale } from './fold-fit.js';
-import { Pace } from './pace.js';
 
 /** A ridge whose error is within this factor of the best is as good. */
 const GOOD = 1.1;

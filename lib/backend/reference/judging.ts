@@ -9,9 +9,9 @@ import {
   type NestedRequest,
   nestedArrays,
 } from '../judging-requests.js';
+import { Pace } from '../pace.js';
 import type { Control } from '../requests.js';
 import { at, type Centred, centred, squares, unitScale } from './fold-fit.js';
-import { Pace } from './pace.js';
 
 /** Moments of [1, inputs, features], as judging-requests.ts states them. */
 export async function featureMoments(r: FeatureMomentsRequest, control?: Control): Promise<Float64Array> {

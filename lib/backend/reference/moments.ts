@@ -12,6 +12,7 @@ import {
   trace,
   transpose,
 } from '../../linalg/matrix.js';
+import { Pace } from '../pace.js';
 import {
   type Block,
   type ConditionAnswer,
@@ -36,7 +37,6 @@ import {
   stackWidth,
   type Widths,
 } from './objective.js';
-import { Pace } from './pace.js';
 import { fixSigns, latentsOf, latentsOfItself } from './regression.js';
 
 /** s plus `ridge` times its mean diagonal. */

@@ -3,6 +3,7 @@ import { ExolamError } from '../../base/errors.js';
 import { multiply } from '../../linalg/dense.js';
 import { NotConverged } from '../../linalg/eigen.js';
 import { firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
+import { Pace } from '../pace.js';
 import {
   type Control,
   type ObjectiveRows,
@@ -16,7 +17,6 @@ import { type Latents, latentsOf, type Problem, withPenalty } from './latents.js
 import { complementOf, complementRows, compose, type Variables, worldOf } from './loadings.js';
 import { addToEncoder, coefficientsOf, type Encoder, sameStack } from './objective.js';
 import { isUnique, Order } from './order.js';
-import { Pace } from './pace.js';
 import { type ComplementLatent, PopulationMetrics } from './population-metrics.js';
 import { fixSigns } from './regression.js';
 

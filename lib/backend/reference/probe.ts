@@ -2,9 +2,9 @@ import { EXACT_RELATION, RELATIVE_TOLERANCE, VOID_PROBE } from '../../base/conve
 import { addProduct, multiply, multiplyTransposed } from '../../linalg/dense.js';
 import { countAbove, eigen } from '../../linalg/eigen.js';
 import { block, type Matrix, matrix, symmetric, trace, transpose } from '../../linalg/matrix.js';
+import { Pace } from '../pace.js';
 import type { Control, ProbeAnswer, ProbeRequest } from '../requests.js';
 import { type Regression, regress, residualCovariance } from './moments.js';
-import { Pace } from './pace.js';
 
 const leading = (s: Matrix, rows: number, cols: number): Matrix => block(s, 0, rows, 0, cols);
 

@@ -12,6 +12,7 @@ import {
   transpose,
 } from '../../linalg/matrix.js';
 import { normals } from '../../random/philox.js';
+import { Pace } from '../pace.js';
 import {
   type Control,
   STATUS,
@@ -21,7 +22,6 @@ import {
 } from '../requests.js';
 import { lbfgs } from './lbfgs.js';
 import { regress, residualCovariance } from './moments.js';
-import { Pace } from './pace.js';
 import { emptyLoss, type Innovations, type Labels, partlyLabelledLoss, termsOf } from './partly-labelled.js';
 import { fixSigns } from './regression.js';
 

@@ -1,4 +1,5 @@
 import type { DrawRequest, Rows } from '../../batch-sources.js';
+import { Pace } from '../../pace.js';
 import { type Control, STATUS } from '../../requests.js';
 import {
   type ApplyAnswer,
@@ -14,7 +15,6 @@ import {
   type TrainStepsRequest,
   tensorsOf,
 } from '../../train-requests.js';
-import { Pace } from '../pace.js';
 import { followLatents, placeAll, quantise } from './codebook.js';
 import { type BatchLoss, decode, encodeBatch, lossOf, needsOf } from './loss.js';
 import { beside, combine, forward, linear, Parameters, rowsBlock } from './network.js';

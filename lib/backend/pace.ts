@@ -1,5 +1,5 @@
-import { ExolamError } from '../../base/errors.js';
-import type { Control } from '../requests.js';
+import { ExolamError } from '../base/errors.js';
+import type { Control } from './requests.js';
 
 /** Longest stretch of work, in milliseconds, before other tasks get a turn, where the work can be divided. */
 const STRETCH = 15;
