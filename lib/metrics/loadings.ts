@@ -23,27 +23,68 @@ export interface EncoderMatrices {
   readonly D: Matrix;
 }
 
-/** What an encoder sees of a world, as loadings in the coordinates of `basis`. */
-export interface SeenWorld {
+/** A world as loadings in the coordinates of `basis`, whatever the encoder. */
+interface WorldView {
   readonly world: World;
   readonly equations: Equations;
   /** (observationDim, coordinates): orthonormal columns, outside of which o and o' are sensor noise that the encoder is blind to. */
   readonly basis: Matrix;
-  /** C and D in these coordinates. */
+  readonly targets: Targets;
+}
+
+/** What an encoder sees of a world. */
+export interface SeenWorld extends WorldView {
+  /** C and D in the coordinates of `basis`. */
   readonly encoder: EncoderMatrices;
   /** How many coordinates are left out, and the variance of each in o and in o'. */
   readonly outside: { readonly coordinates: number; readonly variance: number };
 }
+
+/** A variable that is looked for in z: what is given leaves of it, and an orthonormal basis of that. */
+interface Target {
+  readonly left: Matrix;
+  readonly whole: Matrix;
+  readonly directions: Matrix;
+}
+
+/** What the metrics ask of a world. */
+interface Targets {
+  /** o' given o, and given (o, x). */
+  readonly next: Matrix;
+  readonly nextGivenBoth: Matrix;
+  /** a and x' given o, and x' given (o, x). */
+  readonly action: Target;
+  readonly exogenous: Target;
+  readonly innovation: Target;
+}
+
+/** Of worlds without sensor noise, in which every encoder sees the same: many are judged in one. */
+const views = new WeakMap<World, WorldView>();
 
 /**
  * The world in a basis of what carries states or is encoded. A rotation of o changes no metric, and sensor noise is the same in
  * every direction, so that the rest is independent of everything: the cost does not grow with observationDim cubed.
  */
 export function seenBy({ C, D }: EncoderMatrices, world: World): SeenWorld {
-  const { spec } = world;
+  const { sensorNoise, observationDim } = world.spec;
   const span = world.basis();
-  const encoded = hstack([transpose(C), transpose(D)]);
-  const basis = spec.sensorNoise === 0 ? span : orthonormalise(hstack([span, encoded])).basis;
+  let view = views.get(world);
+  if (sensorNoise !== 0)
+    view = viewOf(world, orthonormalise(hstack([span, transpose(C), transpose(D)])).basis);
+  else if (!view) {
+    view = viewOf(world, span);
+    views.set(world, view);
+  }
+  const { basis } = view as WorldView;
+  return {
+    ...(view as WorldView),
+    encoder: { C: multiply(C, basis), D: multiply(D, basis) },
+    outside: { coordinates: observationDim - basis.cols, variance: sensorNoise ** 2 },
+  };
+}
+
+function viewOf(world: World, basis: Matrix): WorldView {
+  const { spec } = world;
   const turned = multiply(transpose(basis), fullMixing(world));
   const { endogenousDim: ds, exogenousDim: dx } = spec;
   requireMemory(
@@ -62,54 +103,56 @@ export function seenBy({ C, D }: EncoderMatrices, world: World): SeenWorld {
       exogenousFeedback: toRows(world.exogenousFeedback),
     },
   });
+  const known = equations(narrow);
+  return { world: narrow, equations: known, basis, targets: targetsOf(known) };
+}
+
+function targetsOf({ observation, observationNext, action, exogenous, exogenousNext }: Equations): Targets {
+  const onO = regressorBasis(observation);
+  const onX = regressorBasis(exogenous);
+  const oGivenX = regressorBasis(beyond(observation, onX));
+  const givenBoth = (v: Matrix) => beyond(beyond(v, onX), oGivenX);
+  const target = (left: Matrix, whole: Matrix): Target => ({
+    ...{ left, whole },
+    directions: directions(left, whole),
+  });
   return {
-    world: narrow,
-    equations: equations(narrow),
-    basis,
-    encoder: { C: multiply(C, basis), D: multiply(D, basis) },
-    outside: { coordinates: spec.observationDim - basis.cols, variance: spec.sensorNoise ** 2 },
+    next: beyond(observationNext, onO),
+    nextGivenBoth: givenBoth(observationNext),
+    action: target(beyond(action, onO), action),
+    exogenous: target(beyond(exogenousNext, onO), exogenousNext),
+    innovation: target(givenBoth(exogenousNext), exogenousNext),
   };
 }
 
 /** theory.md section 4 on a population, for one encoder; what is not defined there is absent. */
 export function populationMetrics(seen: SeenWorld): Partial<Record<PopulationMetric, number>> {
-  const { observation, observationNext, action, exogenous, exogenousNext } = seen.equations;
+  const { observation, observationNext, action, exogenousNext } = seen.equations;
   const { C, D } = seen.encoder;
+  const { targets } = seen;
   const whole = plus(multiply(C, observation), multiply(D, observationNext));
   const outsideVariance = seen.outside.coordinates * seen.outside.variance;
 
-  const onO = regressorBasis(observation);
-  const [r, aGivenO, xGivenO] = [observationNext, action, exogenousNext].map((v) => beyond(v, onO)) as [
-    Matrix,
-    Matrix,
-    Matrix,
-  ];
   // z given o is D (o' given o): the part that o determines is never there to cancel.
-  const zGivenO = directions(multiply(D, r), whole);
+  const zGivenO = directions(multiply(D, targets.next), whole);
   const raw = directions(whole, whole);
-
-  const onX = regressorBasis(exogenous);
-  const oGivenX = regressorBasis(beyond(observation, onX));
-  const innovation = (v: Matrix) => beyond(beyond(v, onX), oGivenX);
-  const w = innovation(exogenousNext);
-  const zGivenBoth = directions(multiply(D, innovation(observationNext)), whole);
-  const share = (v: Matrix, of: Matrix) =>
-    sumOfSquares(multiplyTransposed(zGivenBoth, directions(v, of))) / zGivenBoth.rows;
+  const zGivenBoth = directions(multiply(D, targets.nextGivenBoth), whole);
+  const share = (of: Target) => sumOfSquares(multiplyTransposed(zGivenBoth, of.directions)) / zGivenBoth.rows;
 
   const found: Record<PopulationMetric, number> = {
-    actionError: errorOf(aGivenO, action, zGivenO),
-    futureLeakage: 1 - errorOf(xGivenO, exogenousNext, zGivenO),
-    actionInformation: information(aGivenO, action, zGivenO),
-    futureInformation: information(xGivenO, exogenousNext, zGivenO),
+    actionError: errorOf(targets.action, zGivenO),
+    futureLeakage: 1 - errorOf(targets.exogenous, zGivenO),
+    actionInformation: information(targets.action, zGivenO),
+    futureInformation: information(targets.exogenous, zGivenO),
     consistencyError: redrawn(seen) / sumOfSquares(whole),
-    rawActionError: errorOf(action, action, raw),
-    rawExogenousNextError: errorOf(exogenousNext, exogenousNext, raw),
+    rawActionError: errorOf({ left: action, whole: action }, raw),
+    rawExogenousNextError: errorOf({ left: exogenousNext, whole: exogenousNext }, raw),
     rawObservationError:
       (sumOfSquares(beyond(observation, raw)) + outsideVariance) /
       (sumOfSquares(observation) + outsideVariance),
-    innovationLeakage: 1 - errorOf(w, exogenousNext, zGivenBoth),
-    'latentShare.exogenous': share(w, exogenousNext),
-    'latentShare.action': share(aGivenO, action),
+    innovationLeakage: 1 - errorOf(targets.innovation, zGivenBoth),
+    'latentShare.exogenous': share(targets.innovation),
+    'latentShare.action': share(targets.action),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => !Number.isNaN(value)));
 }
@@ -210,16 +253,19 @@ function rowsOf(rows: readonly Float64Array[], cols: number): Matrix {
   return out;
 }
 
+/** Is anything left of a target, beside rounding of the whole? */
+const isThere = ({ left, whole }: Pick<Target, 'left' | 'whole'>) =>
+  sumOfSquares(left) > VOID_LOADINGS * sumOfSquares(whole);
+
 /** tr cov(t given z) / tr cov(t) of what is left of a target; NaN where nothing is left of the whole. */
-function errorOf(target: Matrix, whole: Matrix, z: Matrix): number {
-  const total = sumOfSquares(target);
-  return total > VOID_LOADINGS * sumOfSquares(whole) ? sumOfSquares(beyond(target, z)) / total : Number.NaN;
+function errorOf(target: Pick<Target, 'left' | 'whole'>, z: Matrix): number {
+  return isThere(target) ? sumOfSquares(beyond(target.left, z)) / sumOfSquares(target.left) : Number.NaN;
 }
 
 /** I(t; z) = -1/2 log det of what t leaves of orthonormal z. Infinity where it leaves nothing of a direction. */
-function information(target: Matrix, whole: Matrix, z: Matrix): number {
-  if (!(sumOfSquares(target) > VOID_LOADINGS * sumOfSquares(whole))) return Number.NaN;
-  const { left } = orthogonal(beyond(z, directions(target, whole)));
+function information(target: Target, z: Matrix): number {
+  if (!isThere(target)) return Number.NaN;
+  const { left } = orthogonal(beyond(z, target.directions));
   return left.reduce(
     (total, share) => (share > VOID_LOADINGS ? total - 0.5 * Math.log(Math.min(share, 1)) : Infinity),
     0,
