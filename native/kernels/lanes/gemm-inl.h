@@ -52,6 +52,17 @@ inline void gemm_tile_lanes(double* c, std::size_t c_row, const double* a, std::
 // Columns of a tile of four rows: what the registers hold.
 constexpr int LANE_TILE = LANES == 8 ? 4 : 3;
 
+// The last n columns, COLS at most, of ROWS rows of c: as one tile, so that their chains run side by side.
+template <int ROWS, int COLS>
+inline void gemm_last_lanes(double* c, std::size_t c_row, const double* a, std::size_t a_row,
+                            std::size_t a_col, const double* b, std::size_t b_row, std::size_t b_col,
+                            std::size_t n, std::size_t k, bool accumulate) {
+  if (n == COLS)
+    gemm_tile_lanes<ROWS, COLS>(c, c_row, a, a_row, a_col, b, b_row, b_col, k, accumulate);
+  else if constexpr (COLS > 1)
+    gemm_last_lanes<ROWS, COLS - 1>(c, c_row, a, a_row, a_col, b, b_row, b_col, n, k, accumulate);
+}
+
 // ROWS rows of c. Every element is the same chain of fma over p whatever its tile, so tiling never shows in
 // the bits.
 template <int ROWS>
@@ -62,9 +73,9 @@ inline void gemm_rows_lanes(double* c, std::size_t c_row, const double* a, std::
   for (; j + LANE_TILE <= n; j += LANE_TILE)
     gemm_tile_lanes<ROWS, LANE_TILE>(c + j * LANES, c_row, a, a_row, a_col, b + j * b_col * LANES, b_row,
                                      b_col, k, accumulate);
-  for (; j < n; ++j)
-    gemm_tile_lanes<ROWS, 1>(c + j * LANES, c_row, a, a_row, a_col, b + j * b_col * LANES, b_row, b_col, k,
-                             accumulate);
+  if (j < n)
+    gemm_last_lanes<ROWS, LANE_TILE - 1>(c + j * LANES, c_row, a, a_row, a_col, b + j * b_col * LANES, b_row,
+                                         b_col, n - j, k, accumulate);
 }
 
 // Into n columns of rows that are c_row wide.

@@ -57,20 +57,16 @@ static Given condition_on(const World& w, const Rows& f, vec tolerance, Arena& a
       add_noise_covariance(w, f, f, g.noise);
     }
   }
-  double* whole = arena.take(f.rows, f.rows);
   if (arena.counts()) {
     g.square = false;  // what doubtful lanes need
-    g.whitening = whole;
-    whitening_rows(g.whitening, f.rows, tolerance, arena);
-    return g;
+  } else {
+    if (lanes_stopped(f.rows * f.rows)) return g;
+    double pivot[LANES];
+    cholesky_lanes(g.factor, f.rows, pivot);
+    g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
+    if (!any(g.doubtful)) return g;
   }
-  if (lanes_stopped(f.rows * f.rows)) return g;
-  memcpy(whole, g.factor, f.rows * f.rows * LANES * sizeof(double));
-  double pivot[LANES];
-  cholesky_lanes(g.factor, f.rows, pivot);
-  g.doubtful = ~(mask)(load(pivot) > splat(WELL_CONDITIONED));
-  if (!any(g.doubtful)) return g;
-  g.whitening = whole;
+  g.whitening = covariance(w, f, f, arena);
   g.uncertain = g.doubtful & whitening_rows(g.whitening, f.rows, tolerance, arena);
   return g;
 }
@@ -110,13 +106,17 @@ static Residual residual(const World& w, const Given& g, const Rows& v, bool wan
     for (std::size_t i = 0; i < nf * n; ++i)
       put(r.gamma, i, select(g.doubtful, at(careful, i), at(r.gamma, i)));
   if (!determined) gemm_tn_lanes(predicted, r.gamma, g.f->dense, v.rows, f_cols, nf, false);
-  for (std::size_t i = 0; i < v.rows; ++i)
-    for (std::size_t j = 0; j < cols; ++j) {
-      vec left = j < v.cols ? at(v.dense, i * v.cols + j) : splat(0);
-      if (j < f_cols) left = determined ? splat(0) : left - at(predicted, i * f_cols + j);
-      if (j < f_cols && g.square) left = select(g.doubtful, left, splat(0));
-      put(dense, i * cols + j, left);
+  for (std::size_t i = 0; i < n; ++i) {
+    double* row = dense + i * cols * LANES;
+    const double* own = v.dense + i * v.cols * LANES;
+    if (determined) clear_lanes(row, f_cols);
+    for (std::size_t j = 0; !determined && j < f_cols; ++j) {
+      const vec left = (j < v.cols ? at(own, j) : splat(0)) - at(predicted, i * f_cols + j);
+      put(row, j, g.square ? select(g.doubtful, left, splat(0)) : left);
     }
+    if (cols > f_cols)
+      memcpy(row + f_cols * LANES, own + f_cols * LANES, (cols - f_cols) * LANES * sizeof(double));
+  }
   return r;
 }
 
@@ -147,12 +147,18 @@ static double* residual_covariance(const World& w, const Given& g, const Residua
     add_noise_covariance(w, *g.f, v, with_f);
     return with_f;
   };
-  if (a.gamma && b.v->noisy) subtract(a.gamma, shared(*b.v));
-  if (b.gamma && a.v->noisy) subtract(shared(*a.v), b.gamma);
+  const auto with_f = [&](const Rows& v) { return !works || share_noise(*g.f, v); };
+  if (a.gamma && with_f(*b.v)) subtract(a.gamma, shared(*b.v));
+  if (b.gamma && with_f(*a.v)) subtract(shared(*a.v), b.gamma);
   if (a.gamma && b.gamma) {
     double* weighted = local.take(nf, nb);
     if (!works) return out;
-    gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
+    if (noise_is_diagonal(*g.f))
+      for (std::size_t i = 0; i < nf; ++i)
+        for (std::size_t j = 0; j < nb; ++j)
+          put(weighted, i * nb + j, at(g.noise, i * nf + i) * at(b.gamma, i * nb + j));
+    else
+      gemm_nn_lanes(weighted, g.noise, b.gamma, nf, nb, nf, false);
     gemm_tn_lanes(out, a.gamma, weighted, na, nb, nf, true);
   }
   return out;

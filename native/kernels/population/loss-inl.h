@@ -39,27 +39,25 @@ static Explained explained_by(const World& w, const Group& group, const Problem&
           widened(p.re, first, wide, arena)};
 }
 
-// remaining[k] = |y given f - the first k products|^2 for k <= rows; kept[i] 0: row i is nothing.
+// remaining[k] = |y given f - the first k products|^2 for every k of `latents`, ascending; kept[i] 0: row i
+// is nothing.
 static void remaining_loss(double* remaining, const Problem& p, const Explained& x, const double* kept,
-                           Arena local) {
+                           const PopulationBatch& batch, Arena local) {
   const std::size_t ny = p.y.rows, cols = x.wide;
   double* y = widened(p.ry, x.first, cols, local);
+  double* parts = local.take(ny, x.rows);
   if (local.counts()) return;
-  put(remaining, 0, squares_of_rows(y, ny, cols));
-  for (std::size_t k = 0; k < x.rows && !lanes_stopped(ny * cols); ++k) {
-    const double* by = x.by + k * cols * LANES;
+  std::size_t done = 0;
+  for (std::size_t m = 0; m < batch.latent_count && !lanes_stopped(ny * cols); ++m) {
+    const auto k = static_cast<std::size_t>(batch.latents[m]), end = k < x.rows ? k : x.rows;
+    const std::size_t more = end - done;
+    for (std::size_t i = 0; i < ny; ++i)
+      for (std::size_t j = 0; j < more; ++j)
+        put(parts, i * more + j, at(kept, done + j) * at(x.parts, (done + j) * ny + i));
+    subtract_product(y, parts, x.by + done * cols * LANES, ny, cols, more);
     vec sum = splat(0);
-    for (std::size_t i = 0; i < ny; ++i) {
-      const vec part = at(kept, k) * at(x.parts, k * ny + i);
-      double* row = y + i * cols * LANES;
-      vec square = splat(0);
-      for (std::size_t j = 0; j < cols; ++j) {
-        const vec v = fnma(part, at(by, j), at(row, j));
-        put(row, j, v);
-        square = fma(v, v, square);
-      }
-      sum += square;
-    }
-    put(remaining, k + 1, sum);
+    for (std::size_t i = 0; i < ny; ++i) sum += squares_lanes(y + i * cols * LANES, cols);
+    put(remaining, end, sum);
+    done = end;
   }
 }

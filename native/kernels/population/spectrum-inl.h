@@ -8,7 +8,7 @@ struct Spectrum {
   std::size_t rows;    // of those that can be latents, and those that tie with the last of them
   double* kept;        // (ne): 1 where the row is a latent of the reduced basis within the rank
   double* complement;  // (ne): 1 where it stands for the latents of the complement
-  double* remaining;   // (rows + 1): the loss of so many rows, where there is no noise
+  double* remaining;   // (rows + 1): the loss of so many rows that are asked for, where there is no noise
   Ties ties;
   mask empty;    // lanes in which nothing is left to explain
   mask careful;  // lanes that a covariance in f64 does not settle: core/careful.cc answers them
@@ -152,7 +152,10 @@ static Spectrum solve_problem(const World& w, const Group& group, const Problem&
   if (!arena.counts()) {
     tell_latents(w, p.e, splat(group.batch.tolerance), spectrum);
     find_ties(spectrum.ties, spectrum.lambda, spectrum.kept, ne);
+    // A row of the complement stands for many latents: beside one they may end after any row.
+    if (!w.shape.noise)
+      spectrum.ties.exist &= ends_in_tie(spectrum.ties, ne, group.batch.latents, group.batch.latent_count);
   }
-  if (!w.shape.noise) remaining_loss(spectrum.remaining, p, x, spectrum.kept, local);
+  if (!w.shape.noise) remaining_loss(spectrum.remaining, p, x, spectrum.kept, group.batch, local);
   return spectrum;
 }

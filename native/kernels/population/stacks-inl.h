@@ -100,6 +100,15 @@ static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, d
         else
           augmentation += product;
       }
+      if (!any((mask)(sensor != splat(0)) | (mask)(augmentation != splat(0)))) continue;
+      const auto add = [&](std::size_t r, std::size_t c, vec v) {
+        const std::size_t cell = (a.begin[i] + r) * b.rows + b.begin[j] + c;
+        put(out, cell, at(out, cell) + v);
+      };
+      if (!a.through[i] && !b.through[j]) {  // each coordinate has noise of its own
+        for (std::size_t r = 0; r < a.width[i]; ++r) add(r, r, sensor + augmentation);
+        continue;
+      }
       for (std::size_t r = 0; r < a.width[i]; ++r)
         for (std::size_t c = 0; c < b.width[j]; ++c) {
           vec gram;  // of how each sees the sensor's noise
@@ -107,17 +116,29 @@ static void add_noise_covariance(const World& w, const Rows& a, const Rows& b, d
             gram = at(w.projection_gram, r * w.shape.projected + c);
           else if (a.through[i])
             gram = at(w.projection, r * w.shape.qe + c);
-          else if (b.through[j])
-            gram = at(w.projection, c * w.shape.qe + r);
           else
-            gram = splat(r == c ? 1 : 0);
+            gram = at(w.projection, c * w.shape.qe + r);
           vec sum = gram * sensor;
           if (r == c && a.through[i] == b.through[j]) sum += augmentation;
-          double* cell = out + ((a.begin[i] + r) * b.rows + b.begin[j] + c) * LANES;
-          store(cell, load(cell) + sum);
+          add(r, c, sum);
         }
     }
 }
+
+// Whether some noise is seen by both, in any lane.
+static bool share_noise(const Rows& a, const Rows& b) {
+  for (std::int32_t i = 0; a.noisy && i < a.blocks; ++i)
+    for (std::int32_t j = 0; b.noisy && j < b.blocks; ++j)
+      for (std::size_t g = 0; g < NOISE_GROUPS; ++g)
+        if (any((mask)(at(a.noise, static_cast<std::size_t>(i) * NOISE_GROUPS + g) *
+                           at(b.noise, static_cast<std::size_t>(j) * NOISE_GROUPS + g) !=
+                       splat(0))))
+          return true;
+  return false;
+}
+
+// Whether its coordinates have each noise of their own, so that the noise's covariance is a diagonal.
+inline bool noise_is_diagonal(const Rows& r) { return r.blocks == 1 && !r.through[0]; }
 
 // out (n,n) = a a^T for a (n,k) with rows `ld` apart: the lower triangle in tiles, then mirrored.
 static void gram_lanes(double* out, const double* a, std::size_t ld, std::size_t n, std::size_t k) {

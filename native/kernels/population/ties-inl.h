@@ -7,7 +7,7 @@
 struct Ties {
   double* with_next;  // (ne): 1 where latent i ties with the one after it
   double* uneven;     // (ne): 1 where some metric tells latent i from those before that it ties with
-  bool exist;         // in any lane
+  bool exist;         // in any lane, where the latents that are asked for may end
 };
 
 // Half of what a tie may differ by: these surely tie.
@@ -45,6 +45,15 @@ static void mark_uneven(const Ties& ties, std::size_t row, mask where) {
 
 inline mask ties_with_next(const Ties& ties, std::size_t row) {
   return (mask)(at(ties.with_next, row) > splat(0.5));
+}
+
+// Whether a tie goes on beyond so many latents (count), ascending, in any lane.
+static bool ends_in_tie(const Ties& ties, std::size_t ne, const std::int32_t* latents, std::size_t count) {
+  for (std::size_t m = 0; m < count; ++m) {
+    const auto row = static_cast<std::size_t>(latents[m]);
+    if (row < ne && any(ties_with_next(ties, row - 1))) return true;
+  }
+  return false;
 }
 
 // Rows a (rows, cols), one a latent: marks those whose square is not that of the others that they tie with,

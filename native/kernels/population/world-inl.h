@@ -91,6 +91,7 @@ struct Group {
   std::size_t first, count;
   std::size_t problem(std::size_t lane) const { return first + (lane < count ? lane : count - 1); }
   vec column(const double* values) const {
+    if (count == LANES) return load(values + first);
     double v[LANES];
     for (std::size_t l = 0; l < LANES; ++l) v[l] = values[problem(l)];
     return load(v);
@@ -175,12 +176,8 @@ static double* shown_actions(const Group& group, const WorldShape& s, const doub
   const double* effect = gather_matrix(group, group.batch.action_effect, s.ds, s.da, s.ds, s.da, arena);
   double* shows = arena.take(s.qe, s.da);
   if (arena.counts()) return shows;
-  for (std::size_t i = 0; i < s.qe && !lanes_stopped(s.da * s.ds); ++i)
-    for (std::size_t j = 0; j < s.da; ++j) {
-      vec v = splat(0);
-      for (std::size_t k = 0; k < s.ds; ++k) v = fma(at(mixing, i * qs + k), at(effect, k * s.da + j), v);
-      put(shows, i * s.da + j, action_scale * v);
-    }
+  gemm_strided_lanes(shows, mixing, qs, 1, effect, s.da, 1, s.qe, s.da, s.ds, false);
+  for (std::size_t i = 0; i < s.qe * s.da; ++i) put(shows, i, action_scale * at(shows, i));
   return shows;
 }
 
@@ -200,15 +197,9 @@ static double* next_observation(const Group& group, const WorldShape& s, const N
   double* o = arena.take(s.qe, cols);
   if (arena.counts()) return o;
   clear_lanes(o, s.qe * cols);
-  for (std::size_t i = 0; i < s.qe && !lanes_stopped(s.da * qs); ++i) {
+  if (s.feedback) gemm_into_lanes(o, cols, shows, s.da, 1, parts.action, s.at_wx, 1, s.qe, qs, s.da, false);
+  for (std::size_t i = 0; i < s.qe; ++i) {
     double* row = o + i * cols * LANES;
-    if (s.feedback)
-      for (std::size_t j = 0; j < qs; ++j) {
-        vec v = splat(0);
-        for (std::size_t k = 0; k < s.da; ++k)
-          v = fma(at(shows, i * s.da + k), at(parts.action, k * s.at_wx + j), v);
-        put(row, j, v);
-      }
     for (std::size_t j = 0; j < s.da; ++j) put(row, s.at_u + j, policy * at(shows, i * s.da + j));
     for (std::size_t j = 0; j < s.ds; ++j) {
       const vec m = at(mixing, i * qs + j);
