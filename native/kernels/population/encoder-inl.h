@@ -12,25 +12,23 @@ struct Encoder {
 static void add_block(Encoder& encoder, const World& w, const Group& group, const Rows& stack,
                       const Block& block, std::int32_t b, const double* weights, vec sign, Arena local) {
   const std::size_t rows = encoder.rows, qe = w.shape.qe;
-  double* part = local.take(rows, qe);
+  double* through = local.take(rows, qe);
   if (local.counts()) return;
-  const bool through = stack.through[b];
-  const std::size_t cols = stack.rows, projected = through ? w.shape.projected : 0;
-  const double* from = weights + stack.begin[b] * LANES;
-  for (std::size_t i = 0; i < rows && !lanes_stopped(qe * projected); ++i)
-    for (std::size_t j = 0; j < qe; ++j) {
-      vec v = splat(0);
-      if (!through) v = at(from, i * cols + j);
-      for (std::size_t m = 0; m < projected; ++m)
-        v = fma(at(from, i * cols + m), at(w.projection, m * qe + j), v);
-      put(part, i * qe + j, v);
-    }
+  const double* part = weights + stack.begin[b] * LANES;
+  std::size_t cols = stack.rows;
+  if (stack.through[b]) {
+    gemm_strided_lanes(through, part, cols, 1, w.projection, qe, 1, rows, qe, w.shape.projected, false);
+    part = through;
+    cols = qe;
+  }
   for (std::int32_t t = 0; t < block.count; ++t) {
     const Term& term = block.terms[t];
     if (term.variable > OBSERVATION_NEXT) continue;
     double* target = term.variable == OBSERVATION ? encoder.c : encoder.d;
     const vec factor = sign * group.coefficient(term.coefficient) * splat(term.sign);
-    for (std::size_t i = 0; i < rows * qe; ++i) put(target, i, fma(factor, at(part, i), at(target, i)));
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < qe; ++j)
+        put(target, i * qe + j, fma(factor, at(part, i * cols + j), at(target, i * qe + j)));
   }
 }
 

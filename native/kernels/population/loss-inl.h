@@ -12,15 +12,16 @@ struct Explained {
   double* bottleneck;             // (ne, wide): what the latents are made of, as loadings
 };
 
-// The columns `first` on of a residual at the left of a cleared (rows, cols).
+// The columns `first` on of a residual at the left of a (rows, cols) that is zero elsewhere.
 static double* widened(const Residual& from, std::size_t first, std::size_t cols, Arena& arena) {
   const std::size_t n = from.v->rows, kept = from.cols - first;
   double* out = arena.take(n, cols);
   if (arena.counts()) return out;
-  clear_lanes(out, n * cols);
-  for (std::size_t i = 0; i < n; ++i)
-    memcpy(out + i * cols * LANES, from.dense + (i * from.cols + first) * LANES,
-           kept * LANES * sizeof(double));
+  for (std::size_t i = 0; i < n; ++i) {
+    double* row = out + i * cols * LANES;
+    memcpy(row, from.dense + (i * from.cols + first) * LANES, kept * LANES * sizeof(double));
+    if (cols > kept) clear_lanes(row + kept * LANES, cols - kept);
+  }
   return out;
 }
 

@@ -103,9 +103,10 @@ static void innovation(const MetricInput& in, const double* q, std::size_t cols,
 // The latents as rows of loadings, (rows, cols of their shape), given o and whole: D times o' given o, so
 // that what o determines is never there to cancel. The same array where z is not gauged.
 struct LatentRows {
-  double *left, *whole;
-  const double* total;  // (rows): variances
-  double* work;         // (1 + TOGETHER) rows vectors, for latent_basis
+  double *left, *whole;  // left: as an orthonormal basis
+  const double* total;   // (rows): variances
+  const double* held;    // (rows): squares of left
+  double* work;          // (1 + TOGETHER) rows vectors, for latent_basis
 };
 
 // The latents orthonormal in their order, where o, or whatever is given, does not determine them.
@@ -131,10 +132,11 @@ static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& ar
   const std::size_t cols = seen.gauged ? in.whole.cols : in.shape.cols;
   z.total = squares_each(z.whole, rows, cols, arena);
   if (!arena.counts()) {
-    add_up(variance, z.whole, rows, cols);
+    add_up_squares(variance, z.total, rows);
     compare_tied(in.ties, z.whole, rows, cols, splat(0));
     latent_basis(z.left, in, z, in.shape.cols);
   }
+  z.held = squares_each(z.left, rows, in.shape.cols, arena);
   return z;
 }
 
@@ -145,8 +147,9 @@ struct TargetSums {
   Target target;
 };
 
-static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residual& left,
-                              const double* latents, Arena& arena) {
+// share: (rows + 1), squared correlations with the target in sum; null where they are not asked for.
+static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residual& left, const LatentRows& z,
+                              double* share, Arena& arena) {
   const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
   TargetSums out{};
   out.explained = arena.take(rows + 1, 1);
@@ -161,19 +164,23 @@ static TargetSums target_sums(const MetricInput& in, const Rows& v, const Residu
   double* along = arena.take(rows, v.rows);
   if (!arena.counts()) {
     const std::size_t end = in.shape.dense + in.shape.noise;  // a target has no noise of its own
-    gemm_strided_lanes(along, latents, cols, 1, loadings, 1, cols, rows, v.rows, end, false);
+    gemm_strided_lanes(along, z.left, cols, 1, loadings, 1, cols, rows, v.rows, end, false);
     add_up(out.explained, along, rows, v.rows);
     compare_tied(in.ties, along, rows, v.rows, splat(VOID_LOADINGS) * out.left);
   }
   out.target = target_of(loadings, totals, v.rows, in.shape, in.world.sensor, arena);
   Arena local = arena;
-  along_basis(along, latents, rows, out.target, local);
-  information(out.information, along, latents, rows, out.target, in.ties, local);
+  along_basis(along, z.left, rows, out.target, local);
+  if (share && !arena.counts()) {
+    add_up(share, along, rows, v.rows);
+    compare_tied(in.ties, along, rows, v.rows, splat(VOID_LOADINGS));
+  }
+  information(out.information, along, {z.left, z.held, rows}, out.target, in.ties, local);
   return out;
 }
 
-// A basis of the latents given (o, x): that given o, where o determines x. x and what it moves are gone from
-// o'; of s there is left what noisy sensors leave.
+// A basis of the latents given (o, x), where o does not determine x. x and what it moves are gone from o'; of
+// s there is left what noisy sensors leave.
 static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z, mask& careful,
                                       Arena& arena) {
   const WorldShape& s = in.world.shape;
@@ -181,7 +188,6 @@ static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z
   const Rows& next = in.seen.next;
   const std::size_t rows = in.encoder.rows, end = next.cols < m.dense ? next.cols : m.dense;
   const std::size_t steps = end > s.at_u ? end - s.at_u : 0, sides = s.ds + m.noise;
-  if (in.seen.given.determines()) return z.left;
   double* beyond = arena.take(rows, m.cols);
   Arena local = arena;
   const double* left = state_left(in, careful, local);
@@ -206,17 +212,19 @@ static const double* beyond_exogenous(const MetricInput& in, const LatentRows& z
   return beyond;
 }
 
-// Given (o, x): what z holds of the step alone.
+// Given (o, x): what z holds of the step alone. Where o determines x, out.action_share is there already.
 static void step_sums(MetricSums& out, const MetricInput& in, const LatentRows& z, const Target& action,
                       Arena local) {
   const std::size_t rows = in.encoder.rows, cols = in.shape.cols;
-  const double* beyond = beyond_exogenous(in, z, out.careful, local);
+  const bool same = in.seen.given.determines();
+  const double* beyond = same ? z.left : beyond_exogenous(in, z, out.careful, local);
+  const double* held = same ? z.held : squares_each(beyond, rows, cols, local);
   innovation(in, beyond, cols, out.innovation, local);
-  double* holds = squares_each(beyond, rows, cols, local);
   if (!local.counts()) {
-    add_up(out.holds, beyond, rows, cols);
-    compare_whether(in.ties, holds, rows);
+    add_up_squares(out.holds, held, rows);
+    compare_whether(in.ties, held, rows);
   }
+  if (same) return;
   double* along = local.take(rows, action.n);
   if (!local.counts() && !all(action.by_basis)) along_loadings(along, beyond, rows, action);
   along_basis(along, beyond, rows, action, local);
@@ -267,8 +275,9 @@ static MetricSums metric_sums(const World& w, const Group& group, const Problem&
   out.raw_observation = sums();
   const LatentRows z = latent_rows(in, out.variance, arena);
   moved_by_redraw(in, z.total, out.moved, arena);
-  const TargetSums action = target_sums(in, seen.a, seen.a_left, z.left, arena);
-  const TargetSums exogenous = target_sums(in, seen.x, seen.x_left, z.left, arena);
+  const bool same = seen.given.determines();  // latents given (o, x) are those given o
+  const TargetSums action = target_sums(in, seen.a, seen.a_left, z, same ? out.action_share : nullptr, arena);
+  const TargetSums exogenous = target_sums(in, seen.x, seen.x_left, z, nullptr, arena);
   out.raw_action = out.action = action.explained;
   out.raw_exogenous = out.exogenous = exogenous.explained;
   out.action_information = action.information;

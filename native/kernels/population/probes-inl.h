@@ -71,6 +71,12 @@ static void weigh_loadings(double* to, const double* weights, std::size_t rows, 
   }
 }
 
+// sums[i + 1] = sums[i] + squares[i]
+static void add_up_squares(double* sums, const double* squares, std::size_t rows) {
+  put(sums, 0, splat(0));
+  for (std::size_t i = 0; i < rows; ++i) put(sums, i + 1, at(sums, i) + at(squares, i));
+}
+
 // sums[i + 1] = sums[i] + |row i of a|^2
 static void add_up(double* sums, const double* a, std::size_t rows, std::size_t cols) {
   put(sums, 0, splat(0));
@@ -166,13 +172,20 @@ static void left_by_rows(double* left, const double* along, const double* q, std
   orthonormal_rows(rest, rows, cols, left, work);
 }
 
-// cov (rows, rows) holds along along^T of latents q that are orthonormal or zero; overwritten by the factor
-// of 1 - it. left: its pivots. Returns the lanes in which one of them is below WELL_CONDITIONED.
-static mask pivots_of_rest(double* left, double* cov, const double* q, std::size_t rows, std::size_t cols) {
+// Latents that are orthonormal or zero: rows of loadings (rows, cols), and their squares (rows).
+struct Basis {
+  const double *rows, *held;
+  std::size_t count;
+};
+
+// cov (rows, rows) holds along along^T of a basis; overwritten by the factor of 1 - it. left: its pivots.
+// Returns the lanes in which one of them is below WELL_CONDITIONED.
+static mask pivots_of_rest(double* left, double* cov, const Basis& q) {
+  const std::size_t rows = q.count;
   mask rounded = mask{};
   for (std::size_t i = 0; i < rows && !lanes_stopped(rows * rows); ++i) {
     // A latent that is not there has pivot 1: it says nothing.
-    const mask there = (mask)(square_of_row(q + i * cols * LANES, cols) > splat(0.5));
+    const mask there = (mask)(at(q.held, i) > splat(0.5));
     for (std::size_t j = 0; j <= i; ++j) {
       vec v = (i == j ? splat(1) : splat(0)) - at(cov, i * rows + j);
       for (std::size_t k = 0; k < j; ++k) v = fnma(at(cov, i * rows + k), at(cov, j * rows + k), v);
@@ -193,34 +206,34 @@ static mask pivots_of_rest(double* left, double* cov, const double* q, std::size
 // The same from the covariance of what is left, 1 - along along^T: a pivot of its factor each, good where all
 // of them are far from rounding. Elsewhere, and only there, by rows. along: as along_basis left it. cov
 // (rows, rows): along along^T above its diagonal.
-static void what_is_left(double* left, double* cov, double* along, const double* q, std::size_t rows,
-                         Target& t, Arena local) {
+static void what_is_left(double* left, double* cov, double* along, const Basis& q, Target& t, Arena local) {
+  const std::size_t rows = q.count;
   double* exact = local.take(rows, 1);
   mask rounded = mask{};
   if (!local.counts()) {
     gram_lanes(cov, along, t.n, rows, t.n);
-    rounded = pivots_of_rest(left, cov, q, rows, t.cols);
+    rounded = pivots_of_rest(left, cov, q);
   }
   if (!local.counts() && !any(rounded)) return;
   basis_of(t, local);
   if (!local.counts() && any(rounded & ~t.by_basis))
-    gemm_nt_lanes(along, q, t.basis, rows, t.n, t.cols, false);
-  left_by_rows(exact, along, q, rows, t.basis, t.n, t.cols, local);
+    gemm_nt_lanes(along, q.rows, t.basis, rows, t.n, t.cols, false);
+  left_by_rows(exact, along, q.rows, rows, t.basis, t.n, t.cols, local);
   if (local.counts()) return;
   for (std::size_t i = 0; i < rows; ++i) put(left, i, select(rounded, at(exact, i), at(left, i)));
 }
 
 // I(t; z | o) = -1/2 sum log of what t leaves of each latent beside those before it.
-static void information(double* sums, double* along, const double* q, std::size_t rows, Target& t,
-                        const Ties& ties, Arena local) {
-  double *left = local.take(rows, 1), *cov = local.take(rows, rows), *holds = local.take(rows, 1);
-  what_is_left(left, cov, along, q, rows, t, local);
+static void information(double* sums, double* along, const Basis& q, Target& t, const Ties& ties,
+                        Arena local) {
+  const std::size_t rows = q.count;
+  double *left = local.take(rows, 1), *cov = local.take(rows, rows);
+  what_is_left(left, cov, along, q, t, local);
   if (local.counts()) return;
   compare_left(ties, left, cov, rows);
   put(sums, 0, splat(0));
   for (std::size_t i = 0; i < rows; ++i) {
-    const vec held = square_of_row(q + i * t.cols * LANES, t.cols), rest = at(left, i);
-    put(holds, i, held);
+    const vec held = at(q.held, i), rest = at(left, i);
     vec sum = at(sums, i);
     for (std::size_t lane = 0; lane < LANES; ++lane) {
       if (held[lane] == 0 || rest[lane] >= 1) continue;
@@ -228,7 +241,7 @@ static void information(double* sums, double* along, const double* q, std::size_
     }
     put(sums, i + 1, sum);
   }
-  compare_whether(ties, holds, rows);
+  compare_whether(ties, q.held, rows);
 }
 
 static double* squares_each(const double* a, std::size_t rows, std::size_t cols, Arena& arena) {
