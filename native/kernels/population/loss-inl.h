@@ -9,7 +9,7 @@
 struct Explained {
   std::size_t rows, first, wide;  // sources `first` on, and those that stand for penalties
   double *parts, *by;             // (rows, ny), (rows, wide)
-  double* bottleneck;             // (ne, wide): what the latents are made of, as loadings
+  double* bottleneck;  // (ne, wide): what the latents are made of, as loadings; null where that is y
 };
 
 // The columns `first` on of a residual at the left of a (rows, cols) that is zero elsewhere.
@@ -32,12 +32,9 @@ static Explained explained_by(const World& w, const Group& group, const Problem&
   const std::size_t first = even_below(p.re.from < p.ry.from ? p.re.from : p.ry.from);
   const std::size_t wide = w.shape.pd * (1 + penalties) - first;
   if (w.shape.noise) return {rows, first, wide, nullptr, nullptr, nullptr};
-  return {rows,
-          first,
-          wide,
-          arena.take(rows, p.y.rows),
-          arena.take(rows, wide),
-          widened(p.re, first, wide, arena)};
+  double* by = arena.take(rows, wide);
+  if (p.reconstructs) return {rows, first, wide, nullptr, by, nullptr};
+  return {rows, first, wide, arena.take(rows, p.y.rows), by, widened(p.re, first, wide, arena)};
 }
 
 // remaining[k] = |y given f - the first k products|^2 for every k of `latents`, ascending; kept[i] 0: row i

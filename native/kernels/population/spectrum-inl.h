@@ -107,25 +107,27 @@ static void tell_latents(const World& w, const Rows& e, vec tolerance, Spectrum&
   }
 }
 
-// lambda and g, the rows of x, and without noise its products. Returns the lanes that need care.
+// lambda and g, which overwrites S_ee where that is M, the rows of x, and without noise its products. Returns
+// the lanes that need care.
 static mask solve_eigenproblem(const World& w, const Group& group, const Problem& p, const Spectrum& spectrum,
                                Explained& x, Arena local) {
-  const std::size_t ne = p.e.rows, bytes = ne * ne * LANES * sizeof(double);
+  const std::size_t ne = p.e.rows;
   const vec tolerance = splat(group.batch.tolerance);
   const bool works = !local.counts();
   if (p.reconstructs) {
-    if (works) memcpy(spectrum.g, p.s_ee, bytes);
     eigen_lanes(spectrum.g, spectrum.lambda, ne, local, true);
-    if (works)
-      x.rows = rows_with_ties(spectrum.lambda, spectrum.rows, ne, tolerance * at(spectrum.lambda, 0));
-    if (works && x.bottleneck) {
-      memcpy(x.parts, spectrum.g, x.rows * ne * LANES * sizeof(double));
-      gemm_nn_lanes(x.by, spectrum.g, x.bottleneck, x.rows, x.wide, ne, false);
-    }
+    x.parts = spectrum.g;
+    if (!works) return mask{};
+    x.rows = rows_with_ties(spectrum.lambda, spectrum.rows, ne, tolerance * at(spectrum.lambda, 0));
+    if (!x.by) return mask{};
+    const std::size_t cols = p.re.cols - x.first;
+    if (cols < x.wide) clear_lanes(x.by, x.rows * x.wide);
+    gemm_into_lanes(x.by, x.wide, spectrum.g, ne, 1, p.re.dense + x.first * LANES, p.re.cols, 1, x.rows, cols,
+                    ne, false);
     return mask{};
   }
   double* u = local.take(ne, ne);
-  if (works) memcpy(u, p.s_ee, bytes);
+  if (works) memcpy(u, p.s_ee, ne * ne * LANES * sizeof(double));
   const mask penalties = add_penalties(u, x.bottleneck, x.first, x.wide, w, group, ne, local);
   return penalties | solve_whitened(w, p, x, tolerance, u, spectrum, local);
 }
@@ -137,7 +139,7 @@ static Spectrum solve_problem(const World& w, const Group& group, const Problem&
   const std::size_t wanted = group.batch.max_latent() + (w.shape.noise ? 1 : 0);
   spectrum.rows = wanted < ne ? wanted : ne;
   spectrum.lambda = arena.take(ne, 1);
-  spectrum.g = arena.take(ne, ne);
+  spectrum.g = p.reconstructs ? p.s_ee : arena.take(ne, ne);
   spectrum.kept = arena.take(ne, 1);
   spectrum.complement = arena.take(ne, 1);
   spectrum.remaining = arena.take(ne + 1, 1);
