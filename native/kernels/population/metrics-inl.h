@@ -8,6 +8,7 @@
 struct MetricInput {
   const World& world;
   const Encoder& encoder;
+  const Spectrum& spectrum;
   const Ties& ties;
   const Observed& seen;
   MetricShape shape, whole;          // given o, and given nothing
@@ -116,15 +117,29 @@ static void latent_basis(double* q, const MetricInput& in, const LatentRows& z, 
   orthonormal_rows(q, rows, cols, z.work, z.work + rows * LANES);
 }
 
+// Rows that are no latents become zero: kept[i] 0.
+static void clear_unkept(double* a, const double* kept, std::size_t rows, std::size_t cols,
+                         const Arena& arena) {
+  for (std::size_t i = 0; !arena.counts() && i < rows; ++i) {
+    const mask out = (mask)(at(kept, i) < splat(0.5));
+    for (std::size_t j = 0; any(out) && j < cols; ++j)
+      put(a, i * cols + j, select(out, splat(0), at(a, i * cols + j)));
+  }
+}
+
 static LatentRows latent_rows(const MetricInput& in, double* variance, Arena& arena) {
   const World& w = in.world;
   const Observed& seen = in.seen;
   const std::size_t rows = in.encoder.rows;
   LatentRows z{};
-  z.left = z.whole = arena.take(rows, in.shape.cols);
+  const bool there = seen.is_bottleneck && in.spectrum.latents && in.spectrum.latent_cols == in.shape.cols;
+  z.left = z.whole = there ? in.spectrum.latents : arena.take(rows, in.shape.cols);
   if (seen.gauged) z.whole = arena.take(rows, in.whole.cols);
   z.work = arena.take((1 + TOGETHER) * rows, 1);
-  weigh_loadings(z.left, in.encoder.d, rows, w, in.shape, seen.next, &seen.next_left, 1, false, arena);
+  if (there)
+    clear_unkept(z.left, in.spectrum.kept, rows, in.shape.cols, arena);
+  else
+    weigh_loadings(z.left, in.encoder.d, rows, w, in.shape, seen.next, &seen.next_left, 1, false, arena);
   if (seen.gauged) {
     weigh_loadings(z.whole, in.encoder.c, rows, w, in.whole, seen.o, nullptr, 0, false, arena);
     weigh_loadings(z.whole, in.encoder.d, rows, w, in.whole, seen.next, nullptr, 1, true, arena);
@@ -248,15 +263,16 @@ static void raw_sums(MetricSums& out, const MetricInput& in, const LatentRows& z
   raw(out.raw_observation, seen.o, 0);
 }
 
-// `ties`: marks those that a metric tells apart.
+// Marks those of the spectrum's ties that a metric tells apart, and overwrites its latents.
 static MetricSums metric_sums(const World& w, const Group& group, const Problem& p, const Encoder& encoder,
-                              const Ties& ties, Arena& arena) {
+                              const Spectrum& spectrum, Arena& arena) {
   const std::size_t noise = group.batch.sensor_noise ? w.shape.q : 0, dense = w.shape.at_x2;
   Observed seen;
   observe(seen, w, group, p, arena);
   const MetricInput in{w,
                        encoder,
-                       ties,
+                       spectrum,
+                       spectrum.ties,
                        seen,
                        {seen.first, dense - seen.first, noise, dense - seen.first + 2 * noise},
                        {0, dense, noise, dense + 2 * noise},

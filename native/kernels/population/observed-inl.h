@@ -23,8 +23,9 @@ struct Observed {
   Rows o, next, a, x;
   Given given;  // o
   Residual next_left, a_left, x_left;
-  bool gauged;        // z has a part that o determines
-  std::size_t first;  // given o nothing is left of the sources before it
+  bool gauged;         // z has a part that o determines
+  bool is_bottleneck;  // o' given o is e given f
+  std::size_t first;   // given o nothing is left of the sources before it
   Observed() = default;
   Observed(const Observed&) = delete;
 };
@@ -33,6 +34,7 @@ static void observe(Observed& seen, const World& w, const Group& group, const Pr
   const Objective& objective = group.batch.objective;
   const Stack now = plain(OBSERVATION), next = plain(OBSERVATION_NEXT), acts = plain(ACTION);
   const bool gives_o = same_stack(objective.f, now), has_next = gives_o && same_stack(objective.e, next);
+  seen.is_bottleneck = has_next;
   seen.gauged = !(objective.innovation && gives_o);
   seen.o = gives_o ? p.f : compose(w, now, group, arena);
   seen.given = gives_o ? p.given : condition_on(w, seen.o, splat(group.batch.tolerance), arena);

@@ -16,7 +16,7 @@ static void population_in(const PopulationBatch& batch, std::size_t first, std::
   const Spectrum spectrum = solve_problem(world, group, problem, arena);
   if (stopped(arena)) return;
   const Encoder encoder = encoder_of(world, group, problem, spectrum, arena);
-  const MetricSums sums = metric_sums(world, group, problem, encoder, spectrum.ties, arena);
+  const MetricSums sums = metric_sums(world, group, problem, encoder, spectrum, arena);
   if (arena.counts() || stopped(arena)) return;
   const Solved solved{group, world, problem, spectrum, encoder, sums};
   for (std::size_t l = 0; l < count; ++l) write_answer(solved, l);

@@ -9,6 +9,10 @@ struct Spectrum {
   double* kept;        // (ne): 1 where the row is a latent of the reduced basis within the rank
   double* complement;  // (ne): 1 where it stands for the latents of the complement
   double* remaining;   // (rows + 1): the loss of so many rows that are asked for, where there is no noise
+  // (rows, latent_cols): g times e given f, without noise and where y is e, null elsewhere: all latents as
+  // loadings on the last so many sources, also those beyond the rank.
+  double* latents;
+  std::size_t latent_cols;
   Ties ties;
   mask empty;    // lanes in which nothing is left to explain
   mask careful;  // lanes that a covariance in f64 does not settle: core/careful.cc answers them
@@ -144,8 +148,12 @@ static Spectrum solve_problem(const World& w, const Group& group, const Problem&
   spectrum.complement = arena.take(ne, 1);
   spectrum.remaining = arena.take(ne + 1, 1);
   spectrum.ties = {arena.take(ne, 1), arena.take(ne, 1), false};
+  Explained x{};
+  if (p.reconstructs) x = explained_by(w, group, p, ne, arena);
   Arena local = arena;
-  Explained x = explained_by(w, group, p, ne, local);
+  if (!p.reconstructs) x = explained_by(w, group, p, ne, local);
+  spectrum.latents = p.reconstructs ? x.by : nullptr;
+  spectrum.latent_cols = x.wide;
   spectrum.careful = solve_eigenproblem(w, group, p, spectrum, x, local);
   spectrum.rows = x.rows;
   if (!arena.counts())
