@@ -55,4 +55,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   );
 });
 
+// Notes that cannot be written change nothing of what is done, and of the code that says so.
+process.stderr.on('error', () => {});
+
 process.exitCode = await main(process.argv.slice(2));

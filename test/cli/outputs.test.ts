@@ -131,6 +131,15 @@ describe('standard output', () => {
     expect(code).toBe(74);
   });
 
+  test.skipIf(!existsSync('/dev/full'))(
+    'standard error that is full leaves the exit code as it is',
+    async () => {
+      const missing = `"${process.execPath}" "${cli}" solve "${file('absent.json')}" 2> /dev/full`;
+      const child = spawn('sh', ['-c', missing]);
+      expect(await new Promise((done) => child.on('close', done))).toBe(2);
+    },
+  );
+
   test('control characters of a file never reach the terminal', async () => {
     expect(printable('a\u001b[31mb\u0007\u009bc\td\n')).toBe('a\\x1b[31mb\\x07\\x9bc\td\n');
     expect(printable('ä→∞')).toBe('ä→∞');

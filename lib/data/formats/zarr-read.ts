@@ -53,6 +53,13 @@ export async function answerZarr(request: ZarrRequest): Promise<unknown> {
   } catch (cause) {
     if (cause instanceof ExolamError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
+    const [, codec] = /^Unknown codec: (?:numcodecs\.)?([\w.-]{1,80})$/.exec(reason) ?? [];
+    if (codec !== undefined)
+      throw new ExolamError(
+        'data',
+        `${path}: an array is compressed by ${codec}, which cannot be unpacked here (blosc, lz4, zstd, zlib and gzip can): save it again with one of those, or its arrays as an .npz`,
+        { cause },
+      );
     throw new ExolamError(
       'data',
       `${path} cannot be read as zarr (truncated or damaged?): ${reason.replace(/\s+/g, ' ').slice(0, 200)}`,

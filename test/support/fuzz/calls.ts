@@ -118,6 +118,9 @@ const isControl = (arg: unknown): arg is Control =>
   !ArrayBuffer.isView(arg) &&
   ('signal' in arg || 'backend' in arg || 'onProgress' in arg || 'threads' in arg);
 
+/** An array that has been changed into one of another kind. */
+const isOfBigInts = (array: ArrayBufferView): boolean => array instanceof BigInt64Array;
+
 type Arrays = Float64Array | Float32Array | Int32Array | Uint8Array;
 const isArray = (value: unknown): value is Arrays =>
   ArrayBuffer.isView(value) && !(value instanceof DataView);
@@ -168,6 +171,7 @@ function oddArray(array: Arrays, random: Random): unknown {
       return random.pick([null, undefined, [], {}, 'x', 3, new DataView(new ArrayBuffer(8))]);
     default: {
       const out = array.slice();
+      if (isOfBigInts(out)) return out;
       for (let times = 1 + random.below(4); times > 0 && out.length > 0; times--)
         out[random.below(out.length)] = random.pick(array instanceof Int32Array ? SIZES : FIGURES) as never;
       return out;
@@ -214,7 +218,7 @@ function meddle(args: readonly unknown[], random: Random): void {
     if ((buffer as { resizable?: boolean }).resizable)
       (buffer as unknown as { resize(to: number): void }).resize(0);
     else if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer] });
-  } else array.fill(Number.NaN as never);
+  } else array.fill((isOfBigInts(array) ? -1n : Number.NaN) as never);
 }
 
 /** Arrays in memory that can shrink. */
