@@ -22,6 +22,8 @@
       "native/core/estimates.cc",
       "native/core/feature-moments.cc",
       "native/core/fold-fit.cc",
+      "native/core/fold-metrics.cc",
+      "native/core/fold-regression.cc",
       "native/core/fold-ridge.cc",
       "native/core/given.cc",
       "native/core/innovation.cc",

@@ -12,7 +12,7 @@
 
 namespace exo {
 
-// The numbering of ESTIMATED in lib/backend.ts.
+// The numbering of ESTIMATED in lib/backend/requests.ts.
 enum class Estimated : std::int32_t {
   ActionError,
   FutureLeakage,

@@ -3,45 +3,10 @@
 #pragma once
 #include <vector>
 
-#include "core/dense.h"
-#include "core/estimates.h"
+#include "core/fold-regression.h"
 #include "core/status.h"
 
 namespace exo {
-
-// Covariance about the mean of so many rows. A column that stands still has none, exactly.
-struct Centred {
-  double count = 0;
-  std::vector<double> mean;
-  Matrix covariance;
-};
-Centred centred(const Matrix& sums);
-
-// Sums of squares and products about a mean that was found elsewhere.
-Matrix about(const double* sums, std::size_t width, const std::vector<double>& mean);
-
-// Columns [at.begin, at.begin + at.size) of the rows of `rows`.
-Matrix cut(const Matrix& s, Columns rows, Columns cols);
-
-// 1 / standard deviation of each coordinate, 0 for one that stands still.
-std::vector<double> unit_scale(const Matrix& covariance);
-
-// Ridge regression on regressors at unit variance, whatever their units.
-class Regression {
- public:
-  Regression() = default;
-  // False where an eigenproblem did not converge.
-  bool on(const Dense& d, Matrix covariance, double ridge);
-  // The same with each regressor divided by a scale of the caller's; 0 leaves it out.
-  bool on(const Dense& d, Matrix covariance, double ridge, std::vector<double> scale);
-  // Weights (regressors, targets) from the covariance of regressors with targets.
-  Matrix weights(const Dense& d, Matrix with_targets) const;
-
- private:
-  std::vector<double> scale_;
-  Matrix factor_;
-  std::vector<double> inverse_;  // of eigenvalues, where the factor is eigenvectors
-};
 
 // What a model is judged on, about its training mean: sums of squares and products, times `scale`; or the
 // rows themselves.
