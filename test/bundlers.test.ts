@@ -254,7 +254,11 @@ describe(CHROMIUM ? 'a page' : 'a page (skipped without chromium)', () => {
   it.skipIf(!CHROMIUM)(
     'solves, sweeps and analyses arrays',
     async () => {
-      const page = `import { analyze, defaultBackend, sampleTransitions, solve, solveColumns, transitions } from 'exolam/browser';
+      // Where a bundler makes a page, the parts that need no Node are exolam/browser.
+      const page = `import { sampleTransitions, transitions } from 'exolam';
+import { defaultBackend } from 'exolam/browser';
+import { solve, solveColumns } from 'exolam/solve';
+import { analyze } from 'exolam/verdict';
 try {
   const { loss } = await solve(${JSON.stringify(CASE)});
   const exogenousScale = Float64Array.from({ length: 5000 }, (_, i) => 1 + i / 5000);

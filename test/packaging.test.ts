@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -95,10 +96,12 @@ describe('the tarball', () => {
       'dist',
       'native',
       'prebuilds',
+      'docs',
       'CMakeLists.txt',
       'package.json',
       'README.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
     ];
     for (const name of top) expect(known).toContain(name);
@@ -114,6 +117,21 @@ describe('the tarball', () => {
       expect(files(installed)).toContain(file);
     }
     expect(readFileSync(join(installed, manifest().bin.exolam), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  it('holds what its pages link to', () => {
+    const pages = files(installed).filter((file) => /^(docs\/.*|README|CONTRIBUTING)\.md$/.test(file));
+    expect(pages.length).toBeGreaterThan(12);
+    let links = 0;
+    for (const page of pages)
+      for (const [, target = ''] of readFileSync(join(installed, page), 'utf8').matchAll(
+        /\]\(([^)#]+)(?:#[^)]*)?\)/g,
+      )) {
+        if (/^[a-z]+:/.test(target)) continue;
+        links++;
+        expect(existsSync(join(installed, page, '..', target)), `${page}: ${target}`).toBe(true);
+      }
+    expect(links).toBeGreaterThan(20);
   });
 
   it('names every package that it imports as a dependency', () => {
