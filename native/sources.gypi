@@ -78,7 +78,9 @@
     "test_sources": [
       "test/native/core_test.cc",
       "test/native/dense_test.cc",
+      "test/native/descent_test.cc",
       "test/native/estimates_test.cc",
+      "test/native/judging_test.cc",
       "test/native/lanes_test.cc",
       "test/native/pool_test.cc",
       "test/native/scratch_test.cc",
