@@ -2,7 +2,7 @@ import type { Backend, Control } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import { settledConfig, type TrainConfig } from './config.js';
 import { DataRun } from './data-run.js';
-import type { Evaluation } from './evaluate.js';
+import { Diverged, type Evaluation } from './evaluate.js';
 import { ExactRun } from './exact-run.js';
 import { descendWorlds } from './exact-worlds.js';
 import { Judges } from './judges.js';
@@ -78,6 +78,21 @@ function taken<Answer, Which extends { take(answer: Answer): void }>(
   });
 }
 
+/** How a run does, or null where its loss is not finite any more: that is told. */
+export async function evaluated<Which extends AnyRun>(
+  run: Which,
+  judges: Judges,
+  failed: Failed<Which>,
+): Promise<Evaluation | null> {
+  try {
+    return await run.evaluate(judges);
+  } catch (error) {
+    if (!(error instanceof Diverged)) throw error;
+    failed(run, error);
+    return null;
+  }
+}
+
 /** The error with words before and after its sentence. */
 export function told(error: ExolamError, before: string, after = ''): ExolamError {
   return new ExolamError('numerical', `${before}${error.message}${after}`, { cause: error });
@@ -94,7 +109,15 @@ export async function driven(
   const endings: (Ending | null)[] = runs.map(() => null);
   const lost = new Set<AnyRun>();
   const total = runs.reduce((sum, run) => sum + run.config.steps, 0);
-  for (const [i, run] of runs.entries()) logs[i].push(await run.evaluate(judges));
+  const lose: Failed<AnyRun> = (run, error) => {
+    failed(run, error);
+    lost.add(run);
+  };
+  const look = async (i: number) => {
+    const found = await evaluated(runs[i], judges, lose);
+    if (found) logs[i].push(found);
+  };
+  for (const i of runs.keys()) await look(i);
   for (;;) {
     const going = [...runs.entries()].filter(([i, run]) => endings[i] === null && !lost.has(run));
     if (going.length === 0) return { logs, endings };
@@ -103,14 +126,11 @@ export async function driven(
       going.map(([, run]) => nextEvaluation(run) - run.step),
       judges.backend,
       judges.control,
-      (run, error) => {
-        failed(run, error);
-        lost.add(run);
-      },
+      lose,
     );
     for (const [i, run] of going) {
+      if (!lost.has(run)) await look(i);
       if (lost.has(run)) continue;
-      logs[i].push(await run.evaluate(judges));
       endings[i] = run.ending ?? (hasStalled(logs[i], run.config) ? 'early' : null);
     }
     onProgress?.(

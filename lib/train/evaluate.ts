@@ -1,4 +1,5 @@
 import { LOSS_PARTS, type TrainProblem } from '../backend/train-requests.js';
+import { ExolamError } from '../base/errors.js';
 import { multiply } from '../linalg/dense.js';
 import { minus, plus, sumOfSquares, vstack } from '../linalg/matrix.js';
 import { populationLoss, populationMetrics, seenBy } from '../metrics/loadings.js';
@@ -23,6 +24,16 @@ export interface Evaluation {
   readonly codebook?: CodebookUse | undefined;
 }
 
+/** A run whose loss is not finite any more. */
+export class Diverged extends ExolamError {
+  constructor(step: number, learningRate: number) {
+    super(
+      'numerical',
+      `the loss is not finite at step ${step}: expected a smaller learningRate than ${learningRate}, or data without such large values`,
+    );
+  }
+}
+
 /** The loss with every action seen, which is what the share that training sees stands for. */
 export function judgedLoss({ lossOf }: Setting): TrainProblem['objective'] {
   const seen = lossOf.labelMean === 'rows' ? lossOf.labelFraction : 1;
@@ -41,7 +52,7 @@ export function hasExactFigures(setting: Setting): boolean {
   return hasExactMetrics(setting) && !(isNoisy && objective.projection);
 }
 
-/** Judges parameters: exactly where that is possible, else on the rows of `evaluation`. */
+/** Judges parameters: exactly where that is possible, else on the rows of `evaluation`. Throws {@link Diverged}. */
 export async function evaluate(
   setting: Setting,
   parameters: Float32Array,
@@ -49,7 +60,10 @@ export async function evaluate(
   judges: Judges,
 ): Promise<Evaluation> {
   if (hasExactFigures(setting))
-    return exactEvaluation(setting, setting.world as World, linearMaps(setting, parameters), step);
+    return finite(
+      setting,
+      exactEvaluation(setting, setting.world as World, linearMaps(setting, parameters), step),
+    );
   const { shape, projection, evaluation, config } = setting;
   const { backend, control } = judges;
   const answer = await backend.trainLoss(
@@ -65,11 +79,21 @@ export async function evaluate(
     control,
   );
   const loss = answer.parts[LOSS_PARTS.indexOf('loss')];
+  // What its last step made of it no step has seen; no latents are judged of it either.
+  finite(setting, { step, loss });
   if (hasExactMetrics(setting)) {
     const seen = seenBy(linearMaps(setting, parameters), setting.world as World);
     return { step, loss, metrics: populationMetrics(seen) };
   }
   return { step, loss, ...(await judges.evaluated(setting, networkLatents(setting, parameters, judges))) };
+}
+
+function finite<T extends { readonly step: number; readonly loss: number }>(
+  { config }: Setting,
+  found: T,
+): T {
+  if (!Number.isFinite(found.loss)) throw new Diverged(found.step, config.learningRate);
+  return found;
 }
 
 /** What the encoder of a network makes of rows, quantised where it has a codebook. */

@@ -10,7 +10,7 @@ import {
 } from '../backend/train-requests.js';
 import { ExolamError } from '../base/errors.js';
 import type { Tensor } from '../lam/safetensors.js';
-import { type Evaluation, evaluate, hasExactMetrics, networkLatents } from './evaluate.js';
+import { Diverged, type Evaluation, evaluate, hasExactMetrics, networkLatents } from './evaluate.js';
 import type { Estimated, Judges } from './judges.js';
 import { modelOf } from './model.js';
 import type { Ending, Run } from './run.js';
@@ -56,11 +56,7 @@ export class MinibatchRun implements Run {
 
   /** What the backend made of a request; throws where it diverged, and the run stays where it was. */
   take({ state, trace, status, failedAt }: TrainStepsAnswer): void {
-    if (status === STATUS.nonFinite)
-      throw new ExolamError(
-        'numerical',
-        `the loss is not finite at step ${failedAt + 1}: expected a smaller learningRate than ${this.config.learningRate}, or data without such large values`,
-      );
+    if (status === STATUS.nonFinite) throw new Diverged(failedAt + 1, this.config.learningRate);
     this.at = state;
     this.loss = trace[0];
   }

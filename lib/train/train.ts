@@ -12,7 +12,7 @@ import type { ObjectiveSpec } from '../solve/objectives.js';
 import { type Case, solve } from '../solve/population.js';
 import type { World } from '../world/world.js';
 import { countedLabels, settledConfig, type TrainConfig } from './config.js';
-import { type AnyRun, advance, driven, nextEvaluation, runOf, told } from './drive.js';
+import { type AnyRun, advance, driven, evaluated, nextEvaluation, runOf, told } from './drive.js';
 import { type Evaluation, hasExactFigures } from './evaluate.js';
 import { type Resumed, RunFolder } from './folder.js';
 import { answerOfBoth, type CodebookUse, type Estimated, Judges } from './judges.js';
@@ -124,26 +124,28 @@ async function trainOne(
   const before = resumed?.seconds ?? 0;
   const since = performance.now();
   const seconds = () => before + (performance.now() - since) / 1000;
-  const evaluated = async () => {
-    const row = await run.evaluate(judges);
+  const failed = (_: AnyRun, error: ExolamError) => {
+    throw told(error, '', directory ? `; the last good checkpoint is kept in ${directory}` : '');
+  };
+  const look = async () => {
+    const row = await evaluated(run, judges, failed);
+    if (!row) return;
     log.push(row);
     onEvaluation?.(row);
     await folder?.evaluated(row, run.state(), seconds());
   };
-  if (log.length === 0) await evaluated();
+  if (log.length === 0) await look();
   let ending = run.ending ?? (hasStalled(log, run.config) ? 'early' : null);
   while (!ending) {
     if (signal?.aborted)
       throw new ExolamError('cancelled', 'cancelled by the caller', { cause: signal.reason as unknown });
     const due = nextEvaluation(run);
-    await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, (_, error) => {
-      throw told(error, '', directory ? `; the last good checkpoint is kept in ${directory}` : '');
-    });
+    await advance([run], [Math.min(due - run.step, STRETCH)], backend, control, failed);
     onLoss?.(run.liveLoss, run.step);
     options.onProgress?.(run.step, run.config.steps);
     ending = run.ending;
     if (run.step < due && !ending) continue;
-    await evaluated();
+    await look();
     ending ??= hasStalled(log, run.config) ? 'early' : null;
   }
   const model = await run.model(backend, control);

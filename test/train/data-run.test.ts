@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LOSS_PARTS } from '../../lib/backend/train-requests.js';
 import { writeSamples } from '../../lib/data/write/samples.js';
+import { decodeTensors } from '../../lib/lam/safetensors.js';
 import { meanOf, secondMoments, variablesOf } from '../../lib/moments/of-data.js';
 import { settledConfig } from '../../lib/train/config.js';
 import { DataRun } from '../../lib/train/data-run.js';
@@ -142,5 +143,64 @@ describe('exact gradients on data', () => {
       { optimizer: { kind: 'gradient-descent', learningRate: 1e6 } },
     );
     await expect(train(far)).rejects.toThrow(/^the loss is not finite at step \d+: expected a smaller/);
+  });
+});
+
+describe('minibatches of data', () => {
+  const minibatch = (more: Partial<TrainConfig> = {}) =>
+    onData({ kind: 'reconstruction' }, { optimizer: { kind: 'adam' }, ...more });
+
+  it.each([
+    ['linear', { kind: 'linear', latentDim: 2 }],
+    ['mlp', { kind: 'mlp', latentDim: 2, hidden: [32], codebook: { size: 8 } }],
+  ] as const)(
+    'of a model that is %s end soon after they are called off, in the middle of steps',
+    async (name, model) => {
+      const directory = join(root, `off-${name}`);
+      const abort = new AbortController();
+      let asked = Number.NaN;
+      // All of these steps take many minutes, and nothing is evaluated before their end.
+      const config = minibatch({ model, steps: 10_000_000, evaluateEvery: 10_000_000 });
+      const run = train(config, { directory, signal: abort.signal, onEvaluation });
+      function onEvaluation() {
+        setTimeout(() => {
+          asked = performance.now();
+          abort.abort();
+        }, 50);
+      }
+      await expect(run).rejects.toMatchObject({ name: 'ExolamError', kind: 'cancelled' });
+      const crowd = Math.max(1, loadavg()[0] / availableParallelism());
+      expect(performance.now() - asked).toBeLessThan((process.env['CI'] ? 250 : 100) * crowd);
+      // What there was before these steps is still there, and a run goes on from it.
+      expect(existsSync(join(directory, 'result.json'))).toBe(false);
+      expect(
+        decodeTensors(readFileSync(join(directory, 'checkpoint', 'state.safetensors')), directory),
+      ).toBeDefined();
+    },
+  );
+
+  it('that diverge say so, and the last good checkpoint stays: as many steps with a finite loss', async () => {
+    const directory = join(root, 'diverges');
+    const config = minibatch({
+      ...{ steps: 400, evaluateEvery: 1 },
+      optimizer: { kind: 'sgd', learningRate: 2 },
+    });
+    await expect(train(config, { directory })).rejects.toThrow(
+      /^the loss is not finite at step \d+: expected a smaller learningRate than 2, or data without such large values; the last good checkpoint is kept in .*$/,
+    );
+    const rows = readFileSync(join(directory, 'log.jsonl'), 'utf8').trim().split('\n');
+    const last = JSON.parse(rows[rows.length - 1] as string);
+    expect(last.step).toBeGreaterThan(0);
+    expect(Number.isFinite(last.loss)).toBe(true);
+    const { tensors, metadata } = decodeTensors(
+      readFileSync(join(directory, 'checkpoint', 'state.safetensors')),
+      directory,
+    );
+    expect(Number(metadata['step'])).toBe(last.step);
+    for (const [name, { data }] of tensors) {
+      if (name.startsWith('state.')) continue;
+      expect(Array.from(data as Float32Array).every(Number.isFinite), name).toBe(true);
+    }
+    expect(existsSync(join(directory, 'result.json'))).toBe(false);
   });
 });
