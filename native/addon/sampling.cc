@@ -6,6 +6,7 @@
 
 #include "addon/reading.h"
 #include "addon/task.h"
+#include "addon/world.h"
 #include "core/sampling.h"
 #include "core/wishart.h"
 
@@ -35,19 +36,11 @@ Napi::Value sample_call(const Napi::CallbackInfo& call) {
   b.first = r.whole("first");
   b.seed = r.whole("seed");
   b.count = r.size("count");
-  b.observation_dim = r.size("observationDim");
-  b.endogenous_dim = r.size("endogenousDim");
-  b.exogenous_dim = r.size("exogenousDim");
-  b.action_dim = r.size("actionDim");
   b.pair = r.flag("pair");
+  read_world(r, b, "dimensions: expected at least one");
   const std::size_t d = b.observation_dim, ds = b.endogenous_dim, dx = b.exogenous_dim, da = b.action_dim;
-  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "dimensions: expected at least one");
-  b.parameters = r.array<double>("parameters", PARAMETER_COUNT);
   b.view = read_view(r, ds, dx, d);
   b.mixing = r.array<double>("mixing", b.view.kind == ViewKind::LINEAR ? times({d, ds + dx}) : 0);
-  b.action_effect = r.array<double>("actionEffect", times({ds, da}));
-  b.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
-  b.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
   b.observation = r.array<T>("observation", times({b.count, d}));
   b.observation_next = r.array<T>("observationNext", times({b.count, d}));
   b.pair_observation = r.array<T>("pairObservation", b.pair ? times({b.count, d}) : 0);

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "addon/reading.h"
-#include "core/population.h"
+#include "addon/world.h"
 #include "core/train/linear-world.h"
 #include "core/train/rows-source.h"
 #include "core/train/view-world.h"
@@ -11,19 +10,13 @@
 namespace exo {
 namespace {
 
+constexpr const char* NO_DIMENSION = "source: dimensions: expected at least one";
+
 SourceRequest linear_world(const Kernels& kernels, Request& r) {
   LinearWorldSpec s{};
-  s.observation_dim = r.size("observationDim");
-  s.endogenous_dim = r.size("endogenousDim");
-  s.exogenous_dim = r.size("exogenousDim");
-  s.action_dim = r.size("actionDim");
+  read_world(r, s, NO_DIMENSION);
   const std::size_t d = s.observation_dim, ds = s.endogenous_dim, dx = s.exogenous_dim, da = s.action_dim;
-  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "source: dimensions: expected at least one");
-  s.parameters = r.array<double>("parameters", PARAMETER_COUNT);
   s.mixing = r.array<double>("mixing", times({d, ds + dx}));
-  s.action_effect = r.array<double>("actionEffect", times({ds, da}));
-  s.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
-  s.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
   s.square_mixing = r.flag("squareMixing");
   check(r, !s.square_mixing || d == ds, "source: squareMixing: expected endogenousDim = observationDim");
   return {make_linear_world(kernels, s), d, da, ds, dx, true, SIZE_MAX};
@@ -31,16 +24,8 @@ SourceRequest linear_world(const Kernels& kernels, Request& r) {
 
 SourceRequest view_world(const Kernels& kernels, Request& r) {
   ViewWorldSpec s{};
-  s.observation_dim = r.size("observationDim");
-  s.endogenous_dim = r.size("endogenousDim");
-  s.exogenous_dim = r.size("exogenousDim");
-  s.action_dim = r.size("actionDim");
+  read_world(r, s, NO_DIMENSION);
   const std::size_t d = s.observation_dim, ds = s.endogenous_dim, dx = s.exogenous_dim, da = s.action_dim;
-  check(r, d > 0 && ds > 0 && dx > 0 && da > 0, "source: dimensions: expected at least one");
-  s.parameters = r.array<double>("parameters", PARAMETER_COUNT);
-  s.action_effect = r.array<double>("actionEffect", times({ds, da}));
-  s.state_feedback = r.array<double>("stateFeedback", times({da, ds}));
-  s.exogenous_feedback = r.array<double>("exogenousFeedback", times({da, dx}));
   const std::size_t kind = r.size("view.kind");
   std::int32_t size = 0;
   float numbers[5] = {};
