@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { ExolamError } from '../base/errors.js';
+import { readText } from './text.js';
 
 /** A case as a file holds it, not yet checked, and what messages and answers call it. */
 export interface NamedCase {
@@ -11,17 +11,7 @@ export interface NamedCase {
 /** The name of standard input on a command line. */
 const STDIN = '-';
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return path === STDIN ? await text(process.stdin) : await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ExolamError(
-      'input',
-      `${path}: ${code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`}`,
-    );
-  }
-}
+const textOf = (path: string): Promise<string> => (path === STDIN ? text(process.stdin) : readText(path));
 
 /** The cases of one text: a JSON object, a JSON array of them, or JSON Lines. */
 export function casesOf(content: string, path: string): NamedCase[] {

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { ExolamError } from '../base/errors.js';
+import { readText } from './text.js';
 
 /** JSON as the contract wants it: infinite values as strings, typed arrays as arrays. */
 export function toJson(value: unknown): string {
@@ -11,16 +11,7 @@ export function toJson(value: unknown): string {
 }
 
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new ExolamError(
-      'input',
-      `${path}: ${code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`}`,
-    );
-  }
+  const text = await readText(path);
   try {
     return JSON.parse(text);
   } catch (error) {

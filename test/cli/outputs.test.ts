@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -148,6 +149,29 @@ describe('standard output', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looked for
     expect(stdout + stderr).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/);
     expect(stderr).toContain('\\x1b]0;title\\x07');
+  });
+});
+
+describe('a JSON file', () => {
+  test.skipIf(!existsSync('/dev/zero'))('that has no end is refused at once', async () => {
+    for (const args of [
+      ['solve', '/dev/zero'],
+      ['generate', '/dev/zero', '--samples', '1', '--out', file('z.npz')],
+    ])
+      expect(await exolam(...args)).toMatchObject({
+        code: 2,
+        stderr: 'exolam: /dev/zero: expected a file but it is a device\n',
+      });
+  });
+
+  test('that fits into no string is refused unread', async () => {
+    const path = file('holes.json', '');
+    truncateSync(path, 2 ** 32);
+    const { code, stderr } = await exolam('solve', path);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/at most 537 MB of JSON but the file has 4\.29 GB/),
+    ]);
   });
 });
 
