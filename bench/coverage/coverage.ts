@@ -79,19 +79,21 @@ function episodesOf(t: EstimatedData, begin: number, end: number): EstimatedData
   };
 }
 
-/**
- * Expected num over expected den on a fresh episode, after training on so many fresh episodes: with one objective, or with the one
- * that each training set chooses.
- */
-async function truth(
-  world: SimulatedWorld,
-  sample: EstimatedData,
-  rows: number,
-  trained: number,
-  ridge: number,
-  spec: ObjectiveSpec | ((training: EstimatedData) => Promise<ObjectiveSpec>),
+/** Of one objective, trained on one training set: what its metrics sum to on the fresh episodes. */
+type Sums = ReadonlyMap<EstimatedMetric, readonly [num: number, den: number]>;
+
+/** Fresh training sets, and what every objective gives on fresh episodes after each. */
+interface Trainings {
+  readonly sets: readonly EstimatedData[];
+  /** [training][objective] */
+  readonly errors: readonly (readonly Sums[])[];
+}
+
+async function trainings(
+  { world, sample, rows, trained, ridge }: Asked,
+  specs: readonly ObjectiveSpec[],
   backend: Backend,
-): Promise<Map<EstimatedMetric, number>> {
+): Promise<Trainings> {
   const fresh = scaledAs(world.episodes(JUDGED + TRAININGS * trained, rows), sample);
   // Unit 0: what is judged; then the two halves of each training set.
   const unit = fresh.episode.map((e) => {
@@ -102,32 +104,48 @@ async function truth(
   const options = { scale: 'given', discreteActions: true } as const;
   const all = await unitMoments(fresh, unit, 1 + 2 * TRAININGS, options, backend);
   const size = all.width ** 2;
-  const sums = new Map(COVERED.map((metric) => [metric, [0, 0] as [number, number]]));
+  const objectives = specs.map((spec) => fittedObjective(spec, fresh, all));
+  const fold = Int32Array.of(0, 1, 2);
+  const errors: Sums[][] = [];
   for (let i = 0; i < TRAININGS; i++) {
     const moments = new Float64Array(3 * size);
     moments.set(all.moments.subarray(0, size));
     moments.set(all.moments.subarray((1 + 2 * i) * size, (3 + 2 * i) * size), size);
-    const fold = Int32Array.of(0, 1, 2);
-    const set = JUDGED + i * trained;
-    const own = typeof spec === 'function' ? await spec(episodesOf(fresh, set, set + trained)) : spec;
-    const errors = await foldErrors(
+    const found = await foldErrors(
       { moments: { ...all, moments }, fold, group: fold, units: 3 },
-      {
-        objectives: [fittedObjective(own, fresh, all)],
-        latentDims: [world.latentDim],
-        ridges: ridgesOf(ridge, 3),
-      },
+      { objectives, latentDims: [world.latentDim], ridges: ridgesOf(ridge, 3) },
       backend,
     );
-    for (const [metric, total] of sums) {
-      const found = errors.sums(0, 0, metric) as ErrorSums;
-      total[0] += found.num[0];
-      total[1] += found.den[0];
-    }
+    const sumsOf = (v: number, metric: EstimatedMetric) => {
+      const { num, den } = found.sums(v, 0, metric) as ErrorSums;
+      return [num[0], den[0]] as const;
+    };
+    errors.push(specs.map((_, v) => new Map(COVERED.map((metric) => [metric, sumsOf(v, metric)]))));
   }
-  return new Map(
-    [...sums].map(([metric, [num, den]]) => [metric, isLeakage(metric) ? 1 - num / den : num / den]),
-  );
+  const sets = errors.map((_, i) => episodesOf(fresh, JUDGED + i * trained, JUDGED + (i + 1) * trained));
+  return { sets, errors };
+}
+
+/** What the value that an interval should hold depends on. */
+interface Asked {
+  readonly world: SimulatedWorld;
+  readonly sample: EstimatedData;
+  /** Of an episode. */
+  readonly rows: number;
+  /** Episodes of a training set. */
+  readonly trained: number;
+  readonly ridge: number;
+}
+
+/** Expected num over expected den. */
+function expected(metric: EstimatedMetric, all: readonly Sums[]): number {
+  let [num, den] = [0, 0];
+  for (const sums of all) {
+    const [n, d] = sums.get(metric) as readonly [number, number];
+    num += n;
+    den += d;
+  }
+  return isLeakage(metric) ? 1 - num / den : num / den;
 }
 
 /** The interval that resampling the sums makes, without fitting anything again: what must not be used. */
@@ -186,6 +204,9 @@ export interface Coverage {
 /** Ends of the sizes of a leak, the greater of innovationLeakage and z's exogenous share. */
 export const SIZES = [0.05, 0.1, 0.2, 0.4, 1] as const;
 
+export const medianOf = (values: readonly number[]) =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
 /** Of worlds whose leak has one size: how many, and how often the answer was `leaks` and `does-not-leak`. */
 export interface Power {
   worlds: number;
@@ -215,12 +236,10 @@ export async function coverage(
     const { errors, folds } = await foldErrorsOf(t, world.latentDim, spec, seed, backend);
     const ridge = [...errors.ridges].sort((a, b) => a - b)[Math.floor(folds / 2)];
     const trained = Math.round((episodes * (folds - 1)) / folds);
-    const right = await truth(world, t, rows, trained, ridge, spec, backend);
+    const asked = { world, sample: t, rows, trained, ridge };
+    const right = (await trainings(asked, [spec], backend)).errors.map(([sums]) => sums);
     const uniform = uniforms(seed);
-    const leak = Math.max(
-      right.get('innovationLeakage') as number,
-      right.get('latentShare.exogenous') as number,
-    );
+    const leak = Math.max(expected('innovationLeakage', right), expected('latentShare.exogenous', right));
     const size = power[SIZES.findIndex((end) => leak < end)];
     const answer = answerOf(intervalsOf(errors, 0, 0), LEVEL);
     size.worlds++;
@@ -230,7 +249,7 @@ export async function coverage(
       const sums = errors.sums(0, 0, row.metric) as ErrorSums;
       const e = intervalOf(row.metric, sums);
       if (e.reason !== null) continue;
-      const value = right.get(row.metric) as number;
+      const value = expected(row.metric, right);
       const [low, high] = resampled(row.metric, sums, uniform);
       row.measured++;
       row.held += Number(e.low <= value && value <= e.high);
@@ -241,54 +260,101 @@ export async function coverage(
   const metrics = found.map(({ widths, ...row }) => ({
     ...row,
     worlds,
-    medianWidth: widths.sort((a, b) => a - b)[Math.floor(widths.length / 2)],
+    medianWidth: medianOf(widths),
   }));
   return { metrics, power };
 }
 
 /** Weights that are chosen among: from none to one that leaves no leak. */
 const WEIGHTS = [0, 0.3, 1, 3, 10, 30] as const;
+const CANDIDATES = WEIGHTS.map((weight): ObjectiveSpec => ({ kind: 'action-supervised', weight }));
+
+/** Of one metric where a strength was chosen inside the folds. */
+export interface CoverageOfChoice {
+  readonly metric: EstimatedMetric;
+  readonly measured: number;
+  /** Intervals that held what the folds' strengths give after training on fresh episodes: what they speak of. */
+  readonly held: number;
+  /** And what fresh training sets give that each choose a strength of their own, with which another sample may part. */
+  readonly heldChoosing: number;
+  readonly medianWidth: number;
+}
+
+/** As a fold chooses among the candidates, on as many inner folds as are left of all. */
+async function choiceOf(
+  training: EstimatedData,
+  latentDim: number,
+  inner: number,
+  backend: Backend,
+): Promise<number> {
+  const folds = Array.from({ length: Math.max(...training.episode) + 1 }, (_, e) => e % inner);
+  const data = (await prepare(training, { scale: 'given', folds }, backend)) as Prepared;
+  const objectives = CANDIDATES.map((spec) => fittedObjective(spec, training, data.moments));
+  const errors = await foldErrors(
+    data,
+    { objectives, latentDims: [latentDim], ridges: ridgesOf(undefined, inner) },
+    backend,
+  );
+  const good = objectives.findIndex((_, v) =>
+    isBelow(intervalOf('innovationLeakage', errors.sums(v, 0, 'innovationLeakage') as ErrorSums), LEVEL),
+  );
+  return good < 0 ? CANDIDATES.length - 1 : good;
+}
 
 /**
- * Coverage where a weight is chosen inside each fold: the value to hold is that of training sets that choose their own, judged on
- * fresh episodes.
+ * Coverage where a weight is chosen inside each fold. `choosing`: also of what training sets give that choose anew, which takes most
+ * of the time.
  */
-export async function coverageOfChoice(worlds: number, episodes: number, rows: number, backend: Backend) {
-  const candidates = WEIGHTS.map((weight): ObjectiveSpec => ({ kind: 'action-supervised', weight }));
-  const found = COVERED.map((metric) => ({ metric, measured: 0, held: 0 }));
+export async function coverageOfChoice(
+  worlds: number,
+  episodes: number,
+  rows: number,
+  backend: Backend,
+  choosing = true,
+): Promise<{ readonly metrics: readonly CoverageOfChoice[]; readonly parted: number }> {
+  const found = COVERED.map((metric) => ({
+    metric,
+    measured: 0,
+    held: 0,
+    heldChoosing: 0,
+    widths: [] as number[],
+  }));
+  let parted = 0;
   for (let seed = 0; seed < worlds; seed++) {
-    const world = simulatedWorld(1000 * episodes + seed);
-    const latentDim = Math.max(2, world.latentDim);
+    const drawn = simulatedWorld(1000 * episodes + seed);
+    const world = { ...drawn, latentDim: Math.max(2, drawn.latentDim) };
     const t = world.episodes(episodes, rows);
-    const answer = await chooseStrength(t, { latentDim, candidates, seed, backend });
-    const ridge = [...answer.ridges].sort((a, b) => a - b)[Math.floor(answer.ridges.length / 2)];
-    const inner = answer.ridges.length - 1;
-    const trained = Math.round((episodes * inner) / (inner + 1));
-    /** As a fold chooses: on as many inner folds as are left of all. */
-    const choose = async (training: EstimatedData): Promise<ObjectiveSpec> => {
-      const folds = Array.from({ length: trained }, (_, e) => e % inner);
-      const data = (await prepare(training, { scale: 'given', folds }, backend)) as Prepared;
-      const objectives = candidates.map((spec) => fittedObjective(spec, training, data.moments));
-      const errors = await foldErrors(
-        data,
-        { objectives, latentDims: [latentDim], ridges: ridgesOf(undefined, inner) },
-        backend,
-      );
-      const good = objectives.findIndex((_, v) =>
-        isBelow(intervalOf('innovationLeakage', errors.sums(v, 0, 'innovationLeakage') as ErrorSums), LEVEL),
-      );
-      return candidates[good < 0 ? candidates.length - 1 : good];
-    };
-    const right = await truth({ ...world, latentDim }, t, rows, trained, ridge, choose, backend);
+    const answer = await chooseStrength(t, {
+      latentDim: world.latentDim,
+      candidates: CANDIDATES,
+      seed,
+      backend,
+    });
+    const folds = answer.ridges.length;
+    const ridge = [...answer.ridges].sort((a, b) => a - b)[Math.floor(folds / 2)];
+    const trained = Math.round((episodes * (folds - 1)) / folds);
+    const { sets, errors } = await trainings({ world, sample: t, rows, trained, ridge }, CANDIDATES, backend);
+    const ofChosen = errors.flatMap((training) => answer.chosen.map((at) => training[at]));
+    const anew: Sums[] = [];
+    for (const [i, set] of choosing ? sets.entries() : [])
+      anew.push(errors[i][await choiceOf(set, world.latentDim, folds - 1, backend)]);
+    parted += Number(new Set(answer.chosen).size > 1);
     for (const row of found) {
       const e = answer.metrics[row.metric];
       if (!e || e.low === null || e.high === null) continue;
-      const value = right.get(row.metric) as number;
+      const [low, high] = [e.low, e.high];
+      const holds = (all: readonly Sums[]) => {
+        const value = expected(row.metric, all);
+        return Number(low <= value && value <= high);
+      };
       row.measured++;
-      row.held += Number(e.low <= value && value <= e.high);
+      row.held += holds(ofChosen);
+      row.heldChoosing += holds(anew);
+      row.widths.push(high - low);
     }
   }
-  return found;
+  const metrics = found.map(({ widths, ...row }) => ({ ...row, medianWidth: medianOf(widths) }));
+  return { metrics, parted };
 }
 
 /** On data where nothing has to do with anything: how often z is said to leak, and to know the action. */

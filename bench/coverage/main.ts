@@ -1,14 +1,20 @@
-/** Coverage of the intervals on data by the number of episodes: npx tsx bench/coverage/main.ts [worlds a cell]. */
+/**
+ * Coverage of the intervals on data by the number of episodes, and where a strength is chosen inside the folds of 20:
+ * npx tsx bench/coverage/main.ts [worlds a cell] [choice: the latter alone].
+ */
 import { defaultBackend } from '../../lib/backend/select.js';
 import { coverage, coverageOfChoice, falseAnswers, SIZES } from './coverage.js';
 
 const worlds = Number(process.argv[2] ?? 200);
-const cells = [
-  [6, 60],
-  [10, 60],
-  [20, 60],
-  [40, 40],
-] as const;
+const cells =
+  process.argv[3] === 'choice'
+    ? []
+    : ([
+        [6, 60],
+        [10, 60],
+        [20, 60],
+        [40, 40],
+      ] as const);
 
 console.log('coverage of the 95 % intervals (without refitting) [not measurable] median width');
 for (const [episodes, rows] of cells) {
@@ -30,7 +36,11 @@ for (const [episodes, rows] of cells) {
     `${episodes} episodes  nothing to find: leaks ${(leaks / worlds).toFixed(3)}, knows the action ${(knows / worlds).toFixed(3)}`,
   );
 }
-for (const c of await coverageOfChoice(worlds, 20, 60, defaultBackend()))
+const { metrics, parted } = await coverageOfChoice(worlds, 20, 60, defaultBackend());
+for (const c of metrics) {
+  const share = (count: number) => (count / c.measured).toFixed(3);
   console.log(
-    `20 episodes, a weight chosen inside the folds  ${c.metric.padEnd(22)} ${(c.held / c.measured).toFixed(3)}  [${(1 - c.measured / worlds).toFixed(2)}]`,
+    `20 episodes, a weight chosen inside the folds  ${c.metric.padEnd(22)} ${share(c.held)}, choosing anew ${share(c.heldChoosing)}  [${(1 - c.measured / worlds).toFixed(2)}]  ${c.medianWidth.toFixed(3)}`,
   );
+}
+console.log(`the folds chose different weights in ${parted} of ${worlds} worlds`);

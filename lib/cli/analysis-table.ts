@@ -2,7 +2,7 @@ import { nameOfObjective } from '../solve/objectives.js';
 import type { Analysis } from '../verdict/analysis.js';
 import { shareOf } from '../verdict/figures.js';
 import { NAME_OF, PARTS, READINGS } from '../verdict/readings.js';
-import { enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/table-words.js';
+import { actionOf, enoughOf, labelledOf, spreadOf, strengthOf } from '../verdict/table-words.js';
 import { figure, table } from './table.js';
 
 const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
@@ -12,7 +12,9 @@ export function render(a: Analysis): string {
   return [
     a.verdict.sentence,
     ...a.verdict.evidence.map((text) => `  ${text}`),
-    `  (at latentDim ${a.verdict.latentDim}: ${a.verdict.because})`,
+    ...(a.verdict.evidence.length > 0
+      ? [`  (at latentDim ${a.verdict.latentDim}: ${a.verdict.because})`]
+      : []),
     '',
     ...sourceLines(a),
     '',
@@ -26,10 +28,13 @@ export function render(a: Analysis): string {
 function sourceLines(a: Analysis): string[] {
   const absent = a.absentEpisodes ? ` (${a.absentEpisodes} more are listed, but their files are absent)` : '';
   return [
-    `${count(a.transitions, 'transition')} from ${count(a.episodes, 'episode')}${absent}; observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}`,
-    `every figure on ${a.unit === 'episode' ? 'episodes' : `blocks (of ${a.units}, cut from one long episode)`} that the model was not trained on, ${new Set(a.folds).size} folds; in brackets the 95 % interval`,
+    `${count(a.transitions, 'transition')} from ${count(a.episodes, 'episode')}${absent}; observation ${a.observationDim} wide, action ${actionOf(a)}`,
+    ...(a.latent.length > 0 ? [judgedOn(a)] : []),
   ];
 }
+
+const judgedOn = (a: Analysis) =>
+  `every figure but the loss (a minimum over all rows) on ${a.unit === 'episode' ? 'episodes' : `blocks (of ${a.units}, cut from one long episode)`} that the model was not trained on, ${new Set(a.folds).size} folds; in brackets the 95 % interval`;
 
 /** What z of the first objective is made of, before everything else that is measured. */
 function madeOfTable({ latent }: Analysis): string[] {
@@ -77,7 +82,7 @@ function remedyTable({ remedies, level }: Analysis): string[] {
     remedies.some((r) => r.after[metric] !== undefined),
   );
   return [
-    `remedies at latentDim ${first.latentDim}: the least strength that brings z to a level of ${level}, chosen on other episodes than those it is judged on`,
+    `remedies at latentDim ${first.latentDim}: the least strength that brings z to a level of ${level}, chosen on other episodes than those it is judged on; intervals are of models with these strengths`,
     table(
       ['remedy', 'strength', 'helps', ...columns.map((metric) => NAME_OF.get(metric) ?? metric)],
       [

@@ -53,7 +53,8 @@ const CHOICE_SHARE = 0.9;
 
 /**
  * The least strength whose leakage is below the level, chosen inside the training folds and judged on the fold left out;
- * the jackknife keeps the choices. Throws {@link ExolamError}.
+ * the jackknife keeps the choices, so that intervals are of models with the strengths in `chosen`, not of what other episodes
+ * would choose. Throws {@link ExolamError}.
  */
 export async function chooseStrength(
   t: EstimatedData,

@@ -5,7 +5,7 @@ import type { Analysis, LatentRow } from '../verdict/analysis.js';
 import { isMeasurable, shareOf } from '../verdict/figures.js';
 import { PARTS, READINGS } from '../verdict/readings.js';
 import type { Remedy } from '../verdict/remedies.js';
-import { strengthOf } from '../verdict/table-words.js';
+import { actionOf, strengthOf } from '../verdict/table-words.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, type Drawing, draw, type Panel } from './drawing.js';
 import { COLOURS } from './figure.js';
@@ -223,7 +223,10 @@ const paragraphs = (lines: readonly string[]) => lines.map((text) => `<p>${escap
 /** The answer, the latent dimension it is about, and its three lines of evidence. */
 function verdictHtml({ verdict }: Analysis): string {
   const evidence = verdict.evidence.map((text) => `<li>${escapeHtml(text)}</li>`).join('');
-  return `<div class="verdict"><p><b>${escapeHtml(verdict.sentence)}</b></p><ul>${evidence}</ul><p class="small">Judged at latentDim ${verdict.latentDim}: ${escapeHtml(verdict.because)}.</p></div>`;
+  const where = evidence
+    ? `<p class="small">Judged at latentDim ${verdict.latentDim}: ${escapeHtml(verdict.because)}.</p>`
+    : '';
+  return `<div class="verdict"><p><b>${escapeHtml(verdict.sentence)}</b></p><ul>${evidence}</ul>${where}</div>`;
 }
 
 /** A table a metric: narrow enough for a telephone. */
@@ -270,7 +273,7 @@ function remediesHtml({ remedies, level }: Analysis): string {
       ...metrics.map(([metric]) => shareOf(r.after[metric])),
     ]),
   ];
-  return `<p>At latent dimension ${first.latentDim}. A strength is the least at which, inside the training episodes alone, z leaks at most ${level}; what it does is judged on episodes that had no part in the choice.</p>${tableHtml(['remedy', 'strength', 'does it help?', ...metrics.map(([, name]) => name)], rows)}${paragraphs(remedies.flatMap((r) => (r.note ? [`${r.remedy}: ${r.note}.`] : [])))}`;
+  return `<p>At latent dimension ${first.latentDim}. A strength is the least at which, inside the training episodes alone, z leaks at most ${level}; what it does is judged on episodes that had no part in the choice. Intervals are of models with the strengths shown; where those differ between folds, in brackets, other episodes may choose otherwise.</p>${tableHtml(['remedy', 'strength', 'does it help?', ...metrics.map(([, name]) => name)], rows)}${paragraphs(remedies.flatMap((r) => (r.note ? [`${r.remedy}: ${r.note}.`] : [])))}`;
 }
 
 const REACHED: Readonly<Record<Remedy['reached'], string>> = {
@@ -318,7 +321,7 @@ export async function analysisPage(a: Analysis, source: string): Promise<string>
       : `one long episode, in ${a.units} blocks`;
   return page({
     title: 'What latent actions learned from this data encode',
-    lead: `${a.transitions} transitions from ${units}: observation ${a.observationDim} wide, action ${a.actionDim || 'unknown'}. Exact minima of a linear latent action model; every figure is from episodes that the model was not trained on, with a 95 % interval.`,
+    lead: `${a.transitions} transitions from ${units}: observation ${a.observationDim} wide, action ${actionOf(a)}. ${a.latent.length > 0 ? 'Exact minima of a linear latent action model; what z holds is judged on episodes that the model was not trained on, with a 95 % interval.' : ''}`,
     sections,
     style: `${DRAWING_STYLE}.contents { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }\n.small { color: var(--soft); font-size: .92rem; margin-bottom: 0; }\n`,
     footer:

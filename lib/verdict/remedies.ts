@@ -34,7 +34,7 @@ export interface Remedy {
   readonly strength: number | null;
   /** Of each fold; the strongest tried where none is enough. */
   readonly strengths: readonly number[];
-  /** Reconstruction at this latentDim, and with the remedy, on the same folds. */
+  /** Reconstruction at this latentDim, and with the remedy, on the same folds: of models with these strengths. */
   readonly before: EstimateTable;
   readonly after: EstimateTable;
   readonly note?: string;

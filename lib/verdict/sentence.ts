@@ -3,7 +3,7 @@
  * said from estimates with intervals; one that is not measurable never counts as a small one.
  */
 import type { EstimatedMetric } from '../backend/requests.js';
-import { type Answer, answerOf, type Interval, unitsNeeded } from '../metrics/interval.js';
+import { type Answer, answerOf, type Interval, knowsAction, unitsNeeded } from '../metrics/interval.js';
 import { about, isMeasurable, percentOf, trainingOf } from './figures.js';
 
 export type Intervals = Readonly<Partial<Record<EstimatedMetric, Interval>>>;
@@ -53,14 +53,17 @@ export function neededOf(e: Intervals, level: number, units: number): number | n
 const percent = (share: number) => `${Number((100 * share).toPrecision(3))} %`;
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** What the leakage is a share of. */
+const whatOf = (e: Intervals) =>
+  e.innovationLeakage
+    ? 'what is new in the exogenous state'
+    : 'the next exogenous state, beyond what the observation tells of it';
+
 /** The figures that decide, in words; empty where none is measurable. */
 function figuresOf(e: Intervals): string {
   const [leakage, share] = deciding(e);
-  const what = e.innovationLeakage
-    ? 'what is new in the exogenous state'
-    : 'the next exogenous state, beyond what the observation tells of it';
   return [
-    isMeasurable(leakage) ? `z carries ${percentOf(leakage)} of ${what}` : '',
+    isMeasurable(leakage) ? `z carries ${percentOf(leakage)} of ${whatOf(e)}` : '',
     isMeasurable(share) ? `${percentOf(share)} of z is exogenous` : '',
   ]
     .filter((text) => text !== '')
@@ -86,7 +89,9 @@ function seenHere(e: Intervals, c: Circumstances): { readonly before: string; re
     : '';
   const text = [
     ...(untold(share) && !largely ? [`${percent(share)} of z is exogenous`] : []),
-    ...(untold(leakage) ? [`z carries ${percent(leakage)} of what is new there`] : []),
+    ...(untold(leakage)
+      ? [`z carries ${percent(leakage)} of ${e.innovationLeakage ? 'what is new there' : whatOf(e)}`]
+      : []),
   ].join(', and ');
   return { before, after: text && `; in training ${text}` };
 }
@@ -94,13 +99,17 @@ function seenHere(e: Intervals, c: Circumstances): { readonly before: string; re
 const UNKNOWN =
   'Whether z leaks is unknown: this data holds no known exogenous state. Give exogenous_next, or composite a known distractor with --distractor.';
 
+/** Latents that hold nothing leak nothing: said where it may be so. */
+const emptyOf = (e: Intervals) =>
+  knowsAction(e) === false ? '; that z knows anything of the action cannot be told either' : '';
+
 function sentenceOf(answer: Answer, e: Intervals, c: Circumstances, needed: number | null): string {
   const where = `at latentDim ${c.latentDim}`;
   const figures = figuresOf(e);
   if (answer === 'unknown') return UNKNOWN;
   if (answer === 'leaks') return `${capital(c.objective)} leaks ${where}: ${figures}.`;
   if (answer === 'does-not-leak')
-    return `${capital(c.objective)} does not leak ${where}: ${figures}, both below the level of ${percent(c.level)} in training too.`;
+    return `${capital(c.objective)} does not leak ${where}: ${figures}, both below the level of ${percent(c.level)} in training too${emptyOf(e)}.`;
   const reasons = [...new Set(deciding(e).flatMap((i) => (i?.reason ? [i.reason] : [])))].join('; ');
   const why = figures || `not measurable (${reasons})`;
   const more = needed !== null && needed > c.units ? `; ${about(needed)} ${c.unit}s would do` : '';

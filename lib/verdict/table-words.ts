@@ -1,6 +1,13 @@
+import type { Analysis } from './analysis.js';
 import type { LabelCurve, LabelPoint, Spread } from './label-curve.js';
 import { enoughLabels } from './labels.js';
 import type { Remedy } from './remedies.js';
+
+/** "7 wide", "one of 3 values", or that it is not known. */
+export function actionOf({ actionDim, categories }: Pick<Analysis, 'actionDim' | 'categories'>): string {
+  if (categories) return `one of ${categories.length} values`;
+  return actionDim > 0 ? `${actionDim} wide` : 'unknown';
+}
 
 /** "weight 12", the median of the folds, and how far they differ; a remedy without strength has none to tell. */
 export function strengthOf({ parameter, strength, strengths }: Remedy): string {

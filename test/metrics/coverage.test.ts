@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { coverage, falseAnswers } from '../../bench/coverage/coverage.js';
+import { coverage, coverageOfChoice, falseAnswers } from '../../bench/coverage/coverage.js';
 import { native } from '../support/backends.js';
 
 /** A short, seeded form of bench/coverage: pooled over metrics, so that its own noise is some 2 %. */
@@ -17,6 +17,15 @@ describe('95 % intervals on simulated worlds', () => {
     const { held, resampled } = pooled(found);
     expect(held).toBeGreaterThan(LEAST);
     expect(resampled).toBeLessThan(LEAST);
+  }, 60_000);
+
+  it('hold what the strengths give that were chosen inside the folds', async () => {
+    const { metrics, parted } = await coverageOfChoice(8, 10, 60, native, false);
+    const measured = metrics.reduce((sum, c) => sum + c.measured, 0);
+    expect(measured).toBeGreaterThan(30);
+    expect(metrics.reduce((sum, c) => sum + c.held, 0) / measured).toBeGreaterThan(LEAST);
+    // Folds that all chose alike would say nothing of choices.
+    expect(parted).toBeGreaterThan(0);
   }, 60_000);
 
   it('find next to nothing where there is nothing', async () => {

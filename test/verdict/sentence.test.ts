@@ -71,6 +71,14 @@ describe('the answer', () => {
     );
   });
 
+  it('says with "does not leak" that z may hold nothing at all, unless z knows the action or none is known', () => {
+    const small = { innovationLeakage: leakage(0.01, 0.02), 'latentShare.exogenous': leakage(0.02, 0.03) };
+    const empty = / in training too; that z knows anything of the action cannot be told either\.$/;
+    expect(of({ ...small, actionError: error(0.99, 0.95, 1.03) }).sentence).toMatch(empty);
+    expect(of({ ...small, actionError: error(0.5, 0.4, 0.6) }).sentence).toMatch(/ in training too\.$/);
+    expect(of(small).sentence).toMatch(/ in training too\.$/);
+  });
+
   it('is "cannot tell" with the number of episodes that would do: four times as many halve the interval', () => {
     const wide = { innovationLeakage: leakage(0.2, 0.3), 'latentShare.exogenous': leakage(0.05, 0.02) };
     const v = of(wide);
@@ -121,6 +129,14 @@ describe('the answer', () => {
       );
     }
     expect(v.evidence[1]).toMatch(/in training 53 %, 42 to 62 % in single episodes/);
+    // Where x is not known, what z carries is no share of what is new.
+    const { sentence } = of({
+      futureLeakage: leakage(0.42, 1.4, 0.51, 'too uncertain'),
+      'latentShare.exogenous': leakage(0.3, 1.4, 0.49, 'too uncertain'),
+    });
+    expect(sentence).toContain(
+      'z carries 51 % of the next exogenous state, beyond what the observation tells',
+    );
     // What is measurable has its training figure in the evidence alone.
     expect(
       of({ innovationLeakage: leakage(0.1, 0.3), 'latentShare.exogenous': leakage(0.1, 0.3) }).sentence,
