@@ -2,11 +2,10 @@
  * Median widths of the intervals beside those of an independent implementation, on the same worlds, each with its own folds:
  * npx tsx bench/coverage/oracle.ts ORACLE.py [worlds a cell]. Needs python3 with NumPy and SciPy.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { openData } from '../../lib/data/open.js';
 import { estimate } from '../../lib/metrics/estimates.js';
@@ -33,10 +32,13 @@ else await compare(oracle, python);
 async function compare(oracle: string, python: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'exolam-widths-'));
   const script = fileURLToPath(new URL('oracle_widths.py', import.meta.url));
-  const peer = spawn(python, [script, oracle, folder, worlds], { stdio: ['ignore', 'pipe', 'inherit'] });
   const widths = new Map<string, { other: number[]; own: number[]; ratios: number[] }>();
   try {
-    for await (const line of createInterface({ input: peer.stdout })) {
+    const lines = execFileSync(python, [script, oracle, folder, worlds], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 30,
+    });
+    for (const line of lines.trim().split('\n')) {
       const world: World = JSON.parse(line);
       const t = await openData(world.file);
       rmSync(world.file);
