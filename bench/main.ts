@@ -1,10 +1,14 @@
-/** `exolam bench [--quick] [--json] [--only text] [--peers]`, or `npx tsx bench/main.ts` with the same flags. */
+/**
+ * `exolam bench [--quick] [--json] [--only text] [--peers]`, or `npx tsx bench/main.ts` with the same flags. With
+ * EXOLAM_BACKEND=wasm, WebAssembly stands where native does.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadAddon } from '../lib/backend/load-addon.js';
 import { nativeBackend } from '../lib/backend/native.js';
 import { referenceBackend } from '../lib/backend/reference/index.js';
+import { wasmCore } from '../lib/backend/wasm/index.js';
 import { ExolamError } from '../lib/base/errors.js';
 import { packageRoot } from '../lib/base/package-root.js';
 import { explain } from '../lib/cli/run.js';
@@ -42,8 +46,10 @@ async function main(): Promise<void> {
     },
   });
   const quick = flags.quick ?? false;
-  const addon = loadAddon();
-  const native = nativeBackend(addon);
+  // As an addon, so that every row is measured in the same way.
+  const isWasm = process.env['EXOLAM_BACKEND'] === 'wasm';
+  const addon = isWasm ? wasmCore() : loadAddon();
+  const native = nativeBackend(addon, isWasm ? 'wasm' : 'native');
   const eigen = (n: number, own: number, script: number) =>
     eigenproblem(native, referenceBackend, n, { native: own, script });
   const all: Case[] = [

@@ -36,6 +36,11 @@ function engine(): Wasm | undefined {
 
 /** The same core as the addon, as WebAssembly: one backend for a process, on an instance here and on others in threads. */
 export function wasmBackend(): Backend {
+  return nativeBackend(wasmCore(), 'wasm');
+}
+
+/** What {@link wasmBackend} calls, as the addon is called. */
+export function wasmCore(): Addon {
   const wasm = engine();
   if (WASM === '' || wasm === undefined)
     throw new ExolamError(
@@ -46,7 +51,7 @@ export function wasmBackend(): Backend {
     );
   const text = (globalThis as unknown as { atob(base64: string): string }).atob(WASM);
   const module = new wasm.Module(Uint8Array.from(text, (c) => c.charCodeAt(0)));
-  return nativeBackend(wasmAddon(wasm, module), 'wasm');
+  return wasmAddon(wasm, module);
 }
 
 /** The addon's interface on instances of the module. */
