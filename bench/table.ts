@@ -109,7 +109,8 @@ function answer({ cases, machine, quick }: Results): string {
     times.length > 1
       ? `${ratio(times[0])} to ${ratio(times.at(-1))}, half of the cases ${middle} or more`
       : middle || 'not timed in these cases';
-  return `Native (${machine.isa}), one thread, beside plain TypeScript: ${span}${quick ? '; quick, so rough' : ''}.`;
+  const who = machine.isa === 'wasm' ? 'WebAssembly' : `Native (${machine.isa})`;
+  return `${who}, one thread, beside plain TypeScript: ${span}${quick ? '; quick, so rough' : ''}.`;
 }
 
 /** The results as Markdown; the first line is the answer. */
