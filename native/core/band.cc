@@ -150,6 +150,53 @@ void Band::turn(double* x, std::size_t m, std::size_t ldx) const {
   });
 }
 
+void Band::turn_rows(double* x, std::size_t m, std::size_t ldx) const {
+  constexpr std::size_t most = JOINED * WIDTH;
+  in_parallel(dense_.job, (m + PANEL - 1) / PANEL, [&](std::size_t task, std::size_t) {
+    const std::size_t begin = task * PANEL, height = std::min(PANEL, m - begin);
+    std::vector<double> with(2 * most * PANEL);
+    double *y = with.data(), *yt = y + most * PANEL;
+    for (std::size_t first = 0; first + 1 < blocks() && !dense_.job.cancelled(); first += JOINED) {
+      const Reflections h = joined(first);
+      double* part = x + begin * ldx + h.top;
+      dense_.k.gemm(false, false, height, h.count, h.rows, 1, part, ldx, h.v, lda_, 0, y, most);
+      dense_.k.gemm(false, false, height, h.count, h.count, 1, y, most, h.t, most, 0, yt, most);
+      dense_.k.gemm(false, true, height, h.rows, h.count, -1, yt, most, h.v, lda_, 1, part, ldx);
+    }
+  });
+}
+
+// With U = X V T and W = U - V (T^T V^T U) / 2 some reflections make X - V W^T - W V^T of X: half the work of
+// turning it from one side and from the other. Of X the lower triangle is kept.
+void Band::turn_both(double* x, std::size_t ldx) const {
+  constexpr std::size_t most = JOINED * WIDTH;
+  Matrix y(n_, most), u(n_, most), pair(n_, 2 * most), swapped(n_, 2 * most), vu(most, most), k(most, most);
+  for (std::size_t first = 0; first + 1 < blocks() && !dense_.job.cancelled(); first += JOINED) {
+    const Reflections h = joined(first);
+    const std::size_t top = h.top, rows = h.rows, c = h.count;
+    double* corner = x + top * ldx + top;
+    dense_.product(true, false, top, c, rows, 1, x + top * ldx, ldx, h.v, lda_, 0, y.data(), most);
+    dense_.product(false, false, rows, c, rows, 1, corner, ldx, h.v, lda_, 0, y.row(top), most);
+    dense_.product(false, false, n_, c, c, 1, y.data(), most, h.t, most, 0, u.data(), most);
+    dense_.product(false, true, rows, top, c, -1, h.v, lda_, u.data(), most, 1, x + top * ldx, ldx);
+    double* w = u.row(top);
+    dense_.product(true, false, c, c, rows, 1, h.v, lda_, w, most, 0, vu.data(), most);
+    dense_.product(true, false, c, c, c, 1, h.t, most, vu.data(), most, 0, k.data(), most);
+    symmetrise(k);
+    dense_.product(false, false, rows, c, c, -0.5, h.v, lda_, k.data(), most, 1, w, most);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double *vi = h.v + i * lda_, *wi = w + i * most;
+      std::copy(vi, vi + c, pair.row(i));
+      std::copy(wi, wi + c, pair.row(i) + c);
+      std::copy(wi, wi + c, swapped.row(i));
+      std::copy(vi, vi + c, swapped.row(i) + c);
+    }
+    dense_.symmetric_product(false, true, rows, 2 * c, -1, pair.data(), 2 * most, swapped.data(), 2 * most, 1,
+                             corner, ldx);
+  }
+  dense_.mirror(x, n_, ldx);
+}
+
 std::vector<double> Band::rows() const {
   std::vector<double> out(n_ * (BAND + 1), 0.0);
   for (std::size_t i = 0; i < n_; ++i)

@@ -13,6 +13,10 @@ class Band {
   Band(const Dense& dense, double* a, std::size_t n, std::size_t lda);
   // x (n,m) <- Q^T x.
   void turn(double* x, std::size_t m, std::size_t ldx) const;
+  // x (m,n) <- x Q.
+  void turn_rows(double* x, std::size_t m, std::size_t ldx) const;
+  // x (n,n), symmetric, <- Q^T x Q.
+  void turn_both(double* x, std::size_t ldx) const;
   // (n, BAND + 1): B(i, i - p), as banded_forms takes it.
   std::vector<double> rows() const;
 

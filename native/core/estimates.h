@@ -59,8 +59,9 @@ struct RowVariable {
 // The rows of a data set, dealt to units.
 struct RowSource {
   std::size_t count;
-  const std::int32_t* unit;  // (count): -1 for a row that is left out
-  RowVariable variables[8];  // in the order of a layout
+  const std::int32_t* unit;                      // (count): -1 for a row that is left out
+  RowVariable variables[8];                      // in the order of a layout
+  std::size_t most_kept = std::size_t{1} << 27;  // bytes that the sums of folds may take, to be kept
 };
 
 struct EstimatesBatch {

@@ -6,10 +6,9 @@
 namespace exo {
 namespace {
 
-constexpr std::size_t CHUNK = 512;                       // rows that are assembled at a time
-constexpr std::size_t TILE = 256;                        // of moments, for one thread
-constexpr std::size_t MOST_KEPT = std::size_t{1} << 27;  // bytes of sums that are kept, fold by fold
-constexpr std::size_t MOST_MOVES = 64;                   // after which sums are made anew: each move rounds
+constexpr std::size_t CHUNK = 512;      // rows that are assembled at a time
+constexpr std::size_t TILE = 256;       // of moments, for one thread
+constexpr std::size_t MOST_MOVES = 64;  // after which sums are made anew: each move rounds
 
 std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
@@ -46,7 +45,7 @@ UnitRows::UnitRows(const Dense& dense, const UnitLayout& layout, const RowSource
     }
   });
   always_still_ = without(-1, -1).still;
-  if (folds * width_ * width_ * sizeof(double) <= MOST_KEPT) kept_.resize(folds);
+  if (folds * width_ * width_ * sizeof(double) <= source.most_kept) kept_.resize(folds);
 }
 
 void UnitRows::assemble(const Rows& which, std::size_t first, std::size_t count,
@@ -81,13 +80,19 @@ Matrix UnitRows::rows(const Rows& which, std::size_t begin, std::size_t count,
   return out;
 }
 
-void UnitRows::add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const {
-  if (kept_.empty()) return add(fold, sign, 0, height, sums.cols, sums.data());
+const Matrix* UnitRows::kept(std::size_t fold) const {
+  if (kept_.empty()) return nullptr;
   Matrix& own = kept_[fold];
   if (own.rows == 0) {
     own = Matrix(width_, width_);
     add(fold, 1, 0, width_, width_, own.data());
   }
+  return &own;
+}
+
+void UnitRows::add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const {
+  if (kept_.empty()) return add(fold, sign, 0, height, sums.cols, sums.data());
+  const Matrix& own = *kept(fold);
   constexpr std::size_t few = 64;
   in_parallel(dense_.job, parts(height, few), [&](std::size_t task, std::size_t) {
     for (std::size_t i = task * few; i < std::min(height, (task + 1) * few); ++i) {

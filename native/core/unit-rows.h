@@ -23,6 +23,8 @@ class UnitRows {
   // Adds the fold's sums of products, times sign, to the upper triangle of `sums`: its leading `height` rows
   // and `sums.cols` columns.
   void add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const;
+  // The fold's sums of products (upper triangle), or null where they are not kept.
+  const Matrix* kept(std::size_t fold) const;
   // The same to (width - 1, width - 1) sums, without the constant.
   void add_without_constant(std::size_t fold, double* sums) const {
     add(fold, 1, 1, width_ - 1, width_ - 1, sums);

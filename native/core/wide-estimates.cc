@@ -70,11 +70,13 @@ class WideEstimates {
 
   Status choose_ridges() {
     std::vector<std::vector<double>> totals(b_.folds, std::vector<double>(b_.grid_size, 0.0));
-    for (const LeftOut& pair : pairs_) {
+    const Columns o = b_.layout.observation, next = b_.layout.observation_next;
+    MovingSums moments(rows_, b_.folds, o.begin + o.size, next.begin + next.size);
+    for (const LeftOut& pair : in_short_moves(pairs_)) {
       const bool wanted[2] = {chooses(pair.one), chooses(pair.other)};
       if (!wanted[0] && !wanted[1]) continue;
       std::vector<double> errors[2];
-      if (!wide_ridge_errors(dense_, b_, rows_, pair, wanted, errors)) return NOT_CONVERGED;
+      if (!wide_ridge_errors(dense_, b_, rows_, moments, pair, wanted, errors)) return NOT_CONVERGED;
       if (job_.cancelled()) return OK;
       job_.advance();
       for (std::size_t g = 0; g < b_.grid_size; ++g) {

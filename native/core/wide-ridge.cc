@@ -10,138 +10,225 @@
 namespace exo {
 namespace {
 
-constexpr std::size_t SQUARE = 64;
+constexpr std::size_t FEW = 64;                // rows of a matrix, for one thread
+constexpr std::size_t ROWS = 128, COLS = 384;  // of a product, for one thread: some milliseconds
 
-// sum of a_ij b_ij for a (rows,cols), row after row.
-double inner(const double* a, std::size_t lda, const double* b, std::size_t ldb, std::size_t rows,
-             std::size_t cols, const Dense& d) {
-  std::vector<double> parts(rows);
-  in_parallel(d.job, (rows + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
-    for (std::size_t i = task * SQUARE; i < std::min(rows, (task + 1) * SQUARE); ++i) {
-      double sum[8] = {};
-      const double *x = a + i * lda, *y = b + i * ldb;
-      std::size_t j = 0;
-      for (; j + 8 <= cols; j += 8)
-        for (std::size_t l = 0; l < 8; ++l) sum[l] += x[j + l] * y[j + l];
-      for (; j < cols; ++j) sum[0] += x[j] * y[j];
-      for (const double s : sum) parts[i] += s;
-    }
-  });
-  double total = 0;
-  for (const double p : parts) total += p;
-  return total;
-}
+std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
-// What is judged on: with X, Y the scaled rows of o and o' and C = cov(o, o'), all seen through Q.
+// What is judged on: with X, Y the scaled rows of o and o' and C = cov(o, o'), all seen through Q. Either
+// from the sums of the held rows (their work does not grow with them), or from the rows (none with the square
+// of the coordinates but what C has).
 struct Side {
   double total = 0;  // |Y|^2
-  Matrix x;          // Q^T X^T (n, rows)
-  Matrix cy;         // Q^T C Y^T (n, rows)
+  Matrix x, cy;      // X Q, Y C^T Q (rows, n), of rows
+  Matrix xy;         // Q^T X^T Y (n, n), of sums
   Matrix xx;         // Q^T X^T X Q
+};
+
+class WideRidge {
+ public:
+  WideRidge(const Dense& d, const EstimatesBatch& b, const UnitRows& rows, LeftOut left, const bool wanted[2],
+            std::vector<double> errors[2])
+      : d_(d),
+        b_(b),
+        rows_(rows),
+        o_(b.layout.observation),
+        next_(b.layout.observation_next),
+        n_(o_.size),
+        wanted_(wanted),
+        errors_(errors),
+        seen_(rows.without(left.one, left.other)),
+        scale_(scale_of(o_)),
+        target_(scale_of(next_)),
+        held_{static_cast<std::size_t>(left.other), static_cast<std::size_t>(left.one)} {
+    for (int s = 0; s < 2; ++s) errors_[s].assign(b.grid_size, 0.0);
+  }
+
+  // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T).
+  bool run(const Matrix& sums) {
+    Matrix r(n_, n_), c(n_, n_);
+    correlations(sums, r, c);
+    const Band band(d_, r.data(), n_, n_);
+    band.turn(c.data(), n_, n_);
+    banded_ = band.rows();
+    const bool of_sums = rows_.kept(held_[0]) != nullptr;
+    Side sides[2];
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
+      if (!wanted_[s]) continue;
+      Side& side = sides[s];
+      if (of_sums) {
+        cross_of_sums(held_[s], side);
+        band.turn(side.xy.data(), n_, n_);
+      } else {
+        take_rows(held_[s], c, side);
+        band.turn_rows(side.x.data(), side.x.rows, n_);
+      }
+      for (double& error : errors_[s]) error = side.total;
+    }
+    if (!of_sums) r = Matrix();  // Q is in what has been turned
+    if (!linear(sides, c)) return false;
+    Matrix gram(n_, n_);
+    d_.symmetric_product(false, true, n_, n_, 1, c.data(), n_, c.data(), n_, 0, gram.data(), n_);
+    c = Matrix();
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
+      if (!wanted_[s]) continue;
+      Side& side = sides[s];
+      side.xx = Matrix(n_, n_);
+      if (of_sums) {
+        square_of_sums(held_[s], side);
+        band.turn_both(side.xx.data(), n_);
+      } else {
+        d_.symmetric_product(true, false, n_, side.x.rows, 1, side.x.data(), n_, side.x.data(), n_, 0,
+                             side.xx.data(), n_);
+        side.x = Matrix();
+      }
+    }
+    return quadratic(sides, gram);
+  }
+
+ private:
+  std::vector<double> scale_of(Columns c) const {
+    double largest = 0;
+    for (std::size_t i = 0; i < c.size; ++i) largest = std::max(largest, seen_.variance[c.begin + i]);
+    std::vector<double> scale(c.size);
+    for (std::size_t i = 0; i < c.size; ++i) {
+      const double variance = seen_.variance[c.begin + i];
+      scale[i] = variance > REGRESSOR_CUT * largest ? 1 / std::sqrt(variance) : 0;
+    }
+    return scale;
+  }
+
+  // fill(i) for every row i of an (n, n) matrix.
+  template <class Fill>
+  void each_row(const Fill& fill) const {
+    in_parallel(d_.job, parts(n_, FEW), [&](std::size_t task, std::size_t) {
+      for (std::size_t i = task * FEW; i < std::min(n_, (task + 1) * FEW); ++i) fill(i);
+    });
+  }
+
+  // Of o, and of o with o', from the sums of the rows that were seen.
+  void correlations(const Matrix& sums, Matrix& r, Matrix& c) const {
+    const double *mean = seen_.mean.data() + o_.begin, *next_mean = seen_.mean.data() + next_.begin;
+    each_row([&](std::size_t i) {
+      const double *oo = sums.row(o_.begin + i) + o_.begin, *on = sums.row(o_.begin + i) + next_.begin;
+      for (std::size_t j = i; j < n_; ++j)
+        r.at(i, j) = (oo[j] / seen_.count - mean[i] * mean[j]) * scale_[i] * scale_[j];
+      for (std::size_t j = 0; j < n_; ++j)
+        c.at(i, j) = (on[j] / seen_.count - mean[i] * next_mean[j]) * scale_[i] * target_[j];
+    });
+    d_.mirror_upper(r.data(), n_, n_);
+  }
+
+  // Sums of products of a fold's rows about the mean of those that were seen.
+  double about(const Matrix& sums, std::size_t i, std::size_t j) const {
+    const double *s = sums.data(), mi = seen_.mean[i], mj = seen_.mean[j];
+    return sums.at(i, j) - mi * s[j] - mj * s[i] + s[0] * mi * mj;
+  }
+  void cross_of_sums(std::size_t fold, Side& side) const {
+    const Matrix& sums = *rows_.kept(fold);
+    side.xy = Matrix(n_, n_);
+    each_row([&](std::size_t i) {
+      for (std::size_t j = 0; j < n_; ++j)
+        side.xy.at(i, j) = about(sums, o_.begin + i, next_.begin + j) * scale_[i] * target_[j];
+    });
+    for (std::size_t j = next_.begin; j < next_.begin + n_; ++j)
+      side.total += about(sums, j, j) * target_[j - next_.begin] * target_[j - next_.begin];
+  }
+  void square_of_sums(std::size_t fold, Side& side) const {
+    const Matrix& sums = *rows_.kept(fold);
+    each_row([&](std::size_t i) {
+      for (std::size_t j = i; j < n_; ++j)
+        side.xx.at(i, j) = about(sums, o_.begin + i, o_.begin + j) * scale_[i] * scale_[j];
+    });
+    d_.mirror_upper(side.xx.data(), n_, n_);
+  }
+
+  // X, not yet turned, and Y C^T of the turned C: Y is never whole.
+  void take_rows(std::size_t fold, const Matrix& c, Side& side) const {
+    const UnitRows::Rows& own = rows_.of_fold(fold);
+    const std::size_t m = own.size();
+    side.x = Matrix(m, n_);
+    side.cy = Matrix(m, n_);
+    std::vector<double> squares(parts(m, ROWS));
+    in_parallel(d_.job, squares.size(), [&](std::size_t task, std::size_t) {
+      const std::size_t first = task * ROWS, count = std::min(ROWS, m - first);
+      const Matrix held = rows_.rows(own, first, count, seen_.mean);
+      Matrix y(count, n_);
+      for (std::size_t i = 0; i < count; ++i) {
+        const double* row = held.row(i);
+        double *x = side.x.row(first + i), *to = y.row(i);
+        for (std::size_t j = 0; j < n_; ++j) x[j] = row[o_.begin + j] * scale_[j];
+        for (std::size_t j = 0; j < n_; ++j) to[j] = row[next_.begin + j] * target_[j];
+        squares[task] += dot(to, to, n_);
+      }
+      for (std::size_t j = 0; j < n_ && !d_.job.cancelled(); j += COLS)
+        d_.k.gemm(false, true, count, std::min(COLS, n_ - j), n_, 1, y.data(), n_, c.row(j), n_, 0,
+                  side.cy.row(first) + j, n_);
+    });
+    for (const double s : squares) side.total += s;
+  }
+
+  bool linear(const Side sides[2], const Matrix& c) {
+    BandedForms forms{n_, banded_.data(), nullptr, nullptr, {}};
+    for (int s = 0; s < 2; ++s) {
+      const Side& side = sides[s];
+      if (side.xy.rows > 0)
+        forms.sides[s] = {nullptr, c.data(), side.xy.data(), n_, n_, 1, nullptr, nullptr};
+      else
+        forms.sides[s] = {nullptr, side.x.data(), side.cy.data(), side.x.rows, 1, n_, nullptr, nullptr};
+    }
+    return add(forms, -2);
+  }
+  bool quadratic(const Side sides[2], const Matrix& gram) {
+    BandedForms forms{n_, banded_.data(), nullptr, gram.data(), {}};
+    for (int s = 0; s < 2; ++s)
+      forms.sides[s] = {
+          wanted_[s] ? sides[s].xx.data() : nullptr, nullptr, nullptr, 0, 0, 0, nullptr, nullptr};
+    return add(forms, 1);
+  }
+  // Adds the forms times `factor` to the errors: a ridge in each lane. False where B + ridge is not positive
+  // definite.
+  bool add(const BandedForms& of, double factor) {
+    const std::size_t lanes = d_.k.lanes, groups = parts(b_.grid_size, lanes);
+    std::vector<char> definite(groups, 1);
+    in_parallel(d_.job, groups, [&](std::size_t group, std::size_t) {
+      std::vector<double> ridges(lanes), sums[2], work(d_.k.banded_work(n_));
+      for (std::size_t l = 0; l < lanes; ++l)
+        ridges[l] = b_.grid[std::min(group * lanes + l, b_.grid_size - 1)];
+      BandedForms forms = of;
+      forms.ridges = ridges.data();
+      for (int s = 0; s < 2; ++s) {
+        sums[s].assign(lanes, 0.0);
+        forms.sides[s].linear = forms.sides[s].quadratic = sums[s].data();
+      }
+      definite[group] = d_.k.banded_forms(forms, work.data(), d_.job.stop());
+      for (int s = 0; s < 2; ++s)
+        for (std::size_t l = 0; l < lanes && group * lanes + l < b_.grid_size && wanted_[s]; ++l)
+          errors_[s][group * lanes + l] += factor * sums[s][l];
+    });
+    return d_.job.cancelled() || std::find(definite.begin(), definite.end(), 0) == definite.end();
+  }
+
+  const Dense& d_;
+  const EstimatesBatch& b_;
+  const UnitRows& rows_;
+  const Columns o_, next_;
+  const std::size_t n_;
+  const bool* wanted_;
+  std::vector<double>* errors_;
+  const UnitRows::Columnwise seen_;
+  const std::vector<double> scale_, target_;
+  const std::size_t held_[2];
+  std::vector<double> banded_;
 };
 
 }  // namespace
 
-bool wide_ridge_errors(const Dense& d, const EstimatesBatch& b, const UnitRows& rows, LeftOut left,
-                       const bool wanted[2], std::vector<double> errors[2]) {
-  const Columns o = b.layout.observation, next = b.layout.observation_next;
-  const std::size_t n = o.size;
-  const UnitRows::Columnwise seen = rows.without(left.one, left.other);
-  const auto scale_of = [&](Columns c) {
-    double largest = 0;
-    for (std::size_t i = 0; i < c.size; ++i) largest = std::max(largest, seen.variance[c.begin + i]);
-    std::vector<double> scale(c.size);
-    for (std::size_t i = 0; i < c.size; ++i) {
-      const double variance = seen.variance[c.begin + i];
-      scale[i] = variance > REGRESSOR_CUT * largest ? 1 / std::sqrt(variance) : 0;
-    }
-    return scale;
-  };
-  const std::vector<double> scale = scale_of(o), target = scale_of(next);
-
-  // Correlations of o, and of o with o', in the place of their sums.
-  MovingSums moments(rows, b.folds, o.begin + n, next.begin + n);
+bool wide_ridge_errors(const Dense& dense, const EstimatesBatch& batch, const UnitRows& rows,
+                       MovingSums& moments, LeftOut left, const bool wanted[2],
+                       std::vector<double> errors[2]) {
   moments.move_to(left.one, left.other);
-  if (d.job.cancelled()) return true;
-  const std::size_t ld = moments.sums().cols;
-  double* r = moments.sums().row(o.begin) + o.begin;
-  double* c = moments.sums().row(o.begin) + next.begin;
-  in_parallel(d.job, n, [&](std::size_t i, std::size_t) {
-    const double mean = seen.mean[o.begin + i];
-    for (std::size_t j = i; j < n; ++j)
-      r[i * ld + j] = (r[i * ld + j] / seen.count - mean * seen.mean[o.begin + j]) * scale[i] * scale[j];
-    for (std::size_t j = 0; j < n; ++j)
-      c[i * ld + j] = (c[i * ld + j] / seen.count - mean * seen.mean[next.begin + j]) * scale[i] * target[j];
-  });
-  d.mirror_upper(r, n, ld);
-  Band band(d, r, n, ld);
-  band.turn(c, n, ld);
-  if (d.job.cancelled()) return true;
-
-  Side sides[2];
-  for (int s = 0; s < 2; ++s) {
-    errors[s].assign(b.grid_size, 0.0);
-    if (!wanted[s]) continue;
-    Side& side = sides[s];
-    const UnitRows::Rows& own = rows.of_fold(static_cast<std::size_t>(s == 0 ? left.other : left.one));
-    const std::size_t m = own.size();
-    Matrix y(n, m);
-    side.x = Matrix(n, m);
-    in_parallel(d.job, (m + SQUARE - 1) / SQUARE, [&](std::size_t task, std::size_t) {
-      const std::size_t first = task * SQUARE;
-      const Matrix held = rows.rows(own, first, std::min(SQUARE, m - first), seen.mean);
-      for (std::size_t j0 = 0; j0 < n && !d.job.cancelled(); j0 += SQUARE)
-        for (std::size_t i = 0; i < held.rows; ++i)
-          for (std::size_t j = j0; j < std::min(n, j0 + SQUARE); ++j) {
-            side.x.at(j, first + i) = held.at(i, o.begin + j) * scale[j];
-            y.at(j, first + i) = held.at(i, next.begin + j) * target[j];
-          }
-    });
-    side.total = inner(y.data(), m, y.data(), m, n, m, d);
-    band.turn(side.x.data(), m, m);
-    side.cy = Matrix(n, m);
-    d.product(false, false, n, m, n, 1, c, ld, y.data(), m, 0, side.cy.data(), m);
-  }
-  Matrix gram(n, n);
-  d.symmetric_product(false, true, n, n, 1, c, ld, c, ld, 0, gram.data(), n);
-  const std::vector<double> banded = band.rows();
-  moments.sums() = Matrix();  // Q and C are in what has been turned: their memory serves the squares
-  for (int s = 0; s < 2; ++s) {
-    if (!wanted[s] || d.job.cancelled()) continue;
-    Side& side = sides[s];
-    const std::size_t m = side.x.cols;
-    side.xx = Matrix(n, n);
-    d.symmetric_product(false, true, n, m, 1, side.x.data(), m, side.x.data(), m, 0, side.xx.data(), n);
-  }
-  if (d.job.cancelled()) return true;
-
-  // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T).
-  const std::size_t lanes = d.k.lanes, groups = (b.grid_size + lanes - 1) / lanes;
-  std::vector<char> definite(groups);
-  in_parallel(d.job, groups, [&](std::size_t group, std::size_t) {
-    std::vector<double> ridges(lanes), linear[2], quadratic[2], work(d.k.banded_work(n));
-    for (std::size_t l = 0; l < lanes; ++l) ridges[l] = b.grid[std::min(group * lanes + l, b.grid_size - 1)];
-    BandedForms forms{n, banded.data(), ridges.data(), gram.data(), {}};
-    for (int s = 0; s < 2; ++s) {
-      const Side& side = sides[s];
-      linear[s].resize(lanes);
-      quadratic[s].resize(lanes);
-      forms.sides[s] = {wanted[s] ? side.xx.data() : nullptr,
-                        side.x.data(),
-                        side.cy.data(),
-                        side.x.cols,
-                        linear[s].data(),
-                        quadratic[s].data()};
-    }
-    definite[group] = d.k.banded_forms(forms, work.data(), d.job.stop());
-    for (int s = 0; s < 2; ++s)
-      for (std::size_t l = 0; l < lanes && group * lanes + l < b.grid_size && wanted[s]; ++l)
-        errors[s][group * lanes + l] = sides[s].total - 2 * linear[s][l] + quadratic[s][l];
-  });
-  if (d.job.cancelled()) return true;
-  for (const char is : definite)
-    if (!is) return false;
-  return true;
+  return dense.job.cancelled() || WideRidge(dense, batch, rows, left, wanted, errors).run(moments.sums());
 }
 
 }  // namespace exo

@@ -21,18 +21,19 @@ namespace exo {
 
 struct PopulationBatch;  // core/population.h
 
-// For banded_forms: B symmetric with BAND entries on each side of its diagonal, G and H symmetric too.
+// For banded_forms: B symmetric with BAND entries on each side of its diagonal, G and H symmetric too. A form
+// whose matrices are not given is not written.
 constexpr std::size_t BAND = 16;
 struct BandedForms {
   std::size_t n;
   const double* band;    // (n, BAND + 1): B(i, i - p)
   const double* ridges;  // (L)
-  const double* gram;    // G (n,n)
+  const double* gram;    // G (n,n), or null
   struct Side {
-    const double* square;        // H (n,n), or null: the side is not asked for
-    const double *x, *y;         // X, Y (n,count)
-    std::size_t count;           // 0 where there are none
-    double *linear, *quadratic;  // (L): tr X^T (B + ridge)^-1 Y, tr (B + ridge)^-1 G (B + ridge)^-1 H
+    const double* square;         // H (n,n), or null
+    const double *x, *y;          // X, Y (n,count): element (i, j) is at [i * row + j * col]
+    std::size_t count, row, col;  // count 0 where there are none; one X may serve both sides
+    double *linear, *quadratic;   // (L): tr X^T (B + ridge)^-1 Y, tr (B + ridge)^-1 G (B + ridge)^-1 H
   } sides[2];
 };
 

@@ -104,8 +104,8 @@ void banded(Checks& checks, const Kernels& k) {
       squares[i] = times_nt(d, turned[i][0], turned[i][0]);
       linear[i].resize(k.lanes);
       quadratic[i].resize(k.lanes);
-      forms.sides[i] = {squares[i].data(), turned[i][0].data(), turned[i][1].data(),
-                        counts[i],         linear[i].data(),    quadratic[i].data()};
+      forms.sides[i] = {squares[i].data(), turned[i][0].data(), turned[i][1].data(), counts[i], counts[i], 1,
+                        linear[i].data(),  quadratic[i].data()};
     }
     checks.that(k.banded_forms(forms, work.data(), nullptr), "B + lambda is positive definite");
     for (std::size_t l = 0; l < k.lanes; ++l) {
@@ -210,7 +210,7 @@ struct Data {
     }
   }
 
-  void run(const Kernels& k, std::size_t threads, bool by_rows, bool choose) {
+  void run(const Kernels& k, std::size_t threads, bool by_rows, bool choose, bool kept = true) {
     static const Numbers zeros(8, 0.0), ones(8, 1.0);
     const double grid[] = {1e-8, 1e-5, 1e-2, 1};
     ridges.assign(folds, choose ? std::nan("") : 1e-4);
@@ -225,6 +225,7 @@ struct Data {
     b.fold = b.group = fold.data();
     if (by_rows) {
       b.rows.count = rows;
+      if (!kept) b.rows.most_kept = 0;
       b.rows.unit = unit.data();
       b.rows.variables[0] = {d, o.data(), mean.data(), factor.data()};
       b.rows.variables[1] = {d, next.data(), mean.data(), factor.data()};
@@ -281,9 +282,66 @@ void rows_as_moments(Checks& checks, const Kernels& k, std::size_t d, std::size_
     close(checks, by_rows.replicates, by_moments.replicates, "replicate");
   }
   Data many = by_rows;
-  many.run(k, 5, true, d < 100 ? false : true);
+  many.run(k, 5, true, d > 100);
   checks.that(std::memcmp(many.held.data(), by_rows.held.data(), many.held.size() * sizeof(double)) == 0,
               "five threads: other bits");
+  // Sums of folds are kept where they take little memory; without them everything comes from rows.
+  Data anew = by_rows;
+  anew.run(k, 2, true, true, false);
+  by_rows.run(k, 2, true, true);
+  close(checks, anew.ridges, by_rows.ridges, "ridge, nothing kept");
+  close(checks, anew.held, by_rows.held, "held out, nothing kept");
+  many.run(k, 5, true, true, false);
+  checks.that(std::memcmp(many.held.data(), anew.held.data(), many.held.size() * sizeof(double)) == 0,
+              "five threads, nothing kept: other bits");
+}
+
+// Q from the other side and from both, and one X for both sides.
+void turned(Checks& checks, const Kernels& k) {
+  for (const std::size_t n : {20, 205}) {
+    Random random(checks.seed());
+    Control control;
+    const Job job(control.numbers, 3);
+    const Dense d(k, job);
+    Matrix q = covariance(n, 0, random);
+    const Band band(d, q.data(), n, n);
+    const Matrix x = random_matrix(n, 7, random);
+    Matrix left = x, right(7, n);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < 7; ++j) right.at(j, i) = x.at(i, j);
+    band.turn(left.data(), 7, 7);
+    band.turn_rows(right.data(), 7, n);
+    double largest = 0;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < 7; ++j)
+        largest = std::max(largest, std::fabs(left.at(i, j) - right.at(j, i)));
+    checks.below(largest, 1e-13, "x Q and Q^T x");
+    const Matrix s = covariance(n, 0, random);
+    Matrix both = s, one = s;
+    band.turn_both(both.data(), n);
+    band.turn(one.data(), n, n);
+    band.turn_rows(one.data(), n, n);
+    checks.below(largest_difference(both, one), 1e-12, "Q^T x Q");
+
+    const std::vector<double> rows = band.rows();
+    std::vector<double> ridges(k.lanes, 0.1), work(k.banded_work(n)), linear[4];
+    for (auto& l : linear) l.resize(k.lanes);
+    const Matrix y[2] = {random_matrix(n, n, random), random_matrix(n, n, random)}, copy = both;
+    for (const bool shared : {false, true}) {
+      BandedForms forms{n, rows.data(), ridges.data(), nullptr, {}};
+      for (std::size_t i = 0; i < 2; ++i)
+        forms.sides[i] = {nullptr,
+                          i == 1 && !shared ? copy.data() : both.data(),
+                          y[i].data(),
+                          n,
+                          1,
+                          n,
+                          linear[2 * shared + i].data(),
+                          nullptr};
+      checks.that(k.banded_forms(forms, work.data(), nullptr), "B + lambda is positive definite");
+    }
+    checks.that(linear[0] == linear[2] && linear[1] == linear[3], "one X for both sides: other bits");
+  }
 }
 
 }  // namespace
@@ -294,6 +352,7 @@ int main(int argc, char** argv) {
     const std::string isa = std::string(" ") + k->name;
     checks.run("factors" + isa, [&] { factors(checks, *k); });
     checks.run("banded" + isa, [&] { banded(checks, *k); });
+    checks.run("turned" + isa, [&] { turned(checks, *k); });
     checks.run("leading" + isa, [&] { leading(checks, *k); });
     checks.run("rows as moments" + isa, [&] { rows_as_moments(checks, *k, 37, 400); });
   }
