@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ExolamError } from '../base/errors.js';
 import type { Estimated, TrainConfig, TrainResult } from '../train/index.js';
 import { train } from '../train/index.js';
+import { shareOf, type Told } from '../verdict/figures.js';
 import { trainedSentence } from '../verdict/trained.js';
 import { readJson, toJson } from './json.js';
 import { Progress } from './progress.js';
@@ -55,10 +56,13 @@ const ENDINGS: Readonly<Record<TrainResult['stopped'], string>> = {
 function summary(result: TrainResult, out: string): string {
   const { steps, exact, stopped, seconds } = result;
   const answer = trainedSentence(result);
-  const tie = exact?.unique === false ? ' (of several that tie, the least favourable figures)' : '';
+  const tie =
+    exact?.unique === false
+      ? '\nSeveral minimisers tie: the exact figures are the least favourable of them, and training may end at another.'
+      : '';
   return (
     `${answer ? `${answer}\n\n` : ''}${result.estimates ? estimatesOf(result, result.estimates) : figuresOf(result)}\n\n` +
-    `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}${tie}.\n` +
+    `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}.${tie}\n` +
     `${join(out, 'model.safetensors')}: the model; exolam report ${out} draws the run\n`
   );
 }
@@ -83,12 +87,7 @@ function estimatesOf({ loss, codebook }: TrainResult, estimates: Estimated): str
     : '';
   const lead = `loss ${figure(loss, 6)} on rows that training did not see${used}`;
   if (reason !== null) return `${lead}\nwhat the latents hold is not estimated: ${reason}`;
-  const cell = (e: (typeof linear)[keyof typeof linear]) => {
-    if (!e) return '';
-    if (e.value === null) return e.reason ?? '';
-    const [value, low, high] = [e.value, e.low, e.high].map((v) => figure(v ?? Number.NaN, 3));
-    return `${value} (${low} to ${high})`;
-  };
+  const cell = (e: Told | undefined) => e?.reason ?? shareOf(e);
   const names = [...new Set([...Object.keys(linear), ...Object.keys(nonlinear ?? {})])];
   const rows = names.map((name) => [
     name,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { nameOfObjective, objectiveSchema } from '../solve/objectives.js';
+import { shareOf } from '../verdict/figures.js';
 import { trainedSentence } from '../verdict/trained.js';
 import { type Axis, lineChart, type Series } from './charts.js';
 import { DRAWING_STYLE, draw, type KeyEntry, type Panel } from './drawing.js';
@@ -24,6 +25,7 @@ const estimateSchema = z.object({
 });
 const tableSchema = z.record(z.string(), estimateSchema);
 const estimatesSchema = z.object({
+  units: z.number().optional(),
   linear: tableSchema,
   nonlinear: tableSchema.optional(),
   answer: z.enum(['leaks', 'does-not-leak', 'cannot-tell', 'unknown']).default('unknown'),
@@ -185,11 +187,7 @@ function numbers({ log, result }: TrainingRun): string {
 
 function estimatesHtml({ linear, nonlinear = {}, reason }: z.output<typeof estimatesSchema>): string {
   if (reason !== null) return `<p>What the latents hold is not estimated: ${escapeHtml(reason)}.</p>`;
-  const digits = (v: number | null | undefined) => (v ?? 0).toFixed(3);
-  const cell = (e: z.output<typeof estimateSchema> | undefined) => {
-    if (!e) return '';
-    return e.value === null ? (e.reason ?? '') : `${digits(e.value)} (${digits(e.low)} to ${digits(e.high)})`;
-  };
+  const cell = (e: z.output<typeof estimateSchema> | undefined) => e?.reason ?? shareOf(e);
   const names = [...new Set([...Object.keys(linear), ...Object.keys(nonlinear)])];
   const curved = Object.keys(nonlinear).length > 0;
   const header = ['', 'linear probe', ...(curved ? ['nonlinear probe'] : [])];

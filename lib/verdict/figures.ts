@@ -31,6 +31,12 @@ export function percentOf(e: Told): string {
   return `${hundredths(e.value, places)} % (95 %: ${hundredths(e.low, places)} to ${hundredths(e.high, places)} %)`;
 }
 
+/** An exact share as a percentage of three digits; what is left of a zero by rounding is not told digit by digit. */
+export function exactPercent(share: number): string {
+  if (share !== 0 && Math.abs(share) < 1e-4) return 'less than 0.01 %';
+  return `${Number((100 * share).toPrecision(3))} %`;
+}
+
 /** "in training 30 %", to the precision of the interval, or to whole percents; empty where there is none. */
 export function trainingOf(e: Told): string {
   if (e.training === null || !Number.isFinite(e.training)) return '';

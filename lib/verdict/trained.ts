@@ -1,7 +1,7 @@
 /** The first sentence of a training run: whether its z leaks, and what it leaves of the action. */
 import type { Answer } from '../metrics/interval.js';
 import { LEVEL } from '../train/judges.js';
-import { isMeasurable, percentOf, type Told } from './figures.js';
+import { exactPercent, isMeasurable, percentOf, type Told } from './figures.js';
 
 type Table = Readonly<Record<string, Told | undefined>>;
 
@@ -10,6 +10,8 @@ export interface TrainedFigures {
   readonly metrics: Readonly<Record<string, number | undefined>>;
   readonly estimates?:
     | {
+        /** How many independent units the estimates rest on. */
+        readonly units?: number | undefined;
         readonly linear: Table;
         readonly nonlinear?: Table | undefined;
         readonly answer: Answer;
@@ -21,8 +23,9 @@ export interface TrainedFigures {
 const exactly = (value: number): Told => ({ value, low: value, high: value, training: null, reason: null });
 
 /** A figure and, where it has one, its interval: exact ones have none. */
-const inWords = (e: Told) =>
-  e.low === e.high ? `${Number((100 * (e.value ?? Number.NaN)).toPrecision(3))} %` : percentOf(e);
+const inWords = (e: Told) => (e.low === e.high ? exactPercent(e.value ?? Number.NaN) : percentOf(e));
+
+const LEVEL_IN_WORDS = exactPercent(LEVEL);
 
 /** The answer of the run in words, with the figure that shows it. Empty where the run was not judged. */
 export function trainedSentence({ metrics, estimates }: TrainedFigures): string {
@@ -54,7 +57,7 @@ export function trainedSentence({ metrics, estimates }: TrainedFigures): string 
     ).flatMap(([e, words]) => (e ? [[e, words] as const] : [])),
   );
   if (found.length === 0)
-    return ofAction && `Whether z leaks is unknown: no exogenous state is known.${ofAction}`;
+    return estimates || ofAction ? `${unknown(estimates !== undefined)}${ofAction}` : '';
   const measured = found.filter(([e]) => isMeasurable(e));
   const say = (figures: typeof found) =>
     figures.map(([e, words]) => words.replace('%s', inWords(e))).join(', ');
@@ -63,6 +66,17 @@ export function trainedSentence({ metrics, estimates }: TrainedFigures): string 
     .sort(([a], [b]) => (b.value ?? 0) - (a.value ?? 0));
   const answer = estimates?.answer ?? (above.length > 0 ? 'leaks' : 'does-not-leak');
   if (answer === 'leaks') return `z leaks: ${say(above.slice(0, 1))}.${ofAction}`;
-  if (answer === 'does-not-leak') return `z does not leak: ${say(measured)}.${ofAction}`;
-  return `Whether z leaks cannot be told${measured.length > 0 ? `: ${say(measured)}` : ''}.${ofAction}`;
+  if (answer === 'does-not-leak')
+    return `z does not leak: ${say(measured)}, all below the level of ${LEVEL_IN_WORDS}.${ofAction}`;
+  const reasons = [...new Set(found.flatMap(([e]) => (e.reason === null ? [] : [e.reason])))].join('; ');
+  const why =
+    measured.length > 0 ? `${say(measured)}; the level is ${LEVEL_IN_WORDS}` : `not measurable (${reasons})`;
+  const from = estimates?.units ? ` from ${estimates.units} units (episodes or blocks of rows)` : '';
+  return `Whether z leaks cannot be told${from}: ${why}.${ofAction}`;
 }
+
+/** Exact figures lack what a world has none of; estimates lack what nobody has told. */
+const unknown = (isEstimated: boolean) =>
+  isEstimated
+    ? 'Whether z leaks is unknown: no exogenous state is known.'
+    : 'Whether z leaks is no question here: nothing is new in the exogenous state.';

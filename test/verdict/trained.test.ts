@@ -19,7 +19,18 @@ describe('the first sentence of a training run', () => {
       }),
     ).toBe('z leaks: 100 % of it is exogenous. It leaves 62 % of the action unexplained.');
     expect(trainedSentence({ metrics: { innovationLeakage: 0.01, 'latentShare.exogenous': 0.02 } })).toBe(
-      'z does not leak: it carries 1 % of what is new in the exogenous state, 2 % of it is exogenous.',
+      'z does not leak: it carries 1 % of what is new in the exogenous state, 2 % of it is exogenous, all below the level of 10 %.',
+    );
+    // What rounding leaves of an exact zero is no figure, and where nothing is new in x there is no question.
+    expect(
+      trainedSentence({
+        metrics: { innovationLeakage: 0, 'latentShare.exogenous': 1.6e-18, actionError: 1.6e-18 },
+      }),
+    ).toBe(
+      'z does not leak: it carries 0 % of what is new in the exogenous state, less than 0.01 % of it is exogenous, all below the level of 10 %. It leaves less than 0.01 % of the action unexplained.',
+    );
+    expect(trainedSentence({ metrics: { actionError: 0.5 } })).toBe(
+      'Whether z leaks is no question here: nothing is new in the exogenous state. It leaves 50 % of the action unexplained.',
     );
   });
 
@@ -54,12 +65,27 @@ describe('the first sentence of a training run', () => {
       const linear = { innovationLeakage: leakage, 'latentShare.exogenous': share };
       expect(
         trainedSentence({ metrics: {}, estimates: { linear, answer: 'cannot-tell', reason: null } }),
-      ).toMatch(/^Whether z leaks cannot be told: /);
+      ).toMatch(/^Whether z leaks cannot be told: .*; the level is 10 %\.$/);
     }
+    const linear = { innovationLeakage: untold, 'latentShare.exogenous': untold };
+    expect(
+      trainedSentence({
+        metrics: {},
+        estimates: { units: 5, linear, answer: 'cannot-tell', reason: null },
+      }),
+    ).toBe(
+      'Whether z leaks cannot be told from 5 units (episodes or blocks of rows): not measurable (too uncertain).',
+    );
   });
 
   it('is unknown without an exogenous state, and nothing where nothing was judged', () => {
     const linear = { actionError: told(0.5, 0.4, 0.6) };
+    expect(
+      trainedSentence({
+        metrics: {},
+        estimates: { linear: { actionError: untold }, answer: 'unknown', reason: null },
+      }),
+    ).toBe('Whether z leaks is unknown: no exogenous state is known.');
     expect(trainedSentence({ metrics: {}, estimates: { linear, answer: 'unknown', reason: null } })).toMatch(
       /^Whether z leaks is unknown/,
     );
