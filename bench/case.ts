@@ -5,9 +5,10 @@ export interface Case {
   readonly unit: string;
   /**
    * Floating-point operations of one item by the textbook's count: with the CPU's peak, the least time it can take.
-   * Those of f32 count half: twice as many fit into a vector.
    */
   readonly operations?: number;
+  /** What they are made in, default f64. Of f32 twice as many fit into a vector, so its peak is twice that of f64. */
+  readonly precision?: 'f32';
   /** Bytes of one item that must be written to memory: with the memory's bandwidth, likewise. */
   readonly bytes?: number;
   /** How far apart the contenders' figures may be, beside 1e-7 of their size. Default 1e-9. */
@@ -38,7 +39,16 @@ export interface PeerTask {
   readonly input?: (items: number) => Float64Array | object;
 }
 
-export const PEERS = ['NumPy', 'SciPy', 'LAPACK', 'Eigen', 'OpenBLAS', 'PyTorch'] as const;
+export const PEERS = [
+  'NumPy',
+  'SciPy',
+  'LAPACK',
+  'Eigen',
+  'OpenBLAS',
+  'PyTorch',
+  'JAX',
+  'TensorFlow.js',
+] as const;
 export type Peer = (typeof PEERS)[number];
 
 export interface Contender {

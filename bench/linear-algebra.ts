@@ -191,7 +191,8 @@ export function product(addon: Addon, n: number, precision: 'f64' | 'f32'): Case
   return {
     name: `product ${n}, ${precision}`,
     unit: 'product',
-    operations: precision === 'f64' ? 2 * n ** 3 : n ** 3,
+    operations: 2 * n ** 3,
+    ...(precision === 'f32' && { precision }),
     contenders,
     peers: { kind: `product-${precision}`, n, items: 32, input: () => joined(a, b) },
   };

@@ -77,6 +77,7 @@ async function main(): Promise<void> {
     trainingStep(native, referenceBackend, 'linear', 128),
     trainingStep(native, referenceBackend, 'relu', 128),
     trainingStep(native, referenceBackend, 'gelu', 128),
+    trainingStep(native, referenceBackend, 'relu', 512),
     trainingStep(native, referenceBackend, 'gelu', 512),
   ];
   const chosen = all.filter(({ name }) => name.includes(flags.only ?? ''));

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 
 import { packageRoot } from '../lib/base/package-root.js';
 import { type Case, call, type Peer, type PeerTask } from './case.js';
@@ -27,26 +28,42 @@ export interface PeerLine {
 interface Program {
   readonly source: string;
   readonly peers: readonly Peer[];
-  /** Debian packages that bring it. */
-  readonly packages: string;
-  /** Arguments of the compiler; Python has none. */
+  /** What brings it, as one types it. */
+  readonly brought: string;
+  /** Of a program in Python: the module that the interpreter must have. */
+  readonly module?: string;
+  /** Of a program in JavaScript: the packages that must resolve from here. */
+  readonly packages?: readonly string[];
+  /** Of one in C++: arguments of the compiler. */
   readonly link?: readonly string[];
   readonly slow?: true;
 }
 
 const PROGRAMS: readonly Program[] = [
-  { source: 'numpy_peer.py', peers: ['NumPy', 'SciPy'], packages: 'python3-numpy python3-scipy' },
-  { source: 'torch_peer.py', peers: ['PyTorch'], packages: 'python3-torch' },
+  {
+    source: 'numpy_peer.py',
+    peers: ['NumPy', 'SciPy'],
+    module: 'numpy',
+    brought: 'apt install python3-numpy python3-scipy',
+  },
+  { source: 'torch_peer.py', peers: ['PyTorch'], module: 'torch', brought: 'apt install python3-torch' },
+  { source: 'jax_peer.py', peers: ['JAX'], module: 'jax', brought: 'pip install jax' },
+  {
+    source: 'tfjs_peer.mjs',
+    peers: ['TensorFlow.js'],
+    packages: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
+    brought: 'npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
+  },
   {
     source: 'blas_peer.cc',
     peers: ['LAPACK', 'OpenBLAS'],
-    packages: 'g++ libopenblas-dev',
+    brought: 'apt install g++ libopenblas-dev',
     link: ['-lopenblas'],
   },
   {
     source: 'eigen_peer.cc',
     peers: ['Eigen'],
-    packages: 'g++ libeigen3-dev',
+    brought: 'apt install g++ libeigen3-dev',
     link: ['/usr', '/usr/local', '/opt/homebrew'].map((prefix) => `-I${prefix}/include/eigen3`),
     slow: true,
   },
@@ -103,38 +120,73 @@ function run(command: string, args: readonly string[], input = ''): string {
   return stdout;
 }
 
-/** The command that runs a program: compiled once for each source, compiler and processor, in build/peers. */
-function commandOf(program: Program, folder: string, quick: boolean): [string, ...string[]] {
+/**
+ * Of the interpreters that EXOLAM_PYTHON names, as PATH names folders, all that have a module: two versions of a library are two
+ * ways of it. Else the first of the usual ones that has it.
+ */
+function pythonsWith(module: string): string[] {
+  const named = process.env['EXOLAM_PYTHON'];
+  const interpreters = named ? named.split(delimiter) : ['python3', '/usr/bin/python3'];
+  const program = 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)';
+  const has = (python: string) => spawnSync(python, ['-c', program, module]).status === 0;
+  const found = named ? interpreters.filter(has) : interpreters.filter(has).slice(0, 1);
+  if (found.length === 0)
+    throw new Absent(`no ${module} in ${interpreters.join(' or ')} (EXOLAM_PYTHON names others)`);
+  return found;
+}
+
+type Command = readonly [string, ...string[]];
+
+/** The commands that run a program: one, or one for each interpreter. */
+function commandsOf(program: Program, folder: string, quick: boolean): Command[] {
   const source = join(folder, program.source);
-  if (!program.link) return ['python3', source];
+  if (program.module !== undefined) return pythonsWith(program.module).map((python) => [python, source]);
+  if (program.link) return [[compiled(source, program, quick)]];
+  const { resolve } = createRequire(source);
+  for (const name of program.packages ?? []) {
+    try {
+      resolve(name);
+    } catch {
+      throw new Absent(`${name} does not resolve from ${folder}`);
+    }
+  }
+  return [[process.execPath, source]];
+}
+
+/** A program in C++, compiled once for each source, compiler and processor, in build/peers. */
+function compiled(source: string, { source: name, link = [], slow }: Program, quick: boolean): string {
   const compiler = process.env['CXX'] ?? 'c++';
-  const flags = ['-std=c++17', '-O3', '-march=native', source, ...program.link];
+  const flags = ['-std=c++17', '-O3', '-march=native', source, ...link];
   const key = createHash('sha256');
-  for (const file of [source, join(folder, 'peer.h')]) key.update(readFileSync(file));
+  for (const file of [source, join(dirname(source), 'peer.h')]) key.update(readFileSync(file));
   key.update(JSON.stringify([run(compiler, ['--version']), flags, cpus()[0]?.model]));
   const build = join(packageRoot(), 'build', 'peers');
-  const binary = join(build, `${program.source.replace('.cc', '')}-${key.digest('hex').slice(0, 16)}`);
+  const binary = join(build, `${name.replace('.cc', '')}-${key.digest('hex').slice(0, 16)}`);
   if (!existsSync(binary)) {
-    if (quick && program.slow)
-      throw new Absent('it takes half a minute to compile: one run without --quick does');
+    if (quick && slow) throw new Absent('it takes half a minute to compile: one run without --quick does');
     mkdirSync(build, { recursive: true });
     run(compiler, [...flags, '-o', binary]);
   }
-  return [binary];
+  return binary;
 }
 
 /** All that one program measures, and the versions that it announces. */
-function measureBy(command: readonly [string, ...string[]], tasks: string, quick: boolean) {
-  const [name, ...args] = command;
-  const lines = run(name, [...args, quick ? '0.03' : '0.5'], tasks)
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as PeerLine | { peer: Peer; version: string });
+function measureBy(commands: readonly Command[], tasks: string, quick: boolean) {
   const versions: Record<string, string> = {};
   const found: PeerLine[] = [];
-  for (const line of lines) {
-    if ('version' in line) versions[line.peer] = line.version;
-    else found.push(line);
+  for (const [name, ...args] of commands) {
+    const lines = run(name, [...args, quick ? '0.03' : '0.5'], tasks)
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as PeerLine | { peer: Peer; version: string });
+    const own: Record<string, string> = {};
+    for (const line of lines) {
+      if ('version' in line) own[line.peer] = line.version;
+      else if (commands.length === 1) found.push(line);
+      else found.push({ ...line, detail: `${line.detail} (${own[line.peer]})` });
+    }
+    for (const [peer, version] of Object.entries(own))
+      versions[peer] = peer in versions ? `${versions[peer]} and ${version}` : version;
   }
   return { versions, lines: found };
 }
@@ -208,7 +260,7 @@ export async function measurePeers(
     for (const program of PROGRAMS) {
       let reason = 'it is not there';
       try {
-        const found = measureBy(commandOf(program, source, quick), tasks.join(''), quick);
+        const found = measureBy(commandsOf(program, source, quick), tasks.join(''), quick);
         Object.assign(versions, found.versions);
         lines.push(...found.lines);
       } catch (error) {
@@ -217,7 +269,7 @@ export async function measurePeers(
       }
       const missing = program.peers.filter((peer) => !(peer in versions));
       if (missing.length > 0)
-        absent.push(`${missing.join(' and ')}: ${reason}. Debian packages: ${program.packages}`);
+        absent.push(`${missing.join(' and ')}: ${reason}. To have it: ${program.brought}`);
     }
     for (const subject of cases)
       await checkPeers(

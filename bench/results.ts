@@ -11,6 +11,9 @@ export interface CaseResult {
   readonly native: number;
   /** How many times the native backend's processor time the others take. */
   readonly ratios: Readonly<Record<string, number>>;
+  /** Floating-point operations of an item, where it has a count; in f64 unless said. */
+  readonly operations?: number;
+  readonly precision?: 'f32';
   /** The least time that the machine's measured limits allow for an item, where that can be said. */
   readonly limit: { readonly seconds: number; readonly by: 'fma' | 'write' } | null;
 }
@@ -50,13 +53,16 @@ export function resultOf(subject: Case, contenders: readonly Measurement[], limi
     contenders,
     native: native.cpu,
     ratios: Object.fromEntries(others.map((c) => [c.name, c.cpu / native.cpu])),
+    ...(subject.operations !== undefined && { operations: subject.operations }),
+    ...(subject.precision && { precision: subject.precision }),
     limit: limitOf(subject, limits),
   };
 }
 
 /** The greater of the times that its operations and its bytes take at best. */
 function limitOf(subject: Case, limits: Limits): CaseResult['limit'] {
-  const [fma, write] = [(subject.operations ?? 0) / limits.fma, (subject.bytes ?? 0) / limits.write];
+  const peak = subject.precision === 'f32' ? 2 * limits.fma : limits.fma;
+  const [fma, write] = [(subject.operations ?? 0) / peak, (subject.bytes ?? 0) / limits.write];
   if (fma === 0 && write === 0) return null;
   return fma >= write ? { seconds: fma, by: 'fma' } : { seconds: write, by: 'write' };
 }

@@ -8,15 +8,34 @@ export function duration(seconds: number): string {
   return `${Number((seconds * factor).toPrecision(3))} ${unit}`;
 }
 
-const ratio = (value: number | undefined): string =>
+/** A number of operations: three digits. */
+export function count({ operations, precision }: CaseResult): string {
+  if (operations === undefined) return '';
+  const [factor, prefix] =
+    operations < 1e3
+      ? [1, '']
+      : operations < 1e6
+        ? [1e3, ' k']
+        : operations < 1e9
+          ? [1e6, ' M']
+          : [1e9, ' G'];
+  return `${Number((operations / factor).toPrecision(3))}${prefix}${precision ? ' f32' : ''}`;
+}
+
+export const ratio = (value: number | undefined): string =>
   value === undefined ? '' : `${value >= 10 ? Math.round(value) : value.toFixed(1)}x`;
 
-/** A Markdown table whose columns also line up in a terminal. */
-function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A Markdown table whose columns also line up in a terminal: numbers to the right, the first column and those of words to the left. */
+export function markdown(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  words: readonly string[] = [],
+): string {
   const widths = header.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c].length)));
+  const left = header.map((h, c) => c === 0 || words.includes(h));
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join(' | ')} |`;
-  const rule = `|${widths.map((w, c) => (c === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|`;
+    `| ${cells.map((cell, c) => (left[c] ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join(' | ')} |`;
+  const rule = `|${widths.map((w, c) => (left[c] ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|`;
   return [line(header), rule, ...rows.map(line)].join('\n');
 }
 
@@ -33,13 +52,14 @@ function row(result: CaseResult): string[] {
     ratio(ratios['reference']),
     cpu('ml-matrix'),
     ratio(ratios['ml-matrix']),
+    count(result),
     limit ? `${duration(limit.seconds)} ${limit.by}` : '',
     limit ? `${Math.round((100 * limit.seconds) / native)} %` : '',
   ];
 }
 
 /** Two threads beside one, by the clock. */
-function threads(result: CaseResult): string[][] {
+export function threads(result: CaseResult): string[][] {
   const [one, two] = [1, 2].map((n) => result.contenders.find((c) => c.name === 'native' && c.threads === n));
   if (!one || !two) return [];
   const rate = (seconds: number) => Math.round(1 / seconds).toLocaleString('en');
@@ -87,7 +107,7 @@ function peers({ cases, peers }: Results): string[] {
 }
 
 /** Two clocks and the limit against each other: what one bad sample can feign is said beside the tables. */
-function doubtful(cases: readonly CaseResult[]): string[] {
+export function doubtful(cases: readonly CaseResult[]): string[] {
   const lines = cases.flatMap((result) => {
     const found = doubts(result);
     return found.length > 0 ? [`- ${result.name}: ${found.join(', ')}`] : [];
@@ -133,7 +153,10 @@ export function report(results: Results): string {
     '',
     'One thread, processor time of one item, best of several calls; x: times the native backend.',
     '',
-    markdown(['case', 'native', 'reference', '', 'ml-matrix', '', 'limit', 'reached'], cases.map(row)),
+    markdown(
+      ['case', 'native', 'reference', '', 'ml-matrix', '', 'operations', 'limit', 'reached'],
+      cases.map(row),
+    ),
     '',
     ...reduced,
     'Items per second by the clock, best call:',

@@ -83,7 +83,7 @@ function multiplyAdds({ encoderHidden, decoderHidden, latentDim }: NetworkShape)
   );
 }
 
-/** One Adam step on fresh data, f32, as bench/peers/torch_peer.py takes it with PyTorch. */
+/** One Adam step on fresh data, f32, as the programs of bench/peers/ take it with PyTorch, JAX and TensorFlow.js. */
 export function trainingStep(
   native: Backend,
   reference: Backend,
@@ -114,12 +114,11 @@ export function trainingStep(
     );
   };
   const items = model === 'linear' ? 1200 : Math.round(15_360 / batchSize);
-  const step = 2 * batchSize * multiplyAdds(shape);
   return {
     name: `training step, ${model === 'linear' ? 'linear' : `MLP ${model}`}, batch ${batchSize}`,
     unit: 'step',
-    // The measured peak is that of f64; f32 has twice as many lanes.
-    operations: step / 2,
+    operations: 2 * batchSize * multiplyAdds(shape),
+    precision: 'f32',
     tolerance: 1e-4,
     contenders: [
       { name: 'native', threads: 1, items, prepare: through(native) },
@@ -131,7 +130,7 @@ export function trainingStep(
     peers: {
       kind: 'training-step',
       n: batchSize,
-      items,
+      items: Math.ceil(items / 4),
       input: () => ({ model, observationDim: D, actionDim: DA, latentDim: K, hidden: 256 }),
     },
   };

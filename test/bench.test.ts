@@ -1,11 +1,21 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Case, call, PEERS } from '../bench/case.js';
+import { filled } from '../bench/docs.js';
 import { checkPeers, type PeerLine, withPeers } from '../bench/peers.js';
 import { type CaseResult, doubts, type Results } from '../bench/results.js';
 import { duration, report } from '../bench/table.js';
@@ -90,7 +100,7 @@ describe('exolam bench --quick', () => {
       'transitions, observationDim 128, sensor noise, f32',
       'training step, linear, batch 128',
     ];
-    const nativeAlone = ['relu, batch 128', 'gelu, batch 128', 'gelu, batch 512'].map(
+    const nativeAlone = ['relu, batch 128', 'gelu, batch 128', 'relu, batch 512', 'gelu, batch 512'].map(
       (of) => `training step, MLP ${of}`,
     );
     expect(results.cases.map((c) => c.name).sort()).toEqual(
@@ -174,9 +184,74 @@ describe('exolam bench --quick', () => {
     expect(lines[0]).toMatch(/^Native \(.*, one thread, beside plain TypeScript: [\d.]+x to [\d.]+x, half/);
     for (const { name } of results.cases) {
       const cells = lines.find((line) => line.startsWith(`| ${name} `))?.split('|');
-      expect(cells, name).toHaveLength(10);
+      expect(cells, name).toHaveLength(11);
     }
     expect(lines.some((line) => line.includes(`kernels ${results.machine.isa}`))).toBe(true);
+  });
+});
+
+describe('the tables of docs/performance.md', () => {
+  const page = readFileSync(join(root, 'docs/performance.md'), 'utf8');
+  const own = { threads: 1, items: 8, samples: 9, wall: 3e-6, wallMedian: 4e-6 };
+  const step: CaseResult = {
+    name: 'training step, of a test',
+    unit: 'step',
+    contenders: [
+      { ...own, name: 'native', cpu: 2e-6 },
+      { ...own, name: 'native', threads: 2, cpu: 2e-6, wall: 1.5e-6 },
+      { ...own, name: 'JAX', cpu: 4e-6 },
+    ],
+    native: 2e-6,
+    ratios: { JAX: 2 },
+    operations: 1e5,
+    precision: 'f32',
+    limit: { seconds: 1e-6, by: 'fma' },
+  };
+  const results: Results = {
+    quick: false,
+    machine: {
+      ...{
+        cpu: 'a processor',
+        cores: 2,
+        isa: 'avx512',
+        isas: ['avx512', 'avx2'],
+        node: 'v20.0.0',
+        platform: 'linux-x64',
+      },
+      ...{ version: '0.0.0', commit: 'abcdef0', load: 0.1, date: '2026-01-02T03:04:05.678Z' },
+    },
+    limits: { fma: 5e10, copy: 2e10, write: 3e10 },
+    cases: [step, { ...step, name: 'product 128, f32', ratios: { NumPy: 1.5 } }],
+    peers: { versions: { NumPy: '1.2.3' }, absent: [] },
+  };
+
+  it('are made of results, each in its place, and nothing else moves', () => {
+    const narrow = {
+      ...results,
+      machine: { ...results.machine, isa: 'avx2' },
+      cases: [{ ...step, name: 'product 128, f32', native: 3e-6 }],
+    };
+    const made = filled(page, results, narrow);
+    for (const row of [
+      /^exolam 0\.0\.0 at abcdef0, 2026-01-02: a processor with 2 cores/m,
+      /^\| multiply-adds in registers, f64 \/ f32 +\| +50 \/ 100 GFLOP\/s \|$/m,
+      /^\| product 128, f32 +\| +2 us +\| +3 us +\| +100 k f32 +\| +1 us fma +\| +50 % \| packing +\|$/m,
+      /^\| product 128, f32 +\| +1\.5x \|$/m,
+      /^\| of a test +\| +100 k \| 2 us, 50 % \| 2\.0x: 4 us, 25 % \|$/m,
+      /^\| training step, of a test +\| +333,333 +\| +666,667 +\| 2\.00x \|$/m,
+    ])
+      expect(made).toMatch(row);
+    const words = (text: string) =>
+      text.replace(/(<!-- bench: \w+ -->)[\s\S]*?(<!-- bench: end -->)/g, '$1$2');
+    expect(words(made)).toBe(words(page));
+    expect(filled(made, results, narrow)).toBe(made);
+  });
+
+  it('are all there, and none that nothing fills', () => {
+    expect(() => filled(page.replace('<!-- bench: peers -->', ''), results)).toThrow(
+      'no place for the tables peers',
+    );
+    expect(() => filled(page.replace('bench: peers', 'bench: pears'), results)).toThrow('a table pears');
   });
 });
 
@@ -247,28 +322,37 @@ describe('peers', () => {
   });
 
   it('that are absent are a note each, with what brings them, and no error', async () => {
-    const { PATH, CXX } = process.env;
-    Object.assign(process.env, { PATH: folder, CXX: 'no-such-compiler' });
+    // Interpreters that have torch alone: those before them in EXOLAM_PYTHON do not hide them.
+    const python = join(folder, 'python-with-torch');
+    const version = '{"peer":"PyTorch","version":"of a test"}';
+    writeFileSync(
+      python,
+      `#!/bin/sh\nif [ "$1" = -c ]; then [ "$3" = torch ]; else cat > /dev/null; echo '${version}'; fi\n`,
+      {
+        mode: 0o755,
+      },
+    );
+    const named = ['no-python', python, python];
+    const { CXX, EXOLAM_PYTHON } = process.env;
+    Object.assign(process.env, { CXX: 'no-such-compiler', EXOLAM_PYTHON: named.join(delimiter) });
     try {
       const { code, stdout, stderr } = await bench(root, '--quick', '--json', '--peers', '--only', 'n = 8');
       expect(code, stderr).toBe(0);
       const results = JSON.parse(stdout) as Results;
-      expect(results.peers).toEqual({
-        versions: {},
-        absent: [
-          'NumPy and SciPy: python3 does not start (ENOENT). Debian packages: python3-numpy python3-scipy',
-          'PyTorch: python3 does not start (ENOENT). Debian packages: python3-torch',
-          'LAPACK and OpenBLAS: no-such-compiler does not start (ENOENT). Debian packages: g++ libopenblas-dev',
-          'Eigen: no-such-compiler does not start (ENOENT). Debian packages: g++ libeigen3-dev',
-        ],
-      });
+      expect(results.peers?.versions).toMatchObject({ PyTorch: 'of a test and of a test' });
+      expect(results.peers?.absent.filter((note) => !note.startsWith('TensorFlow.js'))).toEqual([
+        `NumPy and SciPy: no numpy in ${named.join(' or ')} (EXOLAM_PYTHON names others). To have it: apt install python3-numpy python3-scipy`,
+        `JAX: no jax in ${named.join(' or ')} (EXOLAM_PYTHON names others). To have it: pip install jax`,
+        'LAPACK and OpenBLAS: no-such-compiler does not start (ENOENT). To have it: apt install g++ libopenblas-dev',
+        'Eigen: no-such-compiler does not start (ENOENT). To have it: apt install g++ libeigen3-dev',
+      ]);
       expect(results.cases.map((c) => c.name)).toEqual(['symmetric eigenproblem, n = 8']);
       expect(Object.keys(results.cases[0]?.ratios ?? {})).toEqual(['reference', 'ml-matrix']);
       expect(report(results)).toContain('\nAbsent: Eigen: no-such-compiler');
     } finally {
-      Object.assign(process.env, { PATH });
-      if (CXX === undefined) delete process.env['CXX'];
-      else process.env['CXX'] = CXX;
+      for (const [name, value] of Object.entries({ CXX, EXOLAM_PYTHON }))
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
     }
   });
 });

@@ -1,11 +1,12 @@
 """PyTorch on the training cases of `exolam bench --peers` (bench/training.ts), as one writes them down: nn.Module,
-autograd, Adam, fresh data in every step.
+autograd, Adam in each of the ways that this PyTorch has, fresh data in every step.
 
     python3 torch_peer.py SECONDS < tasks
 
 Tasks and answers as in numpy_peer.py; steps start from PyTorch's own random parameters, so no figures are compared.
 """
 
+import inspect
 import json
 import sys
 import time
@@ -40,11 +41,19 @@ class Mlp(torch.nn.Module):
         return self.decoder(torch.cat([o, z], 1))
 
 
-def stepper(batch, task):
+def ways():
+    """What torch.optim.Adam is asked for: its default, and the two that take all parameters at once."""
+    yield "Adam", {}
+    for name in ("foreach", "fused"):
+        if name in inspect.signature(torch.optim.Adam).parameters:
+            yield f"Adam, {name}", {name: True}
+
+
+def stepper(batch, task, adam):
     d, da, k = task["observationDim"], task["actionDim"], task["latentDim"]
     x, y = (torch.linalg.qr(torch.randn(d, da))[0] for _ in range(2))
     model = Linear(d, k) if task["model"] == "linear" else Mlp(d, k, task["hidden"], task["model"])
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, **adam)
 
     def step():
         o, a, b = torch.randn(batch, d), torch.randn(batch, da), torch.randn(batch, da)
@@ -87,8 +96,14 @@ def main():
             continue
         with open(path, encoding="utf-8") as file:
             task = json.load(file)
-        times = measured(stepper(int(n), task), int(items), float(sys.argv[1]))
-        print(json.dumps({"case": case, "peer": "PyTorch", "detail": "nn.Module, Adam", **times, "figures": None}), flush=True)
+        for detail, adam in ways():
+            try:
+                step = stepper(int(n), task, adam)
+                step()
+            except RuntimeError:  # PyTorch 1.13 has fused for CUDA alone
+                continue
+            times = measured(step, int(items), float(sys.argv[1]))
+            print(json.dumps({"case": case, "peer": "PyTorch", "detail": detail, **times, "figures": None}), flush=True)
 
 
 main()

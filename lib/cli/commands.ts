@@ -244,7 +244,10 @@ function addToolCommands(root: Command, shell: Shell, outcome: { code: number })
     .description('native against pure JavaScript on this machine, beside its measured limits (in a clone)')
     .option('--quick', 'every case, a few seconds in all; rough figures')
     .option('--only <text>', 'the cases whose name contains this (default: all)')
-    .option('--peers', 'NumPy, SciPy, LAPACK, OpenBLAS and Eigen beside them, where they are installed')
+    .option(
+      '--peers',
+      'NumPy, SciPy, LAPACK, OpenBLAS, Eigen, PyTorch, JAX and TensorFlow.js beside them, where they are installed',
+    )
     .option('--json', 'print one JSON document')
     .action(async (flags: BenchFlags) => {
       outcome.code = await benchCommand(flags, shell);
