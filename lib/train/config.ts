@@ -55,11 +55,11 @@ export interface TrainOptimizer {
   readonly beta2?: number | undefined;
   /** Of `adam` and `adamw`: more than 0. Default 1e-8. */
   readonly epsilon?: number | undefined;
-  /** How much weights shrink, at least 0. Default 0, of `adamw` 0.01. */
+  /** Of minibatches: how much weights shrink, at least 0. Default 0, of `adamw` 0.01. */
   readonly weightDecay?: number | undefined;
-  /** Steps over which the rate rises, from 0. Default 0. */
+  /** Of minibatches: steps over which the rate rises, from 0. Default 0. */
   readonly warmupSteps?: number | undefined;
-  /** The rate falls to this share of itself along half a cosine over all steps, 0 to 1. Default 1: it does not fall. */
+  /** Of minibatches: the rate falls to this share of itself along half a cosine over all steps, 0 to 1. Default 1: it does not fall. */
   readonly finalShare?: number | undefined;
   /** Of `lbfgs`: random starts, of which the least loss wins, 1 to 1000. Default 3. */
   readonly starts?: number | undefined;
@@ -125,6 +125,20 @@ export interface TrainConfig {
 
 /** Of exact gradients. */
 const EXACT = ['lbfgs', 'gradient-descent', 'gradient-flow'] as const;
+const MINIBATCH = ['adam', 'adamw', 'sgd'] as const;
+/** Which optimizers take a field, where not all of them do. */
+const TAKERS: Readonly<Partial<Record<keyof TrainOptimizer, readonly string[]>>> = {
+  learningRate: [...MINIBATCH, 'gradient-descent', 'gradient-flow'],
+  momentum: ['sgd'],
+  beta1: ['adam', 'adamw'],
+  beta2: ['adam', 'adamw'],
+  epsilon: ['adam', 'adamw'],
+  weightDecay: MINIBATCH,
+  warmupSteps: MINIBATCH,
+  finalShare: MINIBATCH,
+  starts: ['lbfgs'],
+  balancedStart: ['gradient-flow'],
+};
 const share = numberThat('a share from 0 to 1', (v) => v >= 0 && v <= 1);
 const below1 = numberThat('a number from 0 up to, not including, 1', (v) => v >= 0 && v < 1);
 const positive = numberThat('a number above 0', (v) => v > 0);
@@ -155,7 +169,7 @@ const modelSchema = describes<TrainModel>()(
 
 const optimizerSchema = describes<TrainOptimizer>()(
   z.strictObject({
-    kind: z.enum(['adam', 'adamw', 'sgd', ...EXACT]).default('adam'),
+    kind: z.enum([...MINIBATCH, ...EXACT]).default('adam'),
     learningRate: positive.optional(),
     momentum: below1.default(0),
     beta1: below1.default(0.9),
@@ -232,6 +246,7 @@ export function settledConfig(input: unknown, what = ''): SettledConfig {
   const { kind } = config.optimizer;
   const isExact = isExactKind(kind);
   requireModel(config, isExact, named);
+  requireTaken(config, isExact, named);
   const steps = config.steps ?? defaultSteps(isExact);
   const { labelFraction } = config;
   const labelled =
@@ -241,6 +256,10 @@ export function settledConfig(input: unknown, what = ''): SettledConfig {
   if (labelled === null)
     throw bad(
       `${named('labelFraction')}: expected an objective with action supervision, which is what it is of`,
+    );
+  if (config.labelMean === 'labelled' && labelFractionOf(labelled) === 0)
+    throw bad(
+      `${named('labelFraction')}: expected more than 0 with "labelMean": "labelled", a mean over the labelled rows, but received 0`,
     );
   return {
     ...config,
@@ -274,8 +293,31 @@ function requireModel(
     throw bad(
       `${named('model.codebook.codes')}: expected a divisor of latentDim (${latentDim}) but received ${codebook.codes}`,
     );
-  if (optimizer.balancedStart !== undefined && optimizer.kind !== 'gradient-flow')
-    throw bad(`${named('optimizer.balancedStart')}: expected with "kind": "gradient-flow" alone`);
+}
+
+/** Refuses what the optimizer does not take: left unread, it would seem to have had its effect. */
+function requireTaken(
+  { optimizer, batchSize }: Parsed,
+  isExact: boolean,
+  named: (field: string) => string,
+): void {
+  const silent = optimizerSchema.parse({});
+  for (const [field, kinds] of Object.entries(TAKERS) as [keyof TrainOptimizer, readonly string[]][])
+    if (optimizer[field] !== silent[field] && !kinds.includes(optimizer.kind))
+      throw bad(
+        `${named(`optimizer.${field}`)}: expected with ${kinds.map((kind) => `"${kind}"`).join(', ')} alone, but the optimizer is "${optimizer.kind}"`,
+      );
+  if (isExact && batchSize !== trainConfigSchema.shape.batchSize.parse(undefined))
+    throw bad(
+      `${named('batchSize')}: expected none with the optimizer "${optimizer.kind}", which takes no batches`,
+    );
+}
+
+/** Share of the rows whose action is seen; 1 where no action is asked for. */
+export function labelFractionOf(objective: Parsed['objective']): number {
+  const parts = objective.kind === 'composition' ? objective.parts : [objective];
+  const part = parts.find((one) => one.kind === 'action-supervised');
+  return part?.kind === 'action-supervised' ? (part.labelFraction ?? 1) : 1;
 }
 
 /** The objective whose expectation training follows: a mean over labelled rows does not know how many there are. */

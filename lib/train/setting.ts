@@ -1,7 +1,13 @@
 import type { BatchSource, RowsSource } from '../backend/batch-sources.js';
 import type { Control } from '../backend/requests.js';
-import type { NetworkShape, TrainObjective, TrainOptimiser } from '../backend/train-requests.js';
+import {
+  type NetworkShape,
+  parameterCount,
+  type TrainObjective,
+  type TrainOptimiser,
+} from '../backend/train-requests.js';
 import { ExolamError } from '../base/errors.js';
+import { requireMemory } from '../base/memory.js';
 import { openData } from '../data/open.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
@@ -18,7 +24,7 @@ import { requireVariables } from '../solve/of-moments.js';
 import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
 import { linearWorldSource, worldSource } from '../world/batch-source.js';
 import { createWorld, type World, type WorldSpec } from '../world/world.js';
-import type { SettledConfig } from './config.js';
+import { labelFractionOf, type SettledConfig } from './config.js';
 
 /** How a coordinate of the user's becomes one of the network's: (value - mean) x factor. */
 export interface Scaling {
@@ -98,16 +104,21 @@ function completed(config: SettledConfig, named: (field: string) => string, from
   // One way to state the loss serves all: a network's action head has z alone to go by.
   const objective = resolveForTraining(config.objective, true, named('objective'));
   requireProjection(objective, from.observationDim, named('objective'));
-  if (objective.supervised && model.latentDim > from.observationDim && model.kind === 'linear')
+  if (model.latentDim > from.observationDim && model.kind === 'linear')
     throw new ExolamError(
       'input',
       `${named('model.latentDim')}: expected at most observationDim (${from.observationDim}) but received ${model.latentDim}`,
     );
+  const shape = shapeOf(config, objective, from);
+  const weights = parameterCount(shape);
+  // Each with its gradient and the two means of adam.
+  if (!config.isExact)
+    requireMemory(16 * weights, `${named('model')}: ${weights} weights and what training keeps of each`);
   return {
     config,
     objective,
     ...from,
-    shape: shapeOf(config, objective, from),
+    shape,
     projection: Float32Array.from(projectionOf(objective, from.data)?.data ?? []),
     lossOf: lossOf(config),
     optimiser: optimiserOf(config),
@@ -192,10 +203,13 @@ async function dataSetting(
     const { values, width, mean, factor } = column;
     return Float64Array.from(values, (v, i) => (v - mean[i % width]) * factor[i % width]);
   };
-  const part = (config.objective.kind === 'composition' ? config.objective.parts : [config.objective]).find(
-    (one) => one.kind === 'action-supervised',
-  );
-  const fraction = part?.kind === 'action-supervised' ? (part.labelFraction ?? 1) : 1;
+  const fraction = labelFractionOf(config.objective);
+  const labels = Math.round(fraction * split.train.length);
+  if (fraction > 0 && labels === 0)
+    throw new ExolamError(
+      'input',
+      `${named('labelFraction')}: expected a share that is at least one of ${split.train.length} training transitions but received ${fraction}`,
+    );
   const own = found.observation as NonNullable<typeof found.observation>;
   const data: DataSetting = {
     transitions,
@@ -214,7 +228,7 @@ async function dataSetting(
     train: split.train,
     heldOut: split.heldOut,
     labelled: permutation(split.train.length, config.seed)
-      .slice(0, Math.round(fraction * split.train.length))
+      .slice(0, labels)
       .map((i) => split.train[i]),
   };
   return completed(config, named, {

@@ -59,6 +59,45 @@ const BAD: [what: string, config: Wrong, message: RegExp][] = [
     /^model.latentDim: expected at most observationDim \(9\)/,
   ],
   [
+    'latentDim above observationDim without supervision: its closed form, asked for at the end, would refuse it',
+    { ...good, model: { kind: 'linear', latentDim: 10 } },
+    /^model.latentDim: expected at most observationDim \(9\) but received 10$/,
+  ],
+  [
+    'more weights than the machine holds',
+    { ...good, model: { ...mlp, hidden: [65536, 65536, 65536] } },
+    /^model: \d+ weights and what training keeps of each would take .* of memory/,
+  ],
+  ...(
+    [
+      ['adam', 'momentum', 0.9, '"sgd"'],
+      ['sgd', 'beta1', 0.5, '"adam", "adamw"'],
+      ['lbfgs', 'learningRate', 1, '"adam", "adamw", "sgd", "gradient-descent", "gradient-flow"'],
+      ['gradient-descent', 'weightDecay', 0.1, '"adam", "adamw", "sgd"'],
+      ['gradient-flow', 'finalShare', 0.1, '"adam", "adamw", "sgd"'],
+      ['adam', 'starts', 5, '"lbfgs"'],
+    ] as const
+  ).map(([kind, field, value, takers]): [string, Wrong, RegExp] => [
+    `${field} of ${kind}, which does not take it`,
+    { ...good, optimizer: { kind, [field]: value } },
+    new RegExp(`^optimizer.${field}: expected with ${takers} alone, but the optimizer is "${kind}"$`),
+  ]),
+  [
+    'batches of exact gradients',
+    { ...good, optimizer: { kind: 'lbfgs' }, batchSize: 64 },
+    /^batchSize: expected none with the optimizer "lbfgs"/,
+  ],
+  [
+    'a mean over no labelled rows',
+    {
+      ...good,
+      objective: { kind: 'action-supervised', weight: 1 },
+      labelFraction: 0,
+      labelMean: 'labelled',
+    },
+    /^labelFraction: expected more than 0 with "labelMean": "labelled"/,
+  ],
+  [
     'hidden layers of a linear model',
     { ...good, model: { ...good.model, hidden: [8] } },
     /^model.hidden: expected none for a linear model/,

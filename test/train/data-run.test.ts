@@ -136,7 +136,7 @@ describe('exact gradients on data', () => {
       /^config 0: labelFraction: expected 1 for exact gradients with an identity decoder/,
     );
     await expect(train(onData({ ...supervised, labelFraction: 1e-6 }))).rejects.toThrow(
-      /^labelFraction: expected a share that labels at least one transition$/,
+      /^labelFraction: expected a share that is at least one of \d+ training transitions but received 0\.000001$/,
     );
     const far = onData(
       { kind: 'reconstruction' },
