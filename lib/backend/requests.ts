@@ -229,6 +229,8 @@ export interface MomentsRequest {
   readonly width: number;
   /** (count, width, width), symmetric. */
   readonly moments: Float64Array;
+  /** The moments are not needed any more and may be overwritten, where that saves memory. Default false. */
+  readonly spoil?: boolean | undefined;
   readonly layout: MomentLayout;
   readonly objective: ObjectiveRows;
   /** (coefficient columns, count) */

@@ -37,11 +37,12 @@ function layoutOf({ layout }: UnitMoments): MomentLayout {
 }
 
 /** What second moments of all rows say at once: nothing here is an estimate. */
-export function wholeFit(moments: UnitMoments, backend: Backend) {
+export function wholeFit(moments: UnitMoments, backend: Backend, control: Control = {}) {
   const width = moments.width - 1;
+  const quiet: Control = { ...control, onProgress: undefined };
   // Of rows it is made for each question anew: it is large.
   const kept = moments.rows ? null : covarianceOfAll(moments, backend);
-  const covarianceNow = (control?: Control) => kept ?? covarianceOfAll(moments, backend, control);
+  const covarianceNow = (own = quiet) => kept ?? covarianceOfAll(moments, backend, own);
   const layout = layoutOf(moments);
   return {
     /** W with cov(W h) = I for h = P o (o itself without P), on the directions whose variance is above the tolerance: (rank, d). */
@@ -51,7 +52,7 @@ export function wholeFit(moments: UnitMoments, backend: Backend) {
       const s = block(matrix(width, width, covariance), layout.observation, d, layout.observation, d);
       const seen = projection ? multiply(multiply(projection, s), transpose(projection)) : s;
       const n = seen.rows;
-      const { values, vectors } = await backend.symmetricEigen(seen.data, n, 1);
+      const { values, vectors } = await backend.symmetricEigen(seen.data, n, 1, quiet);
       const rank = values.filter((v) => v > RELATIVE_TOLERANCE * Math.max(values[0], 0)).length;
       const whiten = matrix(rank, n);
       for (let i = 0; i < rank; i++)
@@ -63,22 +64,25 @@ export function wholeFit(moments: UnitMoments, backend: Backend) {
     async variances(ridge: number): Promise<{ readonly innovation: number; readonly action: number }> {
       const { observation, observationNext, observationDim, action, actionDim } = layout;
       const covariance = await covarianceNow();
-      const { remaining } = await backend.probe({
-        width,
-        train: covariance,
-        heldOut: covariance,
-        observation,
-        observationNext,
-        observationDim,
-        encoderC: new Float64Array(0),
-        encoderD: new Float64Array(0),
-        rows: 0,
-        latentDims: new Int32Array(0),
-        targets: Int32Array.of(observationNext, observationDim, action, actionDim),
-        ridge,
-        pairObservation: -1,
-        pairObservationNext: -1,
-      });
+      const { remaining } = await backend.probe(
+        {
+          width,
+          train: covariance,
+          heldOut: covariance,
+          observation,
+          observationNext,
+          observationDim,
+          encoderC: new Float64Array(0),
+          encoderD: new Float64Array(0),
+          rows: 0,
+          latentDims: new Int32Array(0),
+          targets: Int32Array.of(observationNext, observationDim, action, actionDim),
+          ridge,
+          pairObservation: -1,
+          pairObservationNext: -1,
+        },
+        quiet,
+      );
       return { innovation: remaining[0], action: remaining[1] };
     },
 
@@ -89,6 +93,7 @@ export function wholeFit(moments: UnitMoments, backend: Backend) {
           count: 1,
           width,
           moments: await covarianceNow(control),
+          spoil: kept === null,
           layout,
           objective: objective.rows,
           coefficients: Float64Array.from(objective.coefficients),

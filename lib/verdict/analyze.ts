@@ -151,14 +151,13 @@ async function analyzeChecked(t: Transitions, options: Checked): Promise<Analysi
 /** The objectives that are asked for, or the default ones. */
 async function objectivesOf(
   t: Transitions,
-  data: Prepared,
   asked: readonly ResolvedObjective[] | undefined,
-  backend: Backend,
+  whole: ReturnType<typeof wholeFit>,
 ): Promise<readonly ResolvedObjective[]> {
   if (asked) return asked;
   const plain = resolveObjective({ kind: 'reconstruction' });
   if (!t.action) return [plain];
-  const weight = await supervisionWeight(wholeFit(data.moments, backend));
+  const weight = await supervisionWeight(whole);
   if (weight === null) return [plain];
   return [plain, resolveObjective({ kind: 'action-supervised', weight, labelFraction: 1 })];
 }
@@ -195,11 +194,11 @@ async function answerable(
   set: Settled,
   data: Prepared,
   asked: readonly ResolvedObjective[] | undefined,
-  backend: Backend,
+  whole: ReturnType<typeof wholeFit>,
   notes: string[],
 ): Promise<Map<ResolvedObjective, readonly number[]>> {
   const actionWidth = actionWidthOf(t, data);
-  const all = await objectivesOf(t, data, asked, backend);
+  const all = await objectivesOf(t, asked, whole);
   const dims = new Map(all.map((o) => [o, usableDims(o, set.latentDims, actionWidth, notes)]));
   const usable = new Map([...dims].filter(([, own]) => own.length > 0));
   if (usable.size > 0) return usable;
@@ -242,9 +241,9 @@ async function estimated(
   control: Control,
 ): Promise<Analysis> {
   const notes = [...t.notes, ...categoryNote(data)];
-  const dims = await answerable(t, set, data, asked, backend, notes);
+  const whole = wholeFit(data.moments, backend, control);
+  const dims = await answerable(t, set, data, asked, whole, notes);
   const objectives = [...dims.keys()];
-  const whole = wholeFit(data.moments, backend);
   const fitted = await Promise.all(
     objectives.map(async (o) => {
       const own = fittedObjective(o.spec, t, data.moments);

@@ -92,7 +92,9 @@ MomentsBatch read_moments(Request& r) {
   b.action_dim = r.size("actionDim");
   b.projected = r.size("projectionDim");
   check(r, b.count > 0 && b.width > 0 && b.observation_dim > 0, "dimensions: expected at least one");
-  b.moments = r.array<double>("moments", times({b.count, b.width, b.width}));
+  double* moments = r.array<double>("moments", times({b.count, b.width, b.width}));
+  b.moments = moments;
+  b.spoilt = r.flag("spoil") ? moments : nullptr;
   const std::int32_t* columns = r.array<std::int32_t>("columns", VARIABLE_COUNT);
   b.coefficient_columns = columns_of(r, "coefficients", b.count);
   b.objective = ObjectiveReader(r, b.coefficient_columns).read();

@@ -1,6 +1,7 @@
 #include "core/dense.h"
 
 #include <limits>
+#include <vector>
 
 #include "core/pool.h"
 
@@ -89,8 +90,15 @@ double Dense::cholesky(double* a, std::size_t n, std::size_t lda) const {
     });
     in_parallel(job, rest, [&](std::size_t task, std::size_t) {
       const std::size_t i = below + (rest - 1 - task) * ROWS, height = std::min(ROWS, n - i);
-      k.gemm(false, true, height, i + height - below, width, -1, a + i * lda + j, lda, a + below * lda + j,
-             lda, 1, a + i * lda + below, lda);
+      const double* rows = a + i * lda + j;
+      if (i > below)
+        k.gemm(false, true, height, i - below, width, -1, rows, lda, a + below * lda + j, lda, 1,
+               a + i * lda + below, lda);
+      // What stands above the diagonal stays as it is.
+      std::vector<double> square(height * height);
+      k.gemm(false, true, height, height, width, 1, rows, lda, rows, lda, 0, square.data(), height);
+      for (std::size_t r = 0; r < height; ++r)
+        for (std::size_t c = 0; c <= r; ++c) a[(i + r) * lda + i + c] -= square[r * height + c];
     });
   }
   return smallest / largest;

@@ -19,7 +19,7 @@ class Dense {
   void symmetric_product(bool transpose_a, bool transpose_b, std::size_t n, std::size_t inner, double alpha,
                          const double* a, std::size_t lda, const double* b, std::size_t ldb, double beta,
                          double* c, std::size_t ldc) const;
-  // As the kernels of these names.
+  // As the kernels of these names: the factor takes the lower triangle, the upper one stays.
   double cholesky(double* a, std::size_t n, std::size_t lda) const;
   void cholesky_solve(const double* l, std::size_t n, std::size_t ldl, double* x, std::size_t m,
                       std::size_t ldx) const;

@@ -61,7 +61,7 @@ struct RowSource {
   std::size_t count;
   const std::int32_t* unit;                      // (count): -1 for a row that is left out
   RowVariable variables[8];                      // in the order of a layout
-  std::size_t most_kept = std::size_t{1} << 27;  // bytes that the sums of folds may take, to be kept
+  std::size_t most_kept = std::size_t{1} << 26;  // bytes that the sums of folds may take, to be kept
 };
 
 struct EstimatesBatch {

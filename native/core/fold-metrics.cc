@@ -72,9 +72,12 @@ Status FoldFit::explain() {
   if (all.empty()) return OK;
   const Matrix& s = training_.covariance;
   Source whole = source(all);
-  const Matrix variance =
-      residual_variance(dense_, gather(s, whole.target, whole.target), gather(s, whole.given, whole.target),
-                        gather(s, whole.given, whole.given), whole.weights);
+  Matrix rows(whole.target.size(), s.cols);
+  for (std::size_t t = 0; t < rows.rows; ++t) {
+    rows.at(t, whole.target[t]) = 1;
+    for (std::size_t g = 0; g < whole.given.size(); ++g) rows.at(t, whole.given[g]) -= whole.weights.at(g, t);
+  }
+  const Matrix variance = cover(std::move(rows)).variance;
   if (job_.cancelled()) return OK;
   const auto add = [&](Estimated metric, Source own, std::size_t begin) {
     const std::size_t n = own.target.size();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/conventions.h"
+#include "core/pool.h"
 #include "core/regression.h"
 
 namespace exo {
@@ -33,7 +34,7 @@ double dot(const double* a, const double* b, std::size_t n) {
 }
 
 Matrix cut(const Matrix& s, Columns rows, Columns cols) {
-  Matrix out(rows.size, cols.size);
+  Matrix out = Matrix::unfilled(rows.size, cols.size);
   for (std::size_t i = 0; i < rows.size; ++i)
     std::copy(s.row(rows.begin + i) + cols.begin, s.row(rows.begin + i) + cols.begin + cols.size, out.row(i));
   return out;
@@ -83,15 +84,15 @@ bool Regression::on(const Dense& d, Matrix covariance, double ridge, std::vector
   const std::size_t n = covariance.rows;
   scale_ = std::move(scale);
   inverse_.clear();
-  const auto scaled = [&](Matrix& m) {
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t j = 0; j < n; ++j) m.at(i, j) *= scale_[i] * scale_[j];
-      m.at(i, i) += scale_[i] > 0 ? ridge : 1;
-    }
-  };
   factor_ = std::move(covariance);
-  scaled(factor_);
-  if (n == 0) return true;
+  constexpr std::size_t few = 64;
+  in_parallel(d.job, (n + few - 1) / few, [&](std::size_t task, std::size_t) {
+    for (std::size_t i = task * few; i < std::min(n, (task + 1) * few); ++i) {
+      for (std::size_t j = 0; j < n; ++j) factor_.at(i, j) *= scale_[i] * scale_[j];
+      factor_.at(i, i) += scale_[i] > 0 ? ridge : 1;
+    }
+  });
+  if (n == 0 || d.job.cancelled()) return true;
   // The factor takes the lower triangle: the upper one and the diagonal are what it was of.
   std::vector<double> diagonal(n);
   for (std::size_t i = 0; i < n; ++i) diagonal[i] = factor_.at(i, i);

@@ -14,6 +14,14 @@ struct Matrix {
   std::vector<double, LargePages<double>> a;
   Matrix() = default;
   Matrix(std::size_t r, std::size_t c) : rows(r), cols(c), a(r * c, 0.0) {}
+  // Of any numbers, for what fills it: of large matrices a thread's zeros take as long as they do to fill.
+  static Matrix unfilled(std::size_t r, std::size_t c) {
+    Matrix m;
+    m.rows = r;
+    m.cols = c;
+    m.a.resize(r * c);
+    return m;
+  }
   double* data() { return a.data(); }
   const double* data() const { return a.data(); }
   double* row(std::size_t i) { return a.data() + i * cols; }

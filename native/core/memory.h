@@ -31,6 +31,15 @@ struct LargePages {
     else
       give_pages_back(p, n * sizeof(T));
   }
+  // What is given no value is not written: memory that is filled anyway is touched once.
+  template <class U>
+  void construct(U* p) {
+    ::new (static_cast<void*>(p)) U;
+  }
+  template <class U, class V>
+  void construct(U* p, V&& value) {
+    ::new (static_cast<void*>(p)) U(static_cast<V&&>(value));
+  }
   template <class U>
   bool operator==(const LargePages<U>&) const {
     return true;

@@ -1,6 +1,7 @@
 // The data-level route: joint second moments in, the one solver of docs/theory.md section 2, encoders and
 // decoders out.
 #include <cmath>
+#include <memory>
 
 #include "core/conventions.h"
 #include "core/decoder.h"
@@ -43,7 +44,86 @@ void store_rows(const Matrix& from, std::size_t count, double* to, std::size_t i
   std::fill(std::copy(from.a.begin(), from.a.end(), begin), begin + count * from.cols, 0.0);
 }
 
+// Whether the spectrum of a reconstruction of o' given o is all that is asked, and the moments may be spoilt.
+bool spectrum_in_place(const MomentsBatch& p) {
+  const Objective& o = p.objective;
+  return p.spoilt && p.count == 1 && p.latent == 0 && !p.decoder && o.penalty_count == 0 &&
+         is_plain(o.f, OBSERVATION) && is_plain(o.e, OBSERVATION_NEXT) && same(o.y, o.e);
+}
+
+// cov(o' given o) at the head of the moments, as (n, n), and nothing beside it: of wide observations every
+// matrix counts. cov(o) is factored in its lower triangle, what o' is regressed with stands in cov(o', o).
+// False, and the moments as they were, where eigenvalues of cov(o) have to be cut.
+bool condition_in_place(const Dense& d, const MomentsBatch& p, double& variance) {
+  const std::size_t n = p.observation_dim, ld = p.width;
+  double *s = p.spoilt, *o = s + static_cast<std::size_t>(p.column[OBSERVATION]) * ld,
+         *next = s + static_cast<std::size_t>(p.column[OBSERVATION_NEXT]) * ld;
+  double *oo = o + p.column[OBSERVATION], *on = o + p.column[OBSERVATION_NEXT];
+  double *no = next + p.column[OBSERVATION], *nn = next + p.column[OBSERVATION_NEXT];
+  std::vector<double> diagonal(n);
+  double sum = 0;
+  variance = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    sum += diagonal[i] = oo[i * ld + i];
+    variance += nn[i * ld + i];
+  }
+  const auto each_row = [&](const auto& visit) {
+    constexpr std::size_t few = 64;
+    in_parallel(d.job, (n + few - 1) / few, [&](std::size_t task, std::size_t) {
+      for (std::size_t i = task * few; i < std::min(n, (task + 1) * few); ++i) visit(i);
+    });
+  };
+  for (std::size_t i = 0; i < n; ++i) oo[i * ld + i] += p.ridge * sum / static_cast<double>(n);
+  each_row([&](std::size_t i) { std::copy_n(oo + i * ld, n, no + i * ld); });
+  const bool definite = factor_definite(d, n, oo, ld, no, ld, p.tolerance);
+  if (definite) {
+    each_row([&](std::size_t i) { std::copy_n(on + i * ld, n, no + i * ld); });
+    d.cholesky_solve(oo, n, ld, no, n, ld);
+  }
+  for (std::size_t i = 0; i < n; ++i) oo[i * ld + i] = diagonal[i];
+  d.mirror_upper(oo, n, ld);
+  if (!definite) {
+    each_row([&](std::size_t i) {
+      for (std::size_t j = 0; j < n; ++j) no[i * ld + j] = on[j * ld + i];
+    });
+    return false;
+  }
+  // As residual_variance has it.
+  d.product(false, false, n, n, n, 1, oo, ld, no, ld, -2, on, ld);
+  d.symmetric_product(true, false, n, n, 1, no, ld, on, ld, 1, nn, ld);
+  for (std::size_t i = 0; i < n && !d.job.cancelled(); ++i) std::copy_n(nn + i * ld, n, s + i * n);
+  return true;
+}
+
+// What a solution says of itself: lambda (ne) descending.
+Status tell(const MomentsBatch& p, std::size_t index, const std::vector<double>& lambda, double variance,
+            double left) {
+  const bool empty = !(lambda[0] > VOID_MOMENTS * variance);
+  std::int32_t rank = 0;
+  for (const double value : lambda) rank += !empty && value > p.tolerance * std::max(lambda[0], 0.0) ? 1 : 0;
+  p.rank[index] = rank;
+  p.trace[index] = left;
+  double* spectrum = p.spectrum + index * lambda.size();
+  for (std::size_t i = 0; i < lambda.size(); ++i) spectrum[i] = std::max(lambda[i], 0.0);
+  if (!std::isfinite(left) || !std::isfinite(spectrum[0])) return NON_FINITE;
+  return empty ? EMPTY_PROBLEM : OK;
+}
+
 Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, const Job& job) {
+  if (spectrum_in_place(p)) {
+    const std::size_t n = p.observation_dim;
+    double variance = 0, left = 0;
+    if (condition_in_place(Dense(k, job), p, variance)) {
+      if (job.cancelled()) return OK;
+      std::vector<double> lambda(n);
+      // Not a vector: what eigenvalues alone leave untouched takes no memory.
+      const std::unique_ptr<double[]> work(new double[k.eigen_work(n)]);
+      for (std::size_t i = 0; i < n; ++i) left += p.spoilt[i * n + i];
+      if (!k.eigenvalues(p.spoilt, n, lambda.data(), work.get(), job.stop())) return NOT_CONVERGED;
+      return job.cancelled() ? OK : tell(p, index, lambda, variance, left);
+    }
+    if (job.cancelled()) return OK;
+  }
   const UnitLayout layout = layout_of(p);
   const Fitted fitted = fitted_of(p, index);
   const Dense dense(k, job);
@@ -114,15 +194,9 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
   }
 
   if (job.cancelled()) return OK;
-  const bool empty = !(lambda[0] > VOID_MOMENTS * given_f.variance);
-  std::int32_t rank = 0;
-  for (const double value : lambda) rank += !empty && value > p.tolerance * std::max(lambda[0], 0.0) ? 1 : 0;
-  p.rank[index] = rank;
-  p.trace[index] = given_f.left;
-  double* spectrum = p.spectrum + index * ne;
-  for (std::size_t i = 0; i < ne; ++i) spectrum[i] = std::max(lambda[i], 0.0);
-
-  const std::size_t rows = std::min({p.latent, static_cast<std::size_t>(rank), ne});
+  const Status status = tell(p, index, lambda, given_f.variance, given_f.left);
+  const double* spectrum = p.spectrum + index * ne;
+  const std::size_t rows = std::min({p.latent, static_cast<std::size_t>(p.rank[index]), ne});
   Matrix latents(rows, ne);
   for (std::size_t i = 0; i < rows; ++i) {
     // The sign of an eigenvector is free: the entry of largest magnitude is positive.
@@ -152,8 +226,7 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
       std::copy(decoder.b.row(i), decoder.b.row(i) + decoder.b.cols, to);
     }
   }
-  if (!std::isfinite(given_f.left) || !std::isfinite(spectrum[0])) return NON_FINITE;
-  return empty ? EMPTY_PROBLEM : OK;
+  return status;
 }
 
 }  // namespace

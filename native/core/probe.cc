@@ -29,7 +29,8 @@ struct Split {
   std::vector<Matrix> ot, zt, tt;  // each target: (d,nt), (rows,nt), (nt,nt)
 };
 
-Split moments_of(const Kernels& k, const ProbeBatch& p, const double* s) {
+// Once the job is cancelled what is found is not to be used.
+Split moments_of(const Kernels& k, const ProbeBatch& p, const double* s, const Job& job) {
   const std::size_t d = p.observation_dim, w = p.width;
   Matrix c(p.rows, d), dn(p.rows, d);
   std::copy(p.encoder_c, p.encoder_c + p.rows * d, c.data());
@@ -41,8 +42,10 @@ Split moments_of(const Kernels& k, const ProbeBatch& p, const double* s) {
   };
   Split r;
   r.oo = cut(s, w, p.observation, d, p.observation, d);
+  if (job.cancelled()) return r;
   const Matrix ono = cut(s, w, p.observation_next, d, p.observation, d);
   const Matrix oon = cut(s, w, p.observation, d, p.observation_next, d);
+  if (job.cancelled()) return r;
   const Matrix onon = cut(s, w, p.observation_next, d, p.observation_next, d);
   const Matrix zo = map(r.oo, ono), zon = map(oon, onon);
   r.oz = Matrix(d, p.rows);
@@ -51,7 +54,7 @@ Split moments_of(const Kernels& k, const ProbeBatch& p, const double* s) {
   r.zz = times_nt(k, zo, c);
   product_nt(k, zon, dn, r.zz, 1, 1);
   symmetrise(r.zz);
-  for (std::size_t t = 0; t < p.target_count; ++t) {
+  for (std::size_t t = 0; t < p.target_count && !job.cancelled(); ++t) {
     const std::size_t begin = static_cast<std::size_t>(p.targets[2 * t]);
     const std::size_t width = static_cast<std::size_t>(p.targets[2 * t + 1]);
     r.ot.push_back(cut(s, w, p.observation, d, begin, width));
@@ -146,12 +149,14 @@ void consistency(const Kernels& k, const ProbeBatch& p, const Split& held) {
 }  // namespace
 
 void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
-  const Split train = moments_of(kernels, p, p.train), held = moments_of(kernels, p, p.held_out);
+  const Split train = moments_of(kernels, p, p.train, job), held = moments_of(kernels, p, p.held_out, job);
+  if (job.cancelled()) return;
   const Matrix regularised = with_ridge(train.oo, p.ridge);
   Matrix from_o_z = train.oz;  // weights of the probe o -> z
-  solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_z);
+  solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_z, &job);
+  if (job.cancelled()) return;
   const auto residual_zz = [&](const Split& s) {
-    Matrix r = residual_covariance(kernels, s.zz, s.oz, s.oz, s.oo, from_o_z, from_o_z);
+    Matrix r = residual_covariance(kernels, s.zz, s.oz, s.oz, s.oo, from_o_z, from_o_z, &job);
     symmetrise(r);
     return r;
   };
@@ -160,15 +165,17 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
   job.expect(p.target_count);
   parallel_for(job, p.target_count, [&](std::size_t t, std::size_t) {
     Matrix from_o_t = train.ot[t];
-    solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_t);
+    solve_semidefinite(kernels, regularised, RELATIVE_TOLERANCE, from_o_t, &job);
+    if (job.cancelled()) return;
     const auto residual_zt = [&](const Split& s) {
-      return residual_covariance(kernels, s.zt[t], s.oz, s.ot[t], s.oo, from_o_z, from_o_t);
+      return residual_covariance(kernels, s.zt[t], s.oz, s.ot[t], s.oo, from_o_z, from_o_t, &job);
     };
     const Matrix train_zt = residual_zt(train), held_zt = residual_zt(held);
     const Matrix held_tt =
-        residual_covariance(kernels, held.tt[t], held.ot[t], held.ot[t], held.oo, from_o_t, from_o_t);
+        residual_covariance(kernels, held.tt[t], held.ot[t], held.ot[t], held.oo, from_o_t, from_o_t, &job);
     const double total = trace(held.tt[t]), left = trace(held_tt);
     p.remaining[t] = left;
+    if (p.latent_count == 0) return;
     for (std::size_t m = 0; m < p.latent_count; ++m) {
       const std::size_t latents = std::min(p.rows, static_cast<std::size_t>(p.latents[m]));
       const double conditional =
@@ -186,11 +193,13 @@ void probe(const Kernels& kernels, const ProbeBatch& p, Job& job) {
         train_tz.at(j, i) = train_zt.at(i, j);
         held_tz.at(j, i) = held_zt.at(i, j);
       }
-    const Matrix train_tt =
-        residual_covariance(kernels, train.tt[t], train.ot[t], train.ot[t], train.oo, from_o_t, from_o_t);
+    const Matrix train_tt = residual_covariance(kernels, train.tt[t], train.ot[t], train.ot[t], train.oo,
+                                                from_o_t, from_o_t, &job);
     Matrix from_t = train_tz;
-    solve_semidefinite(kernels, with_ridge(train_tt, p.ridge), RELATIVE_TOLERANCE, from_t);
-    Matrix unexplained = residual_covariance(kernels, held_zz, held_tz, held_tz, held_tt, from_t, from_t);
+    solve_semidefinite(kernels, with_ridge(train_tt, p.ridge), RELATIVE_TOLERANCE, from_t, &job);
+    if (job.cancelled()) return;
+    Matrix unexplained =
+        residual_covariance(kernels, held_zz, held_tz, held_tz, held_tt, from_t, from_t, &job);
     symmetrise(unexplained);
     const std::vector<double> before = half_log_determinants(held_zz, held_zz, 0);
     const std::vector<double> after = half_log_determinants(unexplained, held_zz, EXACT_RELATION);

@@ -22,15 +22,17 @@ void product_for(const Kernels& k, bool transpose_a, const Matrix& a, const Matr
 }
 
 // Whether no eigenvalue of s = l l^T, which is large, lies below the cut. A pivot tells little of them there.
-bool nothing_to_cut(const Dense& d, const Matrix& s, const Matrix& l, double tolerance) {
-  const std::size_t n = s.rows;
+bool nothing_to_cut(const Dense& d, std::size_t n, const double* s, std::size_t lds, const double* l,
+                    std::size_t ldl, double tolerance) {
   if (!few_of(1, n)) return false;
   std::vector<double> largest, inverse;
   Matrix vectors;
-  const Operator by_s = [&](const Matrix& x, Matrix& out) { out = times(d, s, x); };
+  const Operator by_s = [&](const Matrix& x, Matrix& out) {
+    d.product(false, false, n, x.cols, n, 1, s, lds, x.data(), x.cols, 0, out.data(), out.cols);
+  };
   const Operator by_inverse = [&](const Matrix& x, Matrix& out) {
     out = x;
-    d.cholesky_solve(l.data(), n, n, out.data(), out.cols, out.cols);
+    d.cholesky_solve(l, n, ldl, out.data(), out.cols, out.cols);
   };
   return leading_eigenpairs(d, n, 1, by_s, largest, vectors) &&
          leading_eigenpairs(d, n, 1, by_inverse, inverse, vectors) &&
@@ -47,13 +49,18 @@ bool eigen_symmetric(const Kernels& k, Matrix& vectors, std::vector<double>& val
   return k.eigen(vectors.data(), n, values.data(), work.data(), job ? job->stop() : nullptr);
 }
 
+bool factor_definite(const Dense& d, std::size_t n, double* a, std::size_t lda, const double* s,
+                     std::size_t lds, double tolerance) {
+  const double pivot = d.cholesky(a, n, lda);
+  return pivot > WELL_CONDITIONED || (pivot > 0 && nothing_to_cut(d, n, s, lds, a, lda, tolerance));
+}
+
 bool solve_semidefinite(const Kernels& k, const Matrix& s, double tolerance, Matrix& b, const Job* job) {
   if (s.rows == 0) return true;
   const std::size_t n = s.rows;
   Matrix factor = s;
-  const double pivot = job ? Dense(k, *job).cholesky(factor.data(), n, n) : k.cholesky(factor.data(), n, n);
-  if (pivot > WELL_CONDITIONED ||
-      (job && pivot > 0 && nothing_to_cut(Dense(k, *job), s, factor, tolerance))) {
+  if (job ? factor_definite(Dense(k, *job), n, factor.data(), n, s.data(), n, tolerance)
+          : k.cholesky(factor.data(), n, n) > WELL_CONDITIONED) {
     if (job)
       Dense(k, *job).cholesky_solve(factor.data(), n, n, b.data(), b.cols, b.cols);
     else

@@ -13,6 +13,11 @@ namespace exo {
 bool solve_semidefinite(const Kernels& k, const Matrix& s, double tolerance, Matrix& b,
                         const Job* job = nullptr);
 
+// The factor of a (n,n) in its lower triangle; whether no eigenvalue lies below the cut, so that it may be
+// solved with. `s` is a as it was, both triangles.
+bool factor_definite(const Dense& d, std::size_t n, double* a, std::size_t lda, const double* s,
+                     std::size_t lds, double tolerance);
+
 // eigenvalues descending, eigenvectors as rows of `vectors`.
 bool eigen_symmetric(const Kernels& k, Matrix& vectors, std::vector<double>& values,
                      const Job* job = nullptr);

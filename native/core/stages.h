@@ -15,6 +15,7 @@ void solve_population(const Kernels& kernels, const PopulationBatch& batch, Job&
 struct MomentsBatch {
   std::size_t count, width;
   const double* moments;  // (count, width, width)
+  double* spoilt;         // the same memory where it may be written to, or null
   std::size_t observation_dim, action_dim;
   std::int32_t column[VARIABLE_COUNT];  // first column of each variable, -1 where absent
   Objective objective;

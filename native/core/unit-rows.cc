@@ -6,7 +6,7 @@
 namespace exo {
 namespace {
 
-constexpr std::size_t CHUNK = 512;      // rows that are assembled at a time
+constexpr std::size_t CHUNK = 256;      // rows that are assembled at a time
 constexpr std::size_t TILE = 256;       // of moments, for one thread
 constexpr std::size_t MOST_MOVES = 64;  // after which sums are made anew: each move rounds
 
@@ -45,7 +45,7 @@ UnitRows::UnitRows(const Dense& dense, const UnitLayout& layout, const RowSource
     }
   });
   always_still_ = without(-1, -1).still;
-  if (folds * width_ * width_ * sizeof(double) <= source.most_kept) kept_.resize(folds);
+  if (folds * width_ * (width_ + 1) / 2 * sizeof(double) <= source.most_kept) kept_.resize(folds);
 }
 
 void UnitRows::assemble(const Rows& which, std::size_t first, std::size_t count,
@@ -80,19 +80,20 @@ Matrix UnitRows::rows(const Rows& which, std::size_t begin, std::size_t count,
   return out;
 }
 
-const Matrix* UnitRows::kept(std::size_t fold) const {
+const Triangle* UnitRows::kept(std::size_t fold) const {
   if (kept_.empty()) return nullptr;
-  Matrix& own = kept_[fold];
-  if (own.rows == 0) {
-    own = Matrix(width_, width_);
-    add(fold, 1, 0, width_, width_, own.data());
+  Triangle& own = kept_[fold];
+  if (own.n == 0) {
+    Matrix sums(width_, width_);
+    add(fold, 1, 0, width_, width_, sums.data());
+    own = Triangle(sums);
   }
   return &own;
 }
 
 void UnitRows::add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const {
   if (kept_.empty()) return add(fold, sign, 0, height, sums.cols, sums.data());
-  const Matrix& own = *kept(fold);
+  const Triangle& own = *kept(fold);
   constexpr std::size_t few = 64;
   in_parallel(dense_.job, parts(height, few), [&](std::size_t task, std::size_t) {
     for (std::size_t i = task * few; i < std::min(height, (task + 1) * few); ++i) {
@@ -100,6 +101,14 @@ void UnitRows::add(std::size_t fold, double sign, std::size_t height, Matrix& su
       double* to = sums.row(i);
       for (std::size_t j = i; j < sums.cols; ++j) to[j] += sign * other[j];
     }
+  });
+}
+
+void UnitRows::clear(Matrix& sums) const {
+  constexpr std::size_t few = 64;
+  in_parallel(dense_.job, parts(sums.rows, few), [&](std::size_t task, std::size_t) {
+    std::fill(sums.row(task * few), sums.row(task * few) + std::min(few, sums.rows - task * few) * sums.cols,
+              0.0);
   });
 }
 
@@ -157,7 +166,7 @@ void MovingSums::move_to(std::int32_t one, std::int32_t other) {
     anew += wanted(f);
   }
   if (spoilt_ || anew <= moves || moves_ + moves > MOST_MOVES) {
-    std::fill(sums_.a.begin(), sums_.a.end(), 0.0);
+    if (spoilt_ || moves_ > 0) rows_.clear(sums_);
     std::fill(inside_.begin(), inside_.end(), 0);
     moves_ = 0;
     spoilt_ = false;

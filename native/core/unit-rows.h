@@ -8,6 +8,19 @@
 
 namespace exo {
 
+// The upper triangle of a symmetric matrix (n,n), and no more memory than that.
+struct Triangle {
+  std::size_t n = 0;
+  std::vector<double, LargePages<double>> a;
+  Triangle() = default;
+  explicit Triangle(const Matrix& m) : n(m.rows), a(m.rows * (m.rows + 1) / 2) {
+    for (std::size_t i = 0; i < n; ++i)
+      std::copy(m.row(i) + i, m.row(i) + n, a.data() + i * n - i * (i + 1) / 2 + i);
+  }
+  // row(i)[j] for j >= i.
+  const double* row(std::size_t i) const { return a.data() + i * n - i * (i + 1) / 2; }
+};
+
 class UnitRows {
  public:
   // fold_of (units): the fold of each.
@@ -23,8 +36,9 @@ class UnitRows {
   // Adds the fold's sums of products, times sign, to the upper triangle of `sums`: its leading `height` rows
   // and `sums.cols` columns.
   void add(std::size_t fold, double sign, std::size_t height, Matrix& sums) const;
-  // The fold's sums of products (upper triangle), or null where they are not kept.
-  const Matrix* kept(std::size_t fold) const;
+  // The fold's sums of products, or null where they are not kept.
+  const Triangle* kept(std::size_t fold) const;
+  void clear(Matrix& sums) const;
   // The same to (width - 1, width - 1) sums, without the constant.
   void add_without_constant(std::size_t fold, double* sums) const {
     add(fold, 1, 1, width_ - 1, width_ - 1, sums);
@@ -56,7 +70,7 @@ class UnitRows {
   std::vector<char> always_still_;
   // Of each fold, once it was asked for, where those of all folds take little memory: each is added many
   // times.
-  mutable std::vector<Matrix> kept_;
+  mutable std::vector<Triangle> kept_;
 };
 
 // Sums over all folds but two at most, in one matrix that moves from one set of folds to another by adding
@@ -65,7 +79,9 @@ class MovingSums {
  public:
   // The leading `height` rows and `width` columns of the joint moments.
   MovingSums(const UnitRows& rows, std::size_t folds, std::size_t height, std::size_t width)
-      : rows_(rows), height_(height), sums_(height, width), inside_(folds, 0) {}
+      : rows_(rows), height_(height), sums_(Matrix::unfilled(height, width)), inside_(folds, 0) {
+    rows_.clear(sums_);
+  }
   // To all folds but these (-1: none).
   void move_to(std::int32_t one, std::int32_t other);
   Matrix& sums() { return sums_; }

@@ -13,7 +13,7 @@
 namespace exo {
 namespace {
 
-constexpr std::size_t HELD = 512;  // rows that are judged at a time
+constexpr std::size_t HELD = 256;  // rows that are judged at a time
 
 class WideEstimates {
  public:
@@ -33,12 +33,14 @@ class WideEstimates {
     for (const LeftOut& pair : pairs_) choices += chooses(pair.one) || chooses(pair.other);
     job_.expect(choices + sets.size());
     if (const Status status = choose_ridges()) return status;
+    if (job_.cancelled()) return OK;  // before much memory is taken
     std::fill(b_.held, b_.held + size() * b_.units, 0.0);
     const std::size_t width = moments_width();
     MovingSums moments(rows_, b_.folds, width, width);
     for (const LeftOut& left : in_short_moves(std::move(sets))) {
       if (job_.cancelled()) return OK;
       moments.move_to(left.one, left.other);
+      if (job_.cancelled()) return OK;
       if (const Status status = fit(left, moments)) return status;
       job_.advance();
     }

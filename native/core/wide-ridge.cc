@@ -1,6 +1,7 @@
 #include "core/wide-ridge.h"
 
 #include <cmath>
+#include <memory>
 
 #include "core/band.h"
 #include "core/conventions.h"
@@ -20,8 +21,7 @@ std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / siz
 // of the coordinates but what C has).
 struct Side {
   double total = 0;  // |Y|^2
-  Matrix x, cy;      // X Q, Y C^T Q (rows, n), of rows
-  Matrix xy;         // Q^T X^T Y (n, n), of sums
+  Matrix x;          // X Q (rows, n), of rows
   Matrix xx;         // Q^T X^T X Q
 };
 
@@ -46,43 +46,21 @@ class WideRidge {
 
   // With W = (B + lambda)^-1 C the error is |Y|^2 - 2 tr(X W Y^T) + tr(X W W^T X^T).
   bool run(const Matrix& sums) {
-    Matrix r(n_, n_), c(n_, n_);
+    Matrix r = Matrix::unfilled(n_, n_), c = Matrix::unfilled(n_, n_);
     correlations(sums, r, c);
     const Band band(d_, r.data(), n_, n_);
     band.turn(c.data(), n_, n_);
+    if (d_.job.cancelled()) return true;
     banded_ = band.rows();
-    const bool of_sums = rows_.kept(held_[0]) != nullptr;
     Side sides[2];
-    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
-      if (!wanted_[s]) continue;
-      Side& side = sides[s];
-      if (of_sums) {
-        cross_of_sums(held_[s], side);
-        band.turn(side.xy.data(), n_, n_);
-      } else {
-        take_rows(held_[s], c, side);
-        band.turn_rows(side.x.data(), side.x.rows, n_);
-      }
-      for (double& error : errors_[s]) error = side.total;
-    }
-    if (!of_sums) r = Matrix();  // Q is in what has been turned
-    if (!linear(sides, c)) return false;
-    Matrix gram(n_, n_);
+    if (!(rows_.kept(held_[0]) ? linear_of_sums(band, c, sides) : linear_of_rows(band, r, c, sides)))
+      return false;
+    if (d_.job.cancelled()) return true;
+    Matrix gram = Matrix::unfilled(n_, n_);
     d_.symmetric_product(false, true, n_, n_, 1, c.data(), n_, c.data(), n_, 0, gram.data(), n_);
     c = Matrix();
-    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
-      if (!wanted_[s]) continue;
-      Side& side = sides[s];
-      side.xx = Matrix(n_, n_);
-      if (of_sums) {
-        square_of_sums(held_[s], side);
-        band.turn_both(side.xx.data(), n_);
-      } else {
-        d_.symmetric_product(true, false, n_, side.x.rows, 1, side.x.data(), n_, side.x.data(), n_, 0,
-                             side.xx.data(), n_);
-        side.x = Matrix();
-      }
-    }
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s)
+      if (wanted_[s]) square(band, held_[s], sides[s]);
     return quadratic(sides, gram);
   }
 
@@ -120,22 +98,23 @@ class WideRidge {
   }
 
   // Sums of products of a fold's rows about the mean of those that were seen.
-  double about(const Matrix& sums, std::size_t i, std::size_t j) const {
-    const double *s = sums.data(), mi = seen_.mean[i], mj = seen_.mean[j];
-    return sums.at(i, j) - mi * s[j] - mj * s[i] + s[0] * mi * mj;
+  double about(const Triangle& sums, std::size_t i, std::size_t j) const {
+    const double *s = sums.row(0), mi = seen_.mean[i], mj = seen_.mean[j];
+    return sums.row(i)[j] - mi * s[j] - mj * s[i] + s[0] * mi * mj;
   }
-  void cross_of_sums(std::size_t fold, Side& side) const {
-    const Matrix& sums = *rows_.kept(fold);
-    side.xy = Matrix(n_, n_);
+  Matrix cross_of_sums(std::size_t fold, Side& side) const {
+    const Triangle& sums = *rows_.kept(fold);
+    Matrix xy = Matrix::unfilled(n_, n_);
     each_row([&](std::size_t i) {
       for (std::size_t j = 0; j < n_; ++j)
-        side.xy.at(i, j) = about(sums, o_.begin + i, next_.begin + j) * scale_[i] * target_[j];
+        xy.at(i, j) = about(sums, o_.begin + i, next_.begin + j) * scale_[i] * target_[j];
     });
     for (std::size_t j = next_.begin; j < next_.begin + n_; ++j)
       side.total += about(sums, j, j) * target_[j - next_.begin] * target_[j - next_.begin];
+    return xy;
   }
   void square_of_sums(std::size_t fold, Side& side) const {
-    const Matrix& sums = *rows_.kept(fold);
+    const Triangle& sums = *rows_.kept(fold);
     each_row([&](std::size_t i) {
       for (std::size_t j = i; j < n_; ++j)
         side.xx.at(i, j) = about(sums, o_.begin + i, o_.begin + j) * scale_[i] * scale_[j];
@@ -143,42 +122,86 @@ class WideRidge {
     d_.mirror_upper(side.xx.data(), n_, n_);
   }
 
-  // X, not yet turned, and Y C^T of the turned C: Y is never whole.
-  void take_rows(std::size_t fold, const Matrix& c, Side& side) const {
+  void take_rows(std::size_t fold, Side& side) const {
+    const UnitRows::Rows& own = rows_.of_fold(fold);
+    side.x = Matrix::unfilled(own.size(), n_);
+    in_parallel(d_.job, parts(own.size(), ROWS), [&](std::size_t task, std::size_t) {
+      const std::size_t first = task * ROWS;
+      const Matrix held = rows_.rows(own, first, std::min(ROWS, own.size() - first), seen_.mean);
+      for (std::size_t i = 0; i < held.rows; ++i) {
+        const double* row = held.row(i) + o_.begin;
+        double* x = side.x.row(first + i);
+        for (std::size_t j = 0; j < n_; ++j) x[j] = row[j] * scale_[j];
+      }
+    });
+  }
+  // Y C^T Q; Y is never whole.
+  Matrix take_targets(std::size_t fold, const Matrix& c, Side& side) const {
     const UnitRows::Rows& own = rows_.of_fold(fold);
     const std::size_t m = own.size();
-    side.x = Matrix(m, n_);
-    side.cy = Matrix(m, n_);
+    Matrix cy = Matrix::unfilled(m, n_);
     std::vector<double> squares(parts(m, ROWS));
     in_parallel(d_.job, squares.size(), [&](std::size_t task, std::size_t) {
       const std::size_t first = task * ROWS, count = std::min(ROWS, m - first);
-      const Matrix held = rows_.rows(own, first, count, seen_.mean);
-      Matrix y(count, n_);
-      for (std::size_t i = 0; i < count; ++i) {
-        const double* row = held.row(i);
-        double *x = side.x.row(first + i), *to = y.row(i);
-        for (std::size_t j = 0; j < n_; ++j) x[j] = row[o_.begin + j] * scale_[j];
-        for (std::size_t j = 0; j < n_; ++j) to[j] = row[next_.begin + j] * target_[j];
-        squares[task] += dot(to, to, n_);
+      Matrix y = Matrix::unfilled(count, n_);
+      {
+        const Matrix held = rows_.rows(own, first, count, seen_.mean);
+        for (std::size_t i = 0; i < count; ++i) {
+          const double* row = held.row(i) + next_.begin;
+          for (std::size_t j = 0; j < n_; ++j) y.at(i, j) = row[j] * target_[j];
+          squares[task] += dot(y.row(i), y.row(i), n_);
+        }
       }
       for (std::size_t j = 0; j < n_ && !d_.job.cancelled(); j += COLS)
         d_.k.gemm(false, true, count, std::min(COLS, n_ - j), n_, 1, y.data(), n_, c.row(j), n_, 0,
-                  side.cy.row(first) + j, n_);
+                  cy.row(first) + j, n_);
     });
     for (const double s : squares) side.total += s;
+    return cy;
   }
 
-  bool linear(const Side sides[2], const Matrix& c) {
+  bool linear_of_sums(const Band& band, const Matrix& c, Side sides[2]) {
     BandedForms forms{n_, banded_.data(), nullptr, nullptr, {}};
-    for (int s = 0; s < 2; ++s) {
-      const Side& side = sides[s];
-      if (side.xy.rows > 0)
-        forms.sides[s] = {nullptr, c.data(), side.xy.data(), n_, n_, 1, nullptr, nullptr};
-      else
-        forms.sides[s] = {nullptr, side.x.data(), side.cy.data(), side.x.rows, 1, n_, nullptr, nullptr};
+    Matrix xy[2];  // Q^T X^T Y
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
+      if (!wanted_[s]) continue;
+      xy[s] = cross_of_sums(held_[s], sides[s]);
+      band.turn(xy[s].data(), n_, n_);
+      forms.sides[s] = {nullptr, c.data(), xy[s].data(), n_, n_, 1, nullptr, nullptr};
+      for (double& error : errors_[s]) error = sides[s].total;
     }
     return add(forms, -2);
   }
+  // Afterwards Q is not needed: it is in the rows.
+  bool linear_of_rows(const Band& band, Matrix& q, const Matrix& c, Side sides[2]) {
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
+      if (!wanted_[s]) continue;
+      take_rows(held_[s], sides[s]);
+      band.turn_rows(sides[s].x.data(), sides[s].x.rows, n_);
+    }
+    q = Matrix();
+    for (int s = 0; s < 2 && !d_.job.cancelled(); ++s) {
+      if (!wanted_[s]) continue;
+      const Matrix &x = sides[s].x, cy = take_targets(held_[s], c, sides[s]);
+      BandedForms forms{n_, banded_.data(), nullptr, nullptr, {}};
+      forms.sides[s] = {nullptr, x.data(), cy.data(), x.rows, 1, n_, nullptr, nullptr};
+      for (double& error : errors_[s]) error = sides[s].total;
+      if (!add(forms, -2)) return false;
+    }
+    return true;
+  }
+  void square(const Band& band, std::size_t fold, Side& side) const {
+    side.xx = Matrix::unfilled(n_, n_);
+    if (rows_.kept(fold)) {
+      square_of_sums(fold, side);
+      band.turn_both(side.xx.data(), n_);
+    } else {
+      d_.symmetric_product(true, false, n_, side.x.rows, 1, side.x.data(), n_, side.x.data(), n_, 0,
+                           side.xx.data(), n_);
+      side.x = Matrix();
+    }
+  }
+
   bool quadratic(const Side sides[2], const Matrix& gram) {
     BandedForms forms{n_, banded_.data(), nullptr, gram.data(), {}};
     for (int s = 0; s < 2; ++s)
@@ -192,7 +215,8 @@ class WideRidge {
     const std::size_t lanes = d_.k.lanes, groups = parts(b_.grid_size, lanes);
     std::vector<char> definite(groups, 1);
     in_parallel(d_.job, groups, [&](std::size_t group, std::size_t) {
-      std::vector<double> ridges(lanes), sums[2], work(d_.k.banded_work(n_));
+      std::vector<double> ridges(lanes), sums[2];
+      const std::unique_ptr<double[]> work(new double[d_.k.banded_work(n_)]);
       for (std::size_t l = 0; l < lanes; ++l)
         ridges[l] = b_.grid[std::min(group * lanes + l, b_.grid_size - 1)];
       BandedForms forms = of;
@@ -201,7 +225,7 @@ class WideRidge {
         sums[s].assign(lanes, 0.0);
         forms.sides[s].linear = forms.sides[s].quadratic = sums[s].data();
       }
-      definite[group] = d_.k.banded_forms(forms, work.data(), d_.job.stop());
+      definite[group] = d_.k.banded_forms(forms, work.get(), d_.job.stop());
       for (int s = 0; s < 2; ++s)
         for (std::size_t l = 0; l < lanes && group * lanes + l < b_.grid_size && wanted_[s]; ++l)
           errors_[s][group * lanes + l] += factor * sums[s][l];

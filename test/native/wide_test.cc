@@ -57,6 +57,10 @@ void factors(Checks& checks, const Kernels& k) {
     const Dense d(k, job);
     Matrix l = s;
     checks.that(d.cholesky(l.data(), n, n) > 0, "not positive definite");
+    double above = 0;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = i + 1; j < n; ++j) above = std::max(above, std::fabs(l.at(i, j) - s.at(i, j)));
+    checks.below(above, 0, "what stands above the diagonal");
     for (const std::size_t columns : {5, 900}) {
       Random same(7);
       const Matrix b = random_matrix(n, columns, same);

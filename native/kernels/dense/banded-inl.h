@@ -25,7 +25,6 @@ struct BandedWork {
 inline BandedWork banded_layout(Arena& arena, std::size_t n) {
   BandedWork o{};
   o.groups = (n + GROUP - 1) / GROUP;
-  o.l = arena.take(n, BAND);
   o.d = arena.take(n, 1);
   o.grouped = arena.take(o.groups, OF_GROUP);
   o.over = arena.take(o.groups, GROUP);
@@ -33,6 +32,7 @@ inline BandedWork banded_layout(Arena& arena, std::size_t n) {
     o.above[m] = arena.take(BAND, STRIP);
     o.before[m] = arena.take(o.groups, BAND * GROUP);
   }
+  o.l = o.before[0];  // which nothing needs before L is in groups
   return o;
 }
 inline std::size_t banded_work(std::size_t n) {
