@@ -106,7 +106,10 @@ export class ZipReader {
     return start;
   }
 
-  /** Hands the entry's unpacked bytes to `write`, in order; checks their number and their checksum. */
+  /**
+   * Hands the entry's unpacked bytes to `write`, in order; checks their number and their checksum. A chunk is the caller's until
+   * `write` returns.
+   */
   async read(entry: ZipEntry, write: (chunk: Buffer) => void, signal?: AbortSignal): Promise<void> {
     this.requirePlausible(entry);
     const start = await this.startOf(entry);
@@ -120,12 +123,6 @@ export class ZipReader {
       crc = crc32(chunk, crc);
       write(chunk);
     };
-    const source = this.file.createReadStream({
-      start,
-      end: start + entry.compressed - 1,
-      autoClose: false,
-      highWaterMark: 1 << 20,
-    });
     // A failing sink aborts the streams before it, and which of the two errors arrives here is a race: keep the first cause.
     let refusal: unknown;
     const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
@@ -138,8 +135,16 @@ export class ZipReader {
     };
     const options = signal ? { signal } : {};
     try {
-      if (entry.method === STORED) await pipeline(source, sink, options);
-      else await pipeline(source, createInflateRaw({ chunkSize: 1 << 18 }), sink, options);
+      if (entry.method === STORED) await sink(storedBytes(this.file, start, entry.compressed, signal));
+      else {
+        const source = this.file.createReadStream({
+          start,
+          end: start + entry.compressed - 1,
+          autoClose: false,
+          highWaterMark: 1 << 20,
+        });
+        await pipeline(source, createInflateRaw({ chunkSize: 1 << 18 }), sink, options);
+      }
     } catch (cause) {
       if (refusal) throw refusal;
       if (signal?.aborted) throw cancelled();
@@ -153,6 +158,18 @@ export class ZipReader {
 
 function damaged(path: string, what: string, cause?: unknown): ExolamError {
   return new ExolamError('data', `${path} is truncated or damaged: ${what}`, { cause });
+}
+
+/** Bytes as they lie in the file, through one buffer: streams make one a chunk, tens of megabytes before any is collected. */
+async function* storedBytes(file: FileHandle, start: number, length: number, signal?: AbortSignal) {
+  const buffer = Buffer.alloc(Math.min(length, 1 << 20));
+  for (let got = 0; got < length; ) {
+    if (signal?.aborted) throw cancelled();
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - got), start + got);
+    if (bytesRead === 0) return;
+    got += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
 async function readExactly(
