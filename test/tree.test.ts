@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/base/package-root.js';
+import { ALONE } from '../vitest.config.js';
 
 /** The floors of lib/, top first: a folder imports only from itself and from those above it. */
 const FLOORS = [
@@ -177,5 +178,22 @@ describe('the tree of lib/', () => {
     expect(
       folders.map(({ name }) => name).filter((name) => !FLOORS.includes(name) && !OTHERS.includes(name)),
     ).toEqual([]);
+  });
+});
+
+describe('the tests that vitest runs alone', () => {
+  const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((file) => `test/${file.replaceAll('\\', '/')}`)
+    .filter((file) => file.endsWith('.test.ts'));
+
+  it('are there', () => {
+    expect(tests).toEqual(expect.arrayContaining(ALONE));
+  });
+
+  it('are all that measure time by the clock', () => {
+    const measures = tests.filter((file) =>
+      /performance\.now\(|Date\.now\(|hrtime/.test(readFileSync(join(root, file), 'utf8')),
+    );
+    expect(measures.filter((file) => !ALONE.includes(file) && file !== 'test/tree.test.ts')).toEqual([]);
   });
 });
