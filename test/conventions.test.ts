@@ -25,6 +25,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'lib/solve/of-moments.ts': 'the default ridge',
   'lib/verdict/label-curve.ts': 'the default ridge',
   'lib/metrics/student.ts': 'coefficients of a series, and where a fraction of it ends',
+  'lib/verdict/figures.ts': 'the least share that is printed with two decimals of a percent',
   'lib/solve/critical.ts': 'the default and the least tolerance of a search',
 };
 /** Folders whose small numbers are conventions; above them are checks, figures and pages with tolerances of their own. */
