@@ -110,7 +110,7 @@ export abstract class DescentRun implements Run {
   }
 
   abstract evaluate(judges: Judges): Promise<Evaluation>;
-  abstract nonlinear(judges: Judges): Promise<Estimated['nonlinear']>;
+  abstract nonlinear(judges: Judges): Promise<Estimated | undefined>;
   abstract model(backend: Backend, control: Control): Promise<LinearLam>;
 }
 

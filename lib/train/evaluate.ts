@@ -29,7 +29,9 @@ export class Diverged extends ExolamError {
   constructor(step: number, learningRate: number) {
     super(
       'numerical',
-      `the loss is not finite at step ${step}: expected a smaller learningRate than ${learningRate}, or data without such large values`,
+      step === 0
+        ? 'the loss is not finite before the first step: expected a world or data without such large values'
+        : `the loss is not finite at step ${step}: expected a smaller learningRate than ${learningRate}, or data without such large values`,
     );
   }
 }

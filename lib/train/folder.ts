@@ -44,6 +44,7 @@ export class RunFolder {
     path: string,
     config: TrainConfig,
     resume: boolean,
+    steps: number,
   ): Promise<{ readonly folder: RunFolder; readonly resumed: Resumed | null }> {
     await requireFolder(path);
     const folder = new RunFolder(path);
@@ -64,6 +65,11 @@ export class RunFolder {
       requireSame(path, parsed(before, join(path, NAMES.config)), JSON.parse(json(config)));
     }
     const resumed = before === null ? null : await folder.checkpoint();
+    if (resumed && resumed.step > steps)
+      throw new ExolamError(
+        'input',
+        `${path}: steps: expected at least ${resumed.step}, as many as the run that it holds has done, but received ${steps}`,
+      );
     await writeWhole(path, { [NAMES.config]: `${json(config)}\n` });
     const log = resumed?.log ?? [];
     await writeWhole(path, { [NAMES.log]: log.map((row) => `${json(row)}\n`).join('') });

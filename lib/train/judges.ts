@@ -93,10 +93,16 @@ export class Judges {
     return { metrics, estimates, ...(book ? { codebook: useOf(codes, book.codes, book.size) } : {}) };
   }
 
-  /** By nonlinear probes, at the end of a run; undefined where they are not asked for, or cannot be. */
-  async nonlinear(setting: Setting, latentsOf: LatentsOf): Promise<Estimated['nonlinear']> {
+  /** By nonlinear probes, at the end of a run; undefined where they are not asked for, or cannot be. Linear ones are empty. */
+  async nonlinear(setting: Setting, latentsOf: LatentsOf): Promise<Estimated | undefined> {
     if (!setting.config.probes.includes('nonlinear')) return undefined;
-    return (await this.judged(setting, latentsOf, 'nonlinear')).found?.nonlinear?.metrics;
+    const { found, reason } = await this.judged(setting, latentsOf, 'nonlinear');
+    const nonlinear = found?.nonlinear?.metrics;
+    if (!nonlinear && reason === null) return undefined;
+    // Without the share of z that is exogenous the answer is at most that it leaks.
+    const isKnown = nonlinear?.innovationLeakage ?? nonlinear?.futureLeakage;
+    const answer = answerOfBoth(isKnown ? 'cannot-tell' : 'unknown', nonlinear);
+    return { units: found?.units ?? 0, linear: {}, nonlinear, answer, reason };
   }
 
   private async judged(

@@ -95,7 +95,7 @@ export class MinibatchRun implements Run {
     return found;
   }
 
-  async nonlinear(judges: Judges): Promise<Estimated['nonlinear']> {
+  async nonlinear(judges: Judges): Promise<Estimated | undefined> {
     if (hasExactMetrics(this.setting)) return undefined;
     return judges.nonlinear(this.setting, networkLatents(this.setting, this.at.parameters, judges));
   }

@@ -24,7 +24,7 @@ export interface Run {
   restore(step: number, state: ReadonlyMap<string, Tensor>): void;
   evaluate(judges: Judges): Promise<Evaluation>;
   /** By nonlinear probes; undefined where there are exact figures, or it is not to be asked. */
-  nonlinear(judges: Judges): Promise<Estimated['nonlinear']>;
+  nonlinear(judges: Judges): Promise<Estimated | undefined>;
   model(backend: Backend, control: Control): Promise<LinearLam | MlpLam>;
 }
 

@@ -103,7 +103,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Promise<
     const setting = await settingOf(settled, checked);
     const run = runOf(setting, '');
     const opened = checked.directory
-      ? await RunFolder.open(checked.directory, config, checked.resume)
+      ? await RunFolder.open(checked.directory, config, checked.resume, settled.steps)
       : { folder: null, resumed: null };
     return trainOne(run, opened.folder, opened.resumed, checked);
   });
@@ -120,12 +120,16 @@ async function trainOne(
   const judges = new Judges(backend, control);
   const log: Evaluation[] = [...(resumed?.log ?? [])];
   if (resumed) run.restore(resumed.step, resumed.state);
-  const began = run.step;
   const before = resumed?.seconds ?? 0;
   const since = performance.now();
   const seconds = () => before + (performance.now() - since) / 1000;
   const failed = (_: AnyRun, error: ExolamError) => {
-    throw told(error, '', directory ? `; the last good checkpoint is kept in ${directory}` : '');
+    // Before the first evaluation there is no checkpoint to keep.
+    throw told(
+      error,
+      '',
+      directory && log.length > 0 ? `; the last good checkpoint is kept in ${directory}` : '',
+    );
   };
   const look = async () => {
     const row = await evaluated(run, judges, failed);
@@ -149,8 +153,7 @@ async function trainOne(
     ending ??= hasStalled(log, run.config) ? 'early' : null;
   }
   const model = await run.model(backend, control);
-  const took = { seconds: seconds(), steps: run.step - began };
-  const result = await resultOf(run, log, ending, took, judges);
+  const result = await resultOf(run, log, ending, seconds(), judges);
   await folder?.finished(result);
   if (folder) await model.save(folder.modelPath);
   return { result, log, model };
@@ -160,26 +163,26 @@ async function resultOf(
   run: AnyRun,
   log: readonly Evaluation[],
   stopped: Ending,
-  { seconds, steps }: { seconds: number; steps: number },
+  seconds: number,
   judges: Judges,
 ): Promise<TrainResult> {
   const { step: _, estimates, ...last } = log[log.length - 1];
-  const nonlinear = await run.nonlinear(judges);
+  const estimated = withNonlinear(estimates, await run.nonlinear(judges));
   return {
     steps: run.step,
     ...last,
-    ...(estimates ? { estimates: withNonlinear(estimates, nonlinear) } : {}),
+    ...(estimated ? { estimates: estimated } : {}),
     exact: await exactOf(run.setting, judges.backend, judges.control),
     stopped,
     seconds,
-    stepsPerSecond: steps / Math.max(seconds, Number.MIN_VALUE),
+    stepsPerSecond: run.step / Math.max(seconds, Number.MIN_VALUE),
     version,
   };
 }
 
-function withNonlinear(estimates: Estimated, nonlinear: Estimated['nonlinear']): Estimated {
-  if (!nonlinear) return estimates;
-  return { ...estimates, nonlinear, answer: answerOfBoth(estimates.answer, nonlinear) };
+function withNonlinear(linear: Estimated | undefined, own: Estimated | undefined): Estimated | undefined {
+  if (!linear || !own?.nonlinear) return linear ?? own;
+  return { ...linear, nonlinear: own.nonlinear, answer: answerOfBoth(linear.answer, own.nonlinear) };
 }
 
 /** Runs of a batch that share a world share what was solved in it. */
@@ -251,8 +254,7 @@ export function trainBatch(
     const trained: Trained[] = [];
     // One after the other: runs of one world share the rows that they are judged on.
     for (const [i, run] of runs.entries()) {
-      const took = { seconds, steps: run.step };
-      const result = await resultOf(run, logs[i], endings[i] as Ending, took, judges);
+      const result = await resultOf(run, logs[i], endings[i] as Ending, seconds, judges);
       trained.push({ result, log: logs[i], model: await run.model(backend, control) });
     }
     return trained;

@@ -192,6 +192,25 @@ describe('a run in a folder', () => {
     for (const name of readdirSync(directory)) expect(name).not.toMatch(/partial/);
   });
 
+  it('that is not finite from the start has no rate to blame and no checkpoint to keep', async () => {
+    const directory = fresh();
+    const config = linear({ steps: 20, optimizer: {}, world: { exogenousScale: 1e200 } });
+    await expect(train(config, { directory })).rejects.toThrow(
+      /^the loss is not finite before the first step: expected a world or data without such large values$/,
+    );
+  });
+
+  it('tells what nonlinear probes found where they alone are asked for', async () => {
+    const { result } = await train({
+      world: { kind: 'mlp', observationDim: 8, endogenousDim: 2, exogenousDim: 2, actionDim: 2 },
+      model: { kind: 'mlp', latentDim: 2, hidden: [8] },
+      ...{ steps: 20, evaluateEvery: 20, evaluationRows: 256, probes: ['nonlinear'] },
+    });
+    expect(result.estimates).toMatchObject({ linear: {}, reason: null });
+    expect(result.estimates?.units).toBeGreaterThan(4);
+    expect(result.estimates?.nonlinear?.rawActionError).toHaveProperty('value');
+  });
+
   it('is not begun over another, nor resumed with another configuration', async () => {
     const directory = fresh();
     const config = linear({ steps: 20, evaluateEvery: 20, optimizer: {} });
@@ -200,6 +219,13 @@ describe('a run in a folder', () => {
     await expect(train({ ...config, seed: 1 }, { directory, resume: true })).rejects.toThrow(
       /seed: expected nothing, as the run that it holds has, but received 1/,
     );
+    await expect(train({ ...config, steps: 10 }, { directory, resume: true })).rejects.toThrow(
+      /: steps: expected at least 20, as many as the run that it holds has done, but received 10$/,
+    );
+    // What was refused has left the run as it was.
+    const { result } = await train(config, { directory, resume: true });
+    expect(result.steps).toBe(20);
+    expect(result.stepsPerSecond * result.seconds).toBeCloseTo(20, 9);
     writeFileSync(join(root, 'other.txt'), '');
     await expect(train(config, { directory: root })).rejects.toThrow(
       /expected an empty folder or one of a run/,
