@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
-import { nameOfObjective, objectiveSchema } from '../solve/objectives.js';
+import { nameOfObjective, objectiveSchema, withStrength } from '../solve/objectives.js';
 import { shareOf } from '../verdict/figures.js';
 import { trainedSentence } from '../verdict/trained.js';
 import { type Axis, lineChart, type Series } from './charts.js';
@@ -154,7 +154,8 @@ const withInterval = (log: readonly Row[], metric: string) =>
 function metricPanels({ log, result }: TrainingRun): Panel[] {
   return CURVES.flatMap(([metric, name]) => {
     const rows = withInterval(log, metric);
-    if (rows.length === 0) return [];
+    // Of one point there is no line.
+    if (rows.length < 2) return [];
     const exact = exactLine(log, result?.exact?.metrics[metric]);
     const domain: [number, number] = [
       Math.min(0, ...rows.map(({ low }) => low)),
@@ -219,13 +220,19 @@ function answerHtml(run: TrainingRun): string {
   return answer ? `<p><b>${escapeHtml(answer)}</b></p><p>${loss}</p>` : `<p><b>${loss}</b></p>`;
 }
 
+/** The objective with the share of labels that a run has beside it. */
+const labelled = (objective: z.output<typeof objectiveSchema>, labelFraction: unknown) =>
+  (typeof labelFraction === 'number' &&
+    withStrength(objective, 'action-supervised.labelFraction', labelFraction)) ||
+  objective;
+
 /** The page of one training run; `source` names its folder. */
 export async function trainingPage(run: TrainingRun, source: string): Promise<string> {
   const exact = run.result?.exact ?? null;
   const key: KeyEntry[] = [{ kind: 'line', label: 'trained', colour: COLOURS[0] }];
   if (exact) key.push({ kind: 'line', label: 'exact optimum', colour: COLOURS[1], dash: [6, 4] });
   const panels = [lossPanel(run), ...metricPanels(run)];
-  const readings = CURVES.filter(([metric]) => run.log.some((row) => row.metrics[metric] !== undefined));
+  const readings = CURVES.filter(([metric]) => withInterval(run.log, metric).length > 1);
   const drawing = {
     name: 'training',
     title: 'The run',
@@ -237,6 +244,7 @@ export async function trainingPage(run: TrainingRun, source: string): Promise<st
   };
   const figures = run.log.length > 1 ? (await draw(drawing, false)).html : '';
   const objective = objectiveSchema.safeParse(run.config['objective'] ?? { kind: 'reconstruction' });
+  const labels = run.config['labelFraction'];
   const tie =
     exact?.unique === false
       ? '<p>Several minimisers tie: the exact metrics are the least favourable of them, and training may end at another.</p>'
@@ -253,7 +261,7 @@ export async function trainingPage(run: TrainingRun, source: string): Promise<st
   const model = run.config['model'] as { kind?: string; latentDim?: number } | undefined;
   return page({
     title: 'Training a latent action model',
-    lead: `A ${model?.kind === 'mlp' ? 'nonlinear' : 'linear'} model with latent dimension ${model?.latentDim ?? '?'}, trained for ${objective.success ? nameOfObjective(objective.data) : 'its objective'}.`,
+    lead: `A ${model?.kind === 'mlp' ? 'nonlinear' : 'linear'} model with latent dimension ${model?.latentDim ?? '?'}, trained for ${objective.success ? nameOfObjective(labelled(objective.data, labels)) : 'its objective'}.`,
     sections,
     style: DRAWING_STYLE,
     footer: run.result

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -44,6 +44,23 @@ describe('exolam/report', () => {
     const { html, figures } = await sweepPage(out);
     expect(html).toContain('What a sweep found');
     for (const svg of Object.values(figures)) expect(svg).toMatch(/^<svg/);
+  });
+
+  it('a training run is told with its own share of labels, and of one point no line is drawn', async () => {
+    const run = join(folder, 'run');
+    mkdirSync(run);
+    const config = {
+      ...{ data: { path: 'x' }, model: { kind: 'mlp', latentDim: 2 }, labelFraction: 0.1 },
+      objective: { kind: 'action-supervised', weight: 2 },
+    };
+    writeFileSync(join(run, 'config.json'), JSON.stringify(config));
+    const metrics = [{ actionError: 0.9, futureLeakage: 0.3 }, { actionError: 0.5 }];
+    const log = metrics.map((own, i) => JSON.stringify({ step: 10 * i, loss: 2 - i, metrics: own }));
+    writeFileSync(join(run, 'log.jsonl'), log.join('\n'));
+    const html = await trainingPage(run);
+    expect(html).toContain('trained for action-supervised (weight 2, labelFraction 0.1).');
+    expect(html).toContain('Action error: ');
+    expect(html).not.toContain('Leakage: ');
   });
 
   it('says what it takes where it is given something else', async () => {
