@@ -5,6 +5,7 @@ import { matrix } from '../lib/linalg/matrix.js';
 import { normals } from '../lib/random/philox.js';
 import { linearWorldSource } from '../lib/world/batch-source.js';
 import { createWorld } from '../lib/world/world.js';
+import { ADAM, PLAIN } from '../test/support/train.js';
 import { type Case, call } from './case.js';
 
 const [D, DA, K] = [128, 8, 8];
@@ -38,30 +39,10 @@ function request(shape: NetworkShape, batchSize: number, steps: number): TrainSt
     shape,
     projection: new Float32Array(0),
     source: source(),
-    objective: {
-      crossExogenous: false,
-      encoderNoise: 0,
-      decoderNoise: 0,
-      actionWeight: 0,
-      labelFraction: 1,
-      labelMean: 'rows',
-      robustWeight: 0,
-      robustOn: 'latent',
-    },
+    objective: PLAIN,
     batchSize,
     seed: 1,
-    optimiser: {
-      kind: 'adam',
-      learningRate: 1e-3,
-      momentum: 0,
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-8,
-      weightDecay: 0,
-      warmupSteps: 0,
-      cosineSteps: 0,
-      finalShare: 0,
-    },
+    optimiser: ADAM,
     state: initialState(shape, 1),
     steps,
     traceEvery: steps,

@@ -1,11 +1,11 @@
 import { dot, multiply, multiplyTransposed } from '../../linalg/dense.js';
-import { NotConverged } from '../../linalg/eigen.js';
 import { addScaled, matrix, minus, scale, symmetric, trace, transpose } from '../../linalg/matrix.js';
 import type { DescentAnswer } from '../descent-requests.js';
 import { Pace } from '../pace.js';
 import { type Control, type MomentsDescentRequest, momentsDescentArrays, STATUS } from '../requests.js';
 import { stateOf, storeState } from './descend-population.js';
 import { descend, type SquaredError } from './descent.js';
+import { eachProblem } from './each-problem.js';
 import { Moments, regress, residualCovariance, withRidge } from './moments.js';
 import { addToEncoder } from './objective.js';
 
@@ -89,15 +89,6 @@ async function descendOne(r: MomentsDescentRequest, problem: number, answer: Des
 export async function descendMoments(r: MomentsDescentRequest, control?: Control): Promise<DescentAnswer> {
   const answer = momentsDescentArrays(r);
   const pace = new Pace(control, r.count);
-  for (let problem = 0; problem < r.count; problem++) {
-    try {
-      await descendOne(r, problem, answer, pace);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+  await eachProblem(answer.status, pace, (problem) => descendOne(r, problem, answer, pace));
   return answer;
 }

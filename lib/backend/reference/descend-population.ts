@@ -1,5 +1,4 @@
 import { multiply, multiplyTransposed } from '../../linalg/dense.js';
-import { NotConverged } from '../../linalg/eigen.js';
 import { addScaled, type Matrix, matrix, minus, sumOfSquares, vstack } from '../../linalg/matrix.js';
 import type { DescentAnswer, DescentSettings } from '../descent-requests.js';
 import { Pace } from '../pace.js';
@@ -12,6 +11,7 @@ import {
 } from '../requests.js';
 import { type Given, given, residual } from './conditioning.js';
 import { type Descended, descend, type SquaredError, type State } from './descent.js';
+import { eachProblem } from './each-problem.js';
 import { type Problem, withPenalty } from './latents.js';
 import { complementOf, complementRows, compose, type World, worldOf } from './loadings.js';
 import { addToEncoder, coefficientsOf } from './objective.js';
@@ -164,15 +164,6 @@ export async function descendPopulation(
 ): Promise<DescentAnswer> {
   const answer = populationDescentArrays(r);
   const pace = new Pace(control, r.count);
-  for (let problem = 0; problem < r.count; problem++) {
-    try {
-      await descendOne(r, problem, answer, pace);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+  await eachProblem(answer.status, pace, (problem) => descendOne(r, problem, answer, pace));
   return answer;
 }

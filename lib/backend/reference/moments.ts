@@ -1,7 +1,7 @@
 import { VOID_MOMENTS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
 import { addProduct, multiply, multiplyTransposed, solveSemidefinite } from '../../linalg/dense.js';
-import { countAbove, eigen, NotConverged } from '../../linalg/eigen.js';
+import { countAbove, eigen } from '../../linalg/eigen.js';
 import {
   addScaled,
   copy,
@@ -24,6 +24,7 @@ import {
   momentsArrays,
   STATUS,
 } from '../requests.js';
+import { eachProblem } from './each-problem.js';
 import {
   addToEncoder,
   blockWidth,
@@ -151,16 +152,9 @@ export async function solveMoments(request: MomentsRequest, control?: Control): 
   const { count } = request;
   const answer = momentsArrays(request);
   const pace = new Pace(control, count);
-  for (let problem = 0; problem < count; problem++) {
-    try {
-      answer.status[problem] = await solveOne(request, problem, answer, pace);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+  await eachProblem(answer.status, pace, async (problem) => {
+    answer.status[problem] = await solveOne(request, problem, answer, pace);
+  });
   return answer;
 }
 
@@ -172,23 +166,16 @@ export async function conditionMoments(
   const { y, f, e } = request.objective;
   const answer = conditionArrays(request);
   const pace = new Pace(control, count);
-  for (let problem = 0; problem < count; problem++) {
+  await eachProblem(answer.status, pace, (problem) => {
     const moments = new Moments(request, problem);
     const sff = moments.covariance(f, f);
     const regression = (of: Stack) => regress(sff, moments.covariance(f, of), ridge, tolerance);
-    try {
-      const [yOnF, eOnF] = [regression(y), regression(e)];
-      answer.yOnF.set(yOnF.weights.data, problem * yOnF.weights.data.length);
-      answer.eOnF.set(eOnF.weights.data, problem * eOnF.weights.data.length);
-      const cross = residualCovariance(moments.covariance(y, e), yOnF, eOnF);
-      answer.cross.set(cross.data, problem * cross.data.length);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+    const [yOnF, eOnF] = [regression(y), regression(e)];
+    answer.yOnF.set(yOnF.weights.data, problem * yOnF.weights.data.length);
+    answer.eOnF.set(eOnF.weights.data, problem * eOnF.weights.data.length);
+    const cross = residualCovariance(moments.covariance(y, e), yOnF, eOnF);
+    answer.cross.set(cross.data, problem * cross.data.length);
+  });
   return answer;
 }
 

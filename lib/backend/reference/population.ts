@@ -1,7 +1,6 @@
 import { VOID_LOADINGS } from '../../base/conventions.js';
 import { ExolamError } from '../../base/errors.js';
 import { multiply } from '../../linalg/dense.js';
-import { NotConverged } from '../../linalg/eigen.js';
 import { firstRows, type Matrix, matrix, sumOfSquares } from '../../linalg/matrix.js';
 import { Pace } from '../pace.js';
 import {
@@ -13,6 +12,7 @@ import {
   STATUS,
 } from '../requests.js';
 import { type Given, given, givenOnSides, type Residual, residual } from './conditioning.js';
+import { eachProblem } from './each-problem.js';
 import { type Latents, latentsOf, type Problem, withPenalty } from './latents.js';
 import { complementOf, complementRows, compose, type Variables, worldOf } from './loadings.js';
 import { addToEncoder, coefficientsOf, type Encoder, sameStack } from './objective.js';
@@ -92,7 +92,7 @@ function encoderOf(
   return encoder;
 }
 
-/** Solves every problem of a batch; one problem after another, so none can disturb its neighbours. */
+/** Solves every problem of a batch. */
 export async function solvePopulation(
   request: PopulationRequest,
   control?: Control,
@@ -102,16 +102,9 @@ export async function solvePopulation(
   const slots = request.latentDims[request.latentDims.length - 1] ?? 0;
   const answer = populationArrays(request, into);
   const pace = new Pace(control, count);
-  for (let problem = 0; problem < count; problem++) {
-    try {
-      answer.status[problem] = solveOne(request, problem, slots, answer);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+  await eachProblem(answer.status, pace, (problem) => {
+    answer.status[problem] = solveOne(request, problem, slots, answer);
+  });
   return answer;
 }
 

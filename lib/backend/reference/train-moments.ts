@@ -20,6 +20,7 @@ import {
   type TrainMomentsRequest,
   trainMomentsArrays,
 } from '../requests.js';
+import { eachProblem } from './each-problem.js';
 import { lbfgs } from './lbfgs.js';
 import { regress, residualCovariance } from './moments.js';
 import { emptyLoss, type Innovations, type Labels, partlyLabelledLoss, termsOf } from './partly-labelled.js';
@@ -178,16 +179,9 @@ export async function trainMoments(r: TrainMomentsRequest, control?: Control): P
     sets.push(settled(() => innovationsOf(r, moments)));
     await pace.advance();
   }
-  for (let problem = 0; problem < r.count; problem++) {
+  await eachProblem(answer.status, pace, async (problem) => {
     const all = sets[r.set[problem]];
-    try {
-      answer.status[problem] = typeof all === 'number' ? all : await trainOne(r, all, problem, answer, pace);
-    } catch (error) {
-      if (!(error instanceof NotConverged)) throw error;
-      answer.status[problem] = STATUS.notConverged;
-    }
-    await pace.advance();
-  }
-  pace.finish();
+    answer.status[problem] = typeof all === 'number' ? all : await trainOne(r, all, problem, answer, pace);
+  });
   return answer;
 }

@@ -4,7 +4,7 @@ import { PARAMETERS } from '../../requests.js';
 import { TRAIN_STREAM } from '../../train-requests.js';
 
 /** Streams of a world's sources, from TRAIN_STREAM.source; those of the step after o' + h are `later` x h further. */
-const STREAM = {
+export const STREAM = {
   s: 0,
   x: 1,
   u: 2,
@@ -17,7 +17,7 @@ const STREAM = {
   pairNoise: 9,
   pairNoiseNext: 10,
 };
-const LATER = 32;
+export const LATER = 32;
 
 /** A matrix inside a larger one: rows of `step` numbers from `begin`. */
 interface Part {

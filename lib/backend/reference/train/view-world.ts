@@ -3,22 +3,7 @@ import type { RowNeeds, Rows, ViewWorldSource } from '../../batch-sources.js';
 import { PARAMETERS } from '../../requests.js';
 import { TRAIN_STREAM } from '../../train-requests.js';
 import { shown, startOf } from '../views.js';
-
-/** Streams from TRAIN_STREAM.source: those of the linear world's sources; of the step after o' + h, `LATER` x h further. */
-const STREAM = {
-  s: 0,
-  x: 1,
-  u: 2,
-  ws: 3,
-  wx: 4,
-  x2: 5,
-  wx2: 6,
-  noise: 7,
-  noiseNext: 8,
-  pairNoise: 9,
-  pairNoiseNext: 10,
-};
-const LATER = 32;
+import { LATER, STREAM } from './linear-world.js';
 
 /** out += factor x rows of `from` (m wide) gain^T, gain (n, m). */
 function addProduct(out: Float64Array, from: Float64Array, gain: Float64Array, m: number, factor: number) {
