@@ -9,6 +9,11 @@ export function rowOf(a: Matrix, i: number): Float64Array {
   return a.data.subarray(i * a.cols, (i + 1) * a.cols);
 }
 
+/** All rows, as views: a view costs as much as a short row's product, so none is made inside a loop over pairs. */
+function rowsOf(a: Matrix): Float64Array[] {
+  return Array.from({ length: a.rows }, (_, i) => rowOf(a, i));
+}
+
 export function inner(x: Float64Array, y: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
@@ -46,13 +51,10 @@ export interface InOrder {
 export function inOrder(rows: Matrix, cut: number): InOrder {
   const basis = matrix(rows.rows, rows.cols, rows.data.slice());
   const left = new Float64Array(rows.rows);
-  for (let i = 0; i < rows.rows; i++) {
-    const row = rowOf(basis, i);
+  const each = rowsOf(basis);
+  for (const [i, row] of each.entries()) {
     for (let pass = 0; pass < 2; pass++)
-      for (let j = 0; j < i; j++) {
-        const before = rowOf(basis, j);
-        subtract(row, inner(row, before), before);
-      }
+      for (let j = 0; j < i; j++) subtract(row, inner(row, each[j]), each[j]);
     left[i] = inner(row, row);
     scaleRow(row, left[i] > cut ? 1 / Math.sqrt(left[i]) : 0);
   }
@@ -63,25 +65,22 @@ export function inOrder(rows: Matrix, cut: number): InOrder {
 export function leftAfter(target: Matrix, basis: Matrix): Float64Array {
   const rest = matrix(target.rows, target.cols, target.data.slice());
   const left = new Float64Array(basis.rows + 1);
-  for (let i = 0; i <= basis.rows; i++) {
-    for (let t = 0; t < rest.rows; t++) {
-      const row = rowOf(rest, t);
-      if (i > 0) subtract(row, inner(row, rowOf(basis, i - 1)), rowOf(basis, i - 1));
+  const each = rowsOf(rest);
+  const known = rowsOf(basis);
+  for (let i = 0; i <= basis.rows; i++)
+    for (const row of each) {
+      if (i > 0) subtract(row, inner(row, known[i - 1]), known[i - 1]);
       left[i] += inner(row, row);
     }
-  }
   return left;
 }
 
 /** What is left of every row beside an orthonormal basis, twice over. */
 export function besideBasis(rows: Matrix, basis: Matrix): Matrix {
   const out = matrix(rows.rows, rows.cols, rows.data.slice());
-  for (let i = 0; i < rows.rows; i++)
-    for (let pass = 0; pass < 2; pass++)
-      for (let j = 0; j < basis.rows; j++) {
-        const row = rowOf(out, i);
-        subtract(row, inner(row, rowOf(basis, j)), rowOf(basis, j));
-      }
+  const known = rowsOf(basis);
+  for (const row of rowsOf(out))
+    for (let pass = 0; pass < 2; pass++) for (const other of known) subtract(row, inner(row, other), other);
   return out;
 }
 
