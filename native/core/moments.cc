@@ -1,7 +1,6 @@
 // The data-level route: joint second moments in, the one solver of docs/theory.md section 2, encoders and
 // decoders out.
 #include <cmath>
-#include <memory>
 
 #include "core/conventions.h"
 #include "core/decoder.h"
@@ -116,10 +115,10 @@ Status solve_one(const Kernels& k, const MomentsBatch& p, std::size_t index, con
     if (condition_in_place(Dense(k, job), p, variance)) {
       if (job.cancelled()) return OK;
       std::vector<double> lambda(n);
-      // Not a vector: what eigenvalues alone leave untouched takes no memory.
-      const std::unique_ptr<double[]> work(new double[k.eigen_work(n)]);
+      // Unfilled: what eigenvalues alone leave untouched takes no memory.
+      Matrix work = Matrix::unfilled(1, k.eigen_work(n));
       for (std::size_t i = 0; i < n; ++i) left += p.spoilt[i * n + i];
-      if (!k.eigenvalues(p.spoilt, n, lambda.data(), work.get(), job.stop())) return NOT_CONVERGED;
+      if (!k.eigenvalues(p.spoilt, n, lambda.data(), work.data(), job.stop())) return NOT_CONVERGED;
       return job.cancelled() ? OK : tell(p, index, lambda, variance, left);
     }
     if (job.cancelled()) return OK;

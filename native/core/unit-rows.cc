@@ -32,13 +32,13 @@ UnitRows::UnitRows(const Dense& dense, const UnitLayout& layout, const RowSource
   sums_.assign(folds, zero);
   squares_.assign(folds, zero);
   in_parallel(dense_.job, folds, [&](std::size_t f, std::size_t) {
-    std::vector<double> chunk(CHUNK * width_);
+    Matrix chunk(CHUNK, width_);
     for (std::size_t first = 0; first < rows_[f].size() && !dense_.job.cancelled(); first += CHUNK) {
       const std::size_t count = std::min(CHUNK, rows_[f].size() - first);
       assemble(rows_[f], first, count, nullptr, chunk.data());
       for (std::size_t i = 0; i < count; ++i)
         for (std::size_t j = 0; j < width_; ++j) {
-          const double v = chunk[i * width_ + j];
+          const double v = chunk.at(i, j);
           sums_[f][j] += v;
           squares_[f][j] += v * v;
         }

@@ -1,7 +1,6 @@
 #include "core/wide-ridge.h"
 
 #include <cmath>
-#include <memory>
 
 #include "core/band.h"
 #include "core/conventions.h"
@@ -143,17 +142,15 @@ class WideRidge {
     std::vector<double> squares(parts(m, ROWS));
     in_parallel(d_.job, squares.size(), [&](std::size_t task, std::size_t) {
       const std::size_t first = task * ROWS, count = std::min(ROWS, m - first);
-      Matrix y = Matrix::unfilled(count, n_);
-      {
-        const Matrix held = rows_.rows(own, first, count, seen_.mean);
-        for (std::size_t i = 0; i < count; ++i) {
-          const double* row = held.row(i) + next_.begin;
-          for (std::size_t j = 0; j < n_; ++j) y.at(i, j) = row[j] * target_[j];
-          squares[task] += dot(y.row(i), y.row(i), n_);
-        }
+      Matrix held = rows_.rows(own, first, count, seen_.mean);
+      double* y = held.row(0) + next_.begin;
+      for (std::size_t i = 0; i < count; ++i) {
+        double* row = y + i * held.cols;
+        for (std::size_t j = 0; j < n_; ++j) row[j] *= target_[j];
+        squares[task] += dot(row, row, n_);
       }
       for (std::size_t j = 0; j < n_ && !d_.job.cancelled(); j += COLS)
-        d_.k.gemm(false, true, count, std::min(COLS, n_ - j), n_, 1, y.data(), n_, c.row(j), n_, 0,
+        d_.k.gemm(false, true, count, std::min(COLS, n_ - j), n_, 1, y, held.cols, c.row(j), n_, 0,
                   cy.row(first) + j, n_);
     });
     for (const double s : squares) side.total += s;
@@ -216,7 +213,7 @@ class WideRidge {
     std::vector<char> definite(groups, 1);
     in_parallel(d_.job, groups, [&](std::size_t group, std::size_t) {
       std::vector<double> ridges(lanes), sums[2];
-      const std::unique_ptr<double[]> work(new double[d_.k.banded_work(n_)]);
+      Matrix work = Matrix::unfilled(1, d_.k.banded_work(n_));
       for (std::size_t l = 0; l < lanes; ++l)
         ridges[l] = b_.grid[std::min(group * lanes + l, b_.grid_size - 1)];
       BandedForms forms = of;
@@ -225,7 +222,7 @@ class WideRidge {
         sums[s].assign(lanes, 0.0);
         forms.sides[s].linear = forms.sides[s].quadratic = sums[s].data();
       }
-      definite[group] = d_.k.banded_forms(forms, work.get(), d_.job.stop());
+      definite[group] = d_.k.banded_forms(forms, work.data(), d_.job.stop());
       for (int s = 0; s < 2; ++s)
         for (std::size_t l = 0; l < lanes && group * lanes + l < b_.grid_size && wanted_[s]; ++l)
           errors_[s][group * lanes + l] += factor * sums[s][l];
