@@ -63,6 +63,11 @@ export function wantedRows(path: string, t: Transitions, choice: EpisodeChoice):
   t.episode.forEach((number, row) => {
     if (wanted.has(number)) kept.push(row);
   });
+  return { ...rowsOf(t, kept), notes: [...t.notes, ...notes] };
+}
+
+/** The transitions of some rows, in the order in which they are given. */
+export function rowsOf(t: Transitions, kept: readonly number[]): Transitions {
   const rows = <A extends Float64Array | undefined>(values: A, dim: number): A => {
     if (!values) return values;
     const out = new Float64Array(kept.length * dim);
@@ -86,6 +91,5 @@ export function wantedRows(path: string, t: Transitions, choice: EpisodeChoice):
     endogenousNext: rows(t.endogenousNext, d),
     episode,
     episodes: { ...t.episodes, used: new Set(episode).size },
-    notes: [...t.notes, ...notes],
   };
 }

@@ -7,6 +7,7 @@ import {
   countTransitions,
   type Episodes,
   forEachTransition,
+  type Step,
   type Transitions,
 } from './transitions.js';
 
@@ -21,7 +22,7 @@ import {
  * - Frames are flipped left to right, because episodes of one camera share their background; vectors have no left and
  *   right, and are added as they are.
  */
-export function withDistractor(episodes: Episodes, stride: number, weight: number): Transitions {
+export function withDistractor(episodes: Episodes, step: Step, weight: number): Transitions {
   const { observationDim: d, scale, list } = episodes;
   if (list.length < 2)
     throw new ExolamError(
@@ -29,7 +30,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
       `a distractor is made of the frames of another episode, and there is only ${list.length} episode here; ` +
         `at least 2 are needed, and 3 for the paired views`,
     );
-  const count = countTransitions(episodes, stride);
+  const count = countTransitions(episodes, step);
   const pair = list.length >= 3;
   const columns = mirroredColumns(episodes);
   const observation = allocate(count, d, 'observation');
@@ -53,8 +54,8 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
     for (let i = row * d, j = 0; j < d; i++, j++) into[i] = clean[i] + weight * x[j];
   };
 
-  forEachTransition(episodes, stride, (row, episode, e, t) => {
-    const next = t + stride;
+  forEachTransition(episodes, step, (row, episode, e, t) => {
+    const next = t + step.stride;
     copyRow(episode.observation, t, d, scale, observation, row); // clean until the last line
     copyRow(episode.observation, next, d, scale, endogenousNext, row);
     if (pairObservation && pairObservationNext) {
@@ -67,7 +68,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
     composite(observation, observation, row, distractor);
   });
 
-  const account = accountOf(episodes, stride, count);
+  const account = accountOf(episodes, step, count);
   const notes = [...account.notes];
   notes.push(
     `distractor: the ${episodes.image ? 'mirrored frames' : 'observations'} of the next episode, times ${weight}, are added to each one`,
@@ -81,7 +82,7 @@ export function withDistractor(episodes: Episodes, stride: number, weight: numbe
     exogenousDim: d,
     observation,
     observationNext,
-    action: actionRows(episodes, stride, count),
+    action: actionRows(episodes, step, count),
     exogenous,
     exogenousNext,
     pairObservation,

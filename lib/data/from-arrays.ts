@@ -6,7 +6,17 @@ import { describes, integer, isDetached, parse, quote } from '../base/validate.j
 import { checked, requireFinite } from './checks.js';
 import { continuedRows, noteOf } from './continued.js';
 import { boundsOf, episodeNumbers, type Matrix } from './formats/arrays.js';
-import { type Episode, type Transitions, toTransitions } from './transitions.js';
+import { laggedRows, noAction } from './lagged.js';
+import {
+  planOf,
+  type ScanAxes,
+  scanFields,
+  scanOfFrames,
+  scanOfRows,
+  stepFields,
+  type TransitionScan,
+} from './scan.js';
+import { type Episode, type Episodes, type Transitions, toTransitions } from './transitions.js';
 
 /**
  * Rows of numbers: a list of rows, each a list or typed array, or all rows one after the other in one typed array, whose width is
@@ -51,6 +61,8 @@ export interface TransitionArrays {
   readonly episode_index?: Counts | undefined;
   /** Frames between o and o', from 1. Default 1. Of frames alone. */
   readonly stride?: number | undefined;
+  /** The action of a transition is that of so many rows after o's own, -1000 to 1000. Default 0. */
+  readonly actionLag?: number | undefined;
   /** d, where observations are flat. Default: the length of a row. */
   readonly observationDim?: number | undefined;
   /** da, where actions are flat. Default: as many numbers as there are for each row. */
@@ -97,12 +109,17 @@ const arraysSchema = describes<TransitionArrays>()(
     observation_pair_next: rows,
     episode: counts,
     episode_index: counts,
-    stride: width,
+    ...stepFields,
     observationDim: width,
     actionDim: width,
     exogenousDim: width,
   }),
 );
+
+/** {@link TransitionArrays} with several strides, or several lags of the action. */
+export interface ScanArrays extends Omit<TransitionArrays, keyof ScanAxes>, ScanAxes {}
+
+const scanArraysSchema = describes<ScanArrays>()(z.strictObject({ ...arraysSchema.shape, ...scanFields }));
 
 const fail = (sentence: string, kind: 'input' | 'data' = 'input') => new ExolamError(kind, sentence);
 
@@ -116,49 +133,73 @@ const fail = (sentence: string, kind: 'input' | 'data' = 'input') => new ExolamE
  */
 export function transitions(arrays: TransitionArrays): Transitions {
   return boundarySync('transitions', () => {
-    const given = parse(arraysSchema, arrays, '', 'arrays');
-    const named = <K extends keyof TransitionArrays>(
-      ...names: readonly K[]
-    ): readonly [K, TransitionArrays[K]] | undefined => {
-      const present = names.filter((name) => given[name] !== undefined);
-      if (present.length > 1)
-        throw fail(
-          `${present[1]}: expected nothing beside ${present[0]}, which is the same, but received both`,
-        );
-      const [name] = present;
-      return name === undefined ? undefined : [name, given[name]];
-    };
-    const frames = named('observations');
-    const lone = named('observation');
-    if (frames && lone)
-      throw fail('observation: expected nothing beside observations, which are frames, but received both');
-    const observation = frames ?? lone;
-    if (!observation)
-      throw fail(
-        'observation: expected rows of numbers with observationNext, or observations with episodeEnds, but received nothing',
-      );
-    const o = matrixOf(observation[0], observation[1], given.observationDim, undefined);
-    const like = (found: readonly [string, Rows | undefined] | undefined, dim?: number, dimName?: string) =>
-      found && matrixOf(...found, dim, o.rows, dimName);
-    const found: Found = {
-      observation: o,
-      observationNext: like(named('observationNext', 'observation_next'), o.dim),
-      action: like(named('actions', 'action'), given.actionDim, 'actionDim'),
-      exogenous: like(named('exogenous'), given.exogenousDim, 'exogenousDim'),
-      exogenousNext: like(named('exogenousNext', 'exogenous_next'), given.exogenousDim, 'exogenousDim'),
-      pairObservation: like(named('pairObservation', 'observation_pair'), o.dim),
-      pairObservationNext: like(named('pairObservationNext', 'observation_pair_next'), o.dim),
-    };
-    requireTogether(found);
-    const numbers = numbersOf(named('episode', 'episode_index'), o.rows);
-    const ends = named('episodeEnds', 'episode_ends');
-    return checked(
-      frames
-        ? ofFrames(found, numbers, ends, given.stride ?? 1)
-        : ofRows(found, numbers, ends?.[0] ?? (given.stride === undefined ? undefined : 'stride')),
-    );
+    const { stride, actionLag, ...given } = parse(arraysSchema, arrays, '', 'arrays');
+    const read = arraysOf(given);
+    if (read.frames) {
+      if (actionLag !== undefined && !read.found.action) throw noAction('the arrays');
+      return checked(toTransitions(framesOf(read), { stride: stride ?? 1, actionLag }));
+    }
+    const rows = ofRows(read, stride === undefined ? undefined : 'stride');
+    return checked(actionLag === undefined ? rows : laggedRows('the arrays', rows, { actionLag }));
   });
 }
+
+/**
+ * The same arrays at several strides, or with actions at several lags, for `analyzeScan`:
+ *
+ *     await analyzeScan(scanTransitions({ observations, actions, episodeEnds, actionLag: [-1, 0, 1] }));
+ */
+export function scanTransitions(arrays: ScanArrays): TransitionScan {
+  return boundarySync('scanTransitions', () => {
+    const { stride, actionLag, ...given } = parse(scanArraysSchema, arrays, '', 'arrays');
+    const plan = planOf({ stride, actionLag });
+    const read = arraysOf(given);
+    return read.frames
+      ? scanOfFrames('the arrays', framesOf(read), plan, toTransitions)
+      : scanOfRows('the arrays', ofRows(read, stride === undefined ? undefined : 'stride'), plan);
+  });
+}
+
+type Given = Omit<z.output<typeof arraysSchema>, 'stride' | 'actionLag'>;
+type Named<K extends keyof Given> = readonly [K, Given[K]] | undefined;
+
+/** What the arrays are, under whichever of their names. */
+function arraysOf(given: Given) {
+  const named = <K extends keyof Given>(...names: readonly K[]): Named<K> => {
+    const present = names.filter((name) => given[name] !== undefined);
+    if (present.length > 1)
+      throw fail(
+        `${present[1]}: expected nothing beside ${present[0]}, which is the same, but received both`,
+      );
+    const [name] = present;
+    return name === undefined ? undefined : [name, given[name]];
+  };
+  const frames = named('observations');
+  const lone = named('observation');
+  if (frames && lone)
+    throw fail('observation: expected nothing beside observations, which are frames, but received both');
+  const observation = frames ?? lone;
+  if (!observation)
+    throw fail(
+      'observation: expected rows of numbers with observationNext, or observations with episodeEnds, but received nothing',
+    );
+  const o = matrixOf(observation[0], observation[1], given.observationDim, undefined);
+  const like = (found: readonly [string, Rows | undefined] | undefined, dim?: number, dimName?: string) =>
+    found && matrixOf(...found, dim, o.rows, dimName);
+  const found: Found = {
+    observation: o,
+    observationNext: like(named('observationNext', 'observation_next'), o.dim),
+    action: like(named('actions', 'action'), given.actionDim, 'actionDim'),
+    exogenous: like(named('exogenous'), given.exogenousDim, 'exogenousDim'),
+    exogenousNext: like(named('exogenousNext', 'exogenous_next'), given.exogenousDim, 'exogenousDim'),
+    pairObservation: like(named('pairObservation', 'observation_pair'), o.dim),
+    pairObservationNext: like(named('pairObservationNext', 'observation_pair_next'), o.dim),
+  };
+  requireTogether(found);
+  const episode = numbersOf(named('episode', 'episode_index'), o.rows);
+  return { found, frames: frames !== undefined, episode, ends: named('episodeEnds', 'episode_ends') };
+}
+type ArraysRead = ReturnType<typeof arraysOf>;
 
 /** The arrays as matrices of the same number of rows. */
 interface Found {
@@ -270,12 +311,9 @@ const wholeNumber = (name: string) => (value: number | bigint, i: number) => {
   return Number(value);
 };
 
-/** Rows that are transitions already; `odd` is a field that only frames have. */
-function ofRows(
-  found: Found,
-  episode: { readonly numbers: Int32Array } | undefined,
-  odd: string | undefined,
-): Transitions {
+/** Rows that are transitions already; `given` is a field that only frames have, beside the ends of episodes. */
+function ofRows({ found, episode, ends }: ArraysRead, given: string | undefined): Transitions {
+  const odd = ends?.[0] ?? given;
   if (!found.observationNext)
     throw fail('observationNext: expected rows beside observation but received nothing');
   if (odd !== undefined)
@@ -313,12 +351,8 @@ function ofRows(
   };
 }
 
-function ofFrames(
-  found: Found,
-  episode: { readonly name: string; readonly numbers: Int32Array } | undefined,
-  given: readonly [string, Counts | undefined] | undefined,
-  stride: number,
-): Transitions {
+/** Frames of episodes. */
+function framesOf({ found, episode, ends: given }: ArraysRead): Episodes {
   const { observation, observationNext } = found;
   if (observationNext)
     throw fail(`${observationNext.name}: expected nothing beside observations, which are frames`);
@@ -346,19 +380,16 @@ function ofFrames(
     begin = end;
     return frames;
   });
-  return toTransitions(
-    {
-      observationDim: observation.dim,
-      actionDim: found.action?.dim ?? 0,
-      exogenousDim: (found.exogenousNext ?? found.exogenous)?.dim ?? 0,
-      scale: 1,
-      list,
-      listed: list.length,
-      absent: [],
-      notes: [],
-    },
-    stride,
-  );
+  return {
+    observationDim: observation.dim,
+    actionDim: found.action?.dim ?? 0,
+    exogenousDim: (found.exogenousNext ?? found.exogenous)?.dim ?? 0,
+    scale: 1,
+    list,
+    listed: list.length,
+    absent: [],
+    notes: [],
+  };
 }
 
 function endsOf([name, given]: readonly [string, Counts | undefined], frames: number) {

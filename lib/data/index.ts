@@ -4,7 +4,15 @@
  */
 
 export { type ErrorKind, ExolamError } from '../base/errors.js';
-export { type Counts, type Rows, type TransitionArrays, transitions } from './from-arrays.js';
-export { type DataOptions, openData } from './open.js';
+export {
+  type Counts,
+  type Rows,
+  type ScanArrays,
+  scanTransitions,
+  type TransitionArrays,
+  transitions,
+} from './from-arrays.js';
+export { type DataOptions, openData, openScan, type ScanDataOptions } from './open.js';
+export type { ScanAxes, TransitionScan } from './scan.js';
 export type { EpisodeCount, Transitions } from './transitions.js';
 export { writeSamples } from './write/samples.js';

@@ -17,9 +17,19 @@ import { readNpz } from './formats/npz.js';
 import { readNpy } from './formats/single.js';
 import { readSafetensors } from './formats/tensors.js';
 import { isZarr, readZarr } from './formats/zarr.js';
+import { laggedRows, noAction } from './lagged.js';
 import { readLeRobot } from './lerobot/lerobot.js';
 import { isVideo, readRecordings, recordingOf, recordingsIn } from './pictures/folder.js';
-import { type Episodes, type Transitions, toTransitions } from './transitions.js';
+import {
+  planOf,
+  type ScanAxes,
+  scanFields,
+  scanOfFrames,
+  scanOfRows,
+  stepFields,
+  type TransitionScan,
+} from './scan.js';
+import { type Episodes, type Step, type Transitions, toTransitions } from './transitions.js';
 
 /** What a user says about their data; the names are those of the command line's options. */
 export interface DataOptions {
@@ -43,6 +53,11 @@ export interface DataOptions {
   readonly strict?: boolean | undefined;
   /** Frames between o and o', from 1. Default 1. Not for rows that are transitions already. */
   readonly stride?: number | undefined;
+  /**
+   * The action of a transition is that of so many rows after o's own, -1000 to 1000: 1 where a logger wrote each action one row late.
+   * Rows without an action there are left out. Default 0.
+   */
+  readonly actionLag?: number | undefined;
   /** Size of decoded frames in pixels, each side 1 to 4096. Default: the longer side 32. Of images and videos alone. */
   readonly resize?: { readonly width: number; readonly height: number } | undefined;
   /** Frames in colour. Default false: grey. Of images and videos alone. */
@@ -66,11 +81,18 @@ export const dataOptionsSchema = describes<DataOptions>()(
     episodes: z.array(integer(0)).min(1).optional(),
     exclude: z.array(integer(0)).optional(),
     strict: z.boolean().optional(),
-    stride: integer(1).optional(),
+    ...stepFields,
     resize: z.strictObject({ width: side, height: side }).optional(),
     color: z.boolean().optional(),
     distractor: numberThat('a weight of at least 0', (v) => v >= 0).optional(),
   }),
+);
+
+/** {@link DataOptions} with several strides, or several lags of the action. */
+export interface ScanDataOptions extends Omit<DataOptions, keyof ScanAxes>, ScanAxes {}
+
+const scanDataOptionsSchema = describes<ScanDataOptions>()(
+  z.strictObject({ ...dataOptionsSchema.shape, ...scanFields }),
 );
 
 const ACCEPTED =
@@ -85,11 +107,37 @@ export function openData(
   return boundary('openData', async () => {
     parse(pathField, path, 'path');
     const known = parseOptions(dataOptionsSchema, options);
-    const watched = parse(controlSchema, control, '', 'control');
-    const found = await read(path, known, watched).catch((error: NodeJS.ErrnoException) => {
-      throw error.syscall === undefined || error instanceof ExolamError ? error : unreadable(path, error);
-    });
-    return checked(transitionsOf(path, found, known));
+    return checked(transitionsOf(path, await found(path, known, control), known));
+  });
+}
+
+/**
+ * Reads a user's data once, as transitions at several strides or with actions at several lags, for `analyzeScan`:
+ *
+ *     await analyzeScan(await openScan('data.npz', { stride: [1, 2, 5, 10] }));
+ */
+export function openScan(
+  path: string,
+  options: ScanDataOptions,
+  control: Control = {},
+): Promise<TransitionScan> {
+  return boundary('openScan', async () => {
+    parse(pathField, path, 'path');
+    const known = parseOptions(scanDataOptionsSchema, options);
+    const plan = planOf(known);
+    const { stride: _, actionLag: __, ...reading } = known;
+    const recorded = await found(path, reading, control);
+    return 'list' in recorded
+      ? scanOfFrames(path, wanted(path, recorded, reading), plan, maker(reading))
+      : scanOfRows(path, transitionsOf(path, recorded, reading), plan);
+  });
+}
+
+/** What the file or folder holds. */
+function found(path: string, options: DataOptions, control: Control): Promise<Episodes | Transitions> {
+  const watched = parse(controlSchema, control, '', 'control');
+  return read(path, options, watched).catch((error: NodeJS.ErrnoException) => {
+    throw error.syscall === undefined || error instanceof ExolamError ? error : unreadable(path, error);
   });
 }
 
@@ -172,11 +220,20 @@ async function otherwise(path: string): Promise<never> {
   );
 }
 
+const wanted = (path: string, recorded: Episodes, options: DataOptions) =>
+  recorded.chosen ? recorded : wantedEpisodes(path, recorded, options);
+
+/** Makes transitions of frames, composited where that is asked for. */
+const maker =
+  ({ distractor }: DataOptions) =>
+  (episodes: Episodes, step: Step): Transitions =>
+    distractor === undefined ? toTransitions(episodes, step) : withDistractor(episodes, step, distractor);
+
 function transitionsOf(path: string, recorded: Episodes | Transitions, options: DataOptions): Transitions {
-  const { stride = 1, distractor } = options;
+  const { stride = 1, actionLag, distractor } = options;
   if ('list' in recorded) {
-    const kept = recorded.chosen ? recorded : wantedEpisodes(path, recorded, options);
-    return distractor === undefined ? toTransitions(kept, stride) : withDistractor(kept, stride, distractor);
+    if (actionLag !== undefined && recorded.actionDim === 0) throw noAction(path);
+    return maker(options)(wanted(path, recorded, options), { stride, actionLag });
   }
   const given =
     stride !== 1 ? `--stride ${stride}` : distractor !== undefined ? `--distractor ${distractor}` : undefined;
@@ -185,7 +242,8 @@ function transitionsOf(path: string, recorded: Episodes | Transitions, options: 
       'input',
       `${given} needs episodes of frames, and the rows of ${path} are transitions already`,
     );
-  return wantedRows(path, recorded, options);
+  const rows = wantedRows(path, recorded, options);
+  return actionLag === undefined ? rows : laggedRows(path, rows, { actionLag });
 }
 
 function refuse(path: string, options: DataOptions, names: readonly (keyof DataOptions)[]): void {

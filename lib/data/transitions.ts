@@ -86,29 +86,51 @@ export interface Episodes {
   readonly chosen?: boolean | undefined;
 }
 
-/** Calls `visit(row, e, t)` for each transition, frame t to t + stride of episode e, in order: never across an episode. */
+/** Which frames a transition is made of. */
+export interface Step {
+  /** Frames between o and o'. */
+  readonly stride: number;
+  /** The action is that of so many rows after o's own; default 0. */
+  readonly actionLag?: number | undefined;
+  /** Every transition has an action at each of these lags, 0 and `actionLag` among them; default: at `actionLag` alone. */
+  readonly lags?: readonly number[] | undefined;
+}
+
+/** Frames that a transition needs before o, and after o'. */
+export function reachOf({ actionLag = 0, lags = [] }: Step): {
+  readonly before: number;
+  readonly after: number;
+} {
+  return { before: -Math.min(0, actionLag, ...lags), after: Math.max(0, actionLag, ...lags) };
+}
+
+/**
+ * Calls `visit(row, e, t)` for each transition, frame t to t + stride of episode e, in order: neither it nor its action reaches
+ * across an episode, or a gap in one.
+ */
 export function forEachTransition(
   episodes: Episodes,
-  stride: number,
+  step: Step,
   visit: (row: number, episode: Episode, e: number, t: number) => void,
 ): void {
+  const { before, after } = reachOf(step);
   let row = 0;
   episodes.list.forEach((episode, e) => {
     const breaks = episode.breaks ?? [];
     let b = 0;
-    for (let t = 0; t + stride < episode.length; t++) {
-      while (b < breaks.length && breaks[b] <= t) b++;
-      if (b < breaks.length && breaks[b] <= t + stride) continue;
+    for (let t = before; t + step.stride + after < episode.length; t++) {
+      while (b < breaks.length && breaks[b] <= t - before) b++;
+      if (b < breaks.length && breaks[b] <= t + step.stride + after) continue;
       visit(row++, episode, e, t);
     }
   });
 }
 
-/** How many transitions there are at a stride; none is an error. */
-export function countTransitions(episodes: Episodes, stride: number): number {
+/** How many transitions there are; none is an error. */
+export function countTransitions(episodes: Episodes, step: Step): number {
   let count = 0;
-  forEachTransition(episodes, stride, () => count++);
-  if (count === 0) throw noTransition(episodes.list, stride);
+  forEachTransition(episodes, step, () => count++);
+  if (count === 0) throw noTransition(episodes.list, step);
   return count;
 }
 
@@ -119,10 +141,12 @@ export function countTransitions(episodes: Episodes, stride: number): number {
  * linear world with endogenousDecay 1) their sum is all that o' can tell of them, and the mean is the sum on a scale
  * that does not depend on n; where actions are targets the mean is where the arm was sent during the transition. The
  * first action alone would leave n - 1 of the causes out, and all n side by side would ask for n * da latent dimensions.
+ * With an action lag of l it is the mean of the n actions from row t + l on: the same window, moved.
  */
-export function toTransitions(episodes: Episodes, stride: number): Transitions {
+export function toTransitions(episodes: Episodes, step: Step): Transitions {
   const { observationDim: d, actionDim, exogenousDim, scale, list } = episodes;
-  const count = countTransitions(episodes, stride);
+  const { stride } = step;
+  const count = countTransitions(episodes, step);
   const pair = list.every((e) => e.pairObservation && e.pairObservationNext);
   const observation = allocate(count, d, 'observation');
   const observationNext = allocate(count, d, 'observation_next');
@@ -130,7 +154,7 @@ export function toTransitions(episodes: Episodes, stride: number): Transitions {
   const exogenousNext = exogenousDim > 0 ? allocate(count, exogenousDim, 'exogenous_next') : undefined;
   const pairObservation = pair ? allocate(count, d, 'observation_pair') : undefined;
   const pairObservationNext = pair ? allocate(count, d, 'observation_pair_next') : undefined;
-  forEachTransition(episodes, stride, (row, episode, _, t) => {
+  forEachTransition(episodes, step, (row, episode, _, t) => {
     copyRow(episode.observation, t, d, scale, observation, row);
     copyRow(episode.observation, t + stride, d, scale, observationNext, row);
     if (exogenous && episode.exogenous) copyRow(episode.exogenous, t, exogenousDim, 1, exogenous, row);
@@ -152,25 +176,27 @@ export function toTransitions(episodes: Episodes, stride: number): Transitions {
     exogenousDim,
     observation,
     observationNext,
-    action: actionRows(episodes, stride, count),
+    action: actionRows(episodes, step, count),
     exogenous,
     exogenousNext,
     pairObservation,
     pairObservationNext,
-    ...accountOf(episodes, stride, count),
+    ...accountOf(episodes, step, count),
   };
 }
 
 /** (N, da): mean of the actions of each transition's frames. */
-export function actionRows(episodes: Episodes, stride: number, count: number): Float64Array | undefined {
+export function actionRows(episodes: Episodes, step: Step, count: number): Float64Array | undefined {
   const da = episodes.actionDim;
   if (da === 0) return undefined;
+  const { stride, actionLag = 0 } = step;
   const action = allocate(count, da, 'actions');
-  forEachTransition(episodes, stride, (row, episode, _, t) => {
+  forEachTransition(episodes, step, (row, episode, _, t) => {
     const source = episode.action as Values;
+    const first = t + actionLag;
     for (let j = 0; j < da; j++) {
       let sum = 0;
-      for (let step = 0; step < stride; step++) sum += source[(t + step) * da + j];
+      for (let i = 0; i < stride; i++) sum += source[(first + i) * da + j];
       action[row * da + j] = sum / stride;
     }
   });
@@ -180,21 +206,24 @@ export function actionRows(episodes: Episodes, stride: number, count: number): F
 /** Which episode each row is of, and what is to be said about the episodes. */
 export function accountOf(
   episodes: Episodes,
-  stride: number,
+  step: Step,
   count: number,
 ): Pick<Transitions, 'episode' | 'episodes' | 'stride' | 'notes'> {
+  const { stride } = step;
   const episode = new Int32Array(count);
-  forEachTransition(episodes, stride, (row, { number }) => {
+  forEachTransition(episodes, step, (row, { number }) => {
     episode[row] = number;
   });
-  const short = episodes.list.filter(({ length }) => length <= stride);
+  const most = framesOf(step) - 1;
+  const short = episodes.list.filter(({ length }) => length <= most);
   const notes = [...episodes.notes];
   if (short.length > 0)
     notes.push(
-      `${short.length} of ${episodes.list.length} episodes have no more than ${stride} frames, too few for a stride of ${stride}`,
+      `${short.length} of ${episodes.list.length} episodes have no more than ${most} frames, too few for a stride of ${stride}${most > stride ? ' and such a lag' : ''}`,
     );
   if (stride > 1 && episodes.actionDim > 0)
     notes.push(`the action of a transition is the mean of the actions of its ${stride} frames`);
+  if (step.actionLag) notes.push(lagNote(step.actionLag));
   return {
     episode,
     episodes: {
@@ -205,6 +234,18 @@ export function accountOf(
     stride,
     notes,
   };
+}
+
+/** Frames of an episode that one transition takes. */
+export function framesOf(step: Step): number {
+  const { before, after } = reachOf(step);
+  return before + step.stride + after + 1;
+}
+
+/** What is said of actions that stand elsewhere than their observations. */
+export function lagNote(lag: number): string {
+  const rows = Math.abs(lag) === 1 ? 'row' : 'rows';
+  return `the action of a transition is that of ${Math.abs(lag)} ${rows} ${lag > 0 ? 'later' : 'earlier'}`;
 }
 
 /** into[row] = scale * from[index], rows of width `dim`. */
@@ -221,12 +262,14 @@ export function copyRow(
   for (let j = 0; j < dim; j++) into[target + j] = from[source + j] * scale;
 }
 
-export function noTransition(episodes: readonly { readonly length: number }[], stride: number): ExolamError {
+export function noTransition(episodes: readonly { readonly length: number }[], step: Step): ExolamError {
   const longest = episodes.reduce((most, { length }) => Math.max(most, length), 0);
   const which = episodes.length === 1 ? 'the only episode' : `the longest of ${episodes.length} episodes`;
+  const needed = framesOf(step);
+  const lag = needed > step.stride + 1 ? ' with such a lag' : '';
   return new ExolamError(
     'data',
-    `there is no transition: ${which} has ${longest} frame${longest === 1 ? '' : 's'}, and a stride of ${stride} needs ` +
-      `at least ${stride + 1} in one episode`,
+    `there is no transition: ${which} has ${longest} frame${longest === 1 ? '' : 's'}, and a stride of ${step.stride}${lag} needs ` +
+      `at least ${needed} in one episode`,
   );
 }

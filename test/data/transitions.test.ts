@@ -33,7 +33,7 @@ function episodes(lengths: readonly number[], more: Partial<Episodes> = {}): Epi
 
 describe('transitions', () => {
   test('never cross an episode, whatever the stride', () => {
-    const t = toTransitions(episodes([4, 2, 5]), 3);
+    const t = toTransitions(episodes([4, 2, 5]), { stride: 3 });
     expect(t.count).toBe(1 + 0 + 2);
     expect([...t.episode]).toEqual([5, 7, 7]);
     expect([...t.observation]).toEqual([0, 50, 7, 200, 50, 7, 201, 49, 7]);
@@ -43,8 +43,8 @@ describe('transitions', () => {
   });
 
   test('the action over n frames is the mean of the n actions, and at stride 1 the action itself', () => {
-    expect([...toTransitions(episodes([5]), 1).action!]).toEqual([0, 1, 2, 3]);
-    expect([...toTransitions(episodes([5]), 3).action!]).toEqual([1, 2]);
+    expect([...toTransitions(episodes([5]), { stride: 1 }).action!]).toEqual([0, 1, 2, 3]);
+    expect([...toTransitions(episodes([5]), { stride: 3 }).action!]).toEqual([1, 2]);
   });
 
   test('arrays called next belong to the last step of the stride', () => {
@@ -52,25 +52,27 @@ describe('transitions', () => {
     const row = Float64Array.from([0, 1, 2, 3, 4]);
     const t = toTransitions(
       { ...base, exogenousDim: 1, list: [{ ...base.list[0]!, exogenousNext: row }] },
-      2,
+      { stride: 2 },
     );
     expect([...t.exogenousNext!]).toEqual([1, 2, 3]);
   });
 
   test('one episode of one frame: no transition', () => {
-    expect(() => toTransitions(episodes([1]), 1)).toThrow(
+    expect(() => toTransitions(episodes([1]), { stride: 1 })).toThrow(
       'there is no transition: the only episode has 1 frame, and a stride of 1 needs at least 2 in one episode',
     );
   });
 
   test('too few, constant in all coordinates, constant in some', () => {
-    expect(() => checked(toTransitions(episodes([3]), 1))).toThrow(/there are 2 transitions; at least 4/);
+    expect(() => checked(toTransitions(episodes([3]), { stride: 1 }))).toThrow(
+      /there are 2 transitions; at least 4/,
+    );
     const still = episodes([6]);
     const list = [{ ...still.list[0]!, observation: new Float64Array(18).fill(0.5) }];
-    expect(() => checked(toTransitions({ ...still, list }, 1))).toThrow(
+    expect(() => checked(toTransitions({ ...still, list }, { stride: 1 }))).toThrow(
       /observation is constant: all 3 coordinates/,
     );
-    expect(checked(toTransitions(episodes([6]), 1)).notes).toContain(
+    expect(checked(toTransitions(episodes([6]), { stride: 1 })).notes).toContain(
       '1 of 3 observation coordinates never change',
     );
   });
@@ -84,8 +86,8 @@ describe('distractor', () => {
 
   test('o = clean + weight x: the next episode as it is for vectors, the one after for the pair', () => {
     const e = episodes([4, 4, 4]);
-    const clean = toTransitions(e, 1);
-    const t = withDistractor(e, 1, 0.5);
+    const clean = toTransitions(e, { stride: 1 });
+    const t = withDistractor(e, { stride: 1 }, 0.5);
     for (let i = 0; i < clean.observation.length; i++) {
       const row = Math.floor(i / 3);
       // Transition row is frame t of episode n, each with 3 transitions.
@@ -111,22 +113,22 @@ describe('distractor', () => {
       image: { width: 2, height: 1, channels: 2 },
       list: [0, 10].map((first, number) => ({ number, length: 2, observation: frame(first) })),
     };
-    const t = withDistractor(e, 1, 1);
+    const t = withDistractor(e, { stride: 1 }, 1);
     expect([...t.observation.subarray(0, 4)]).toEqual([0 + 12, 1 + 13, 2 + 10, 3 + 11]);
   });
 
   test('weight 0 leaves the observation and still knows x', () => {
     const e = episodes([4, 4, 4]);
-    const t = withDistractor(e, 1, 0);
-    expect(t.observation).toEqual(toTransitions(e, 1).observation);
+    const t = withDistractor(e, { stride: 1 }, 0);
+    expect(t.observation).toEqual(toTransitions(e, { stride: 1 }).observation);
     expect(t.exogenousNext!.some((x) => x !== 0)).toBe(true);
   });
 
   test('two episodes have no pair, one has no distractor', () => {
-    const t = withDistractor(episodes([4, 4]), 1, 1);
+    const t = withDistractor(episodes([4, 4]), { stride: 1 }, 1);
     expect(t.pairObservation).toBeUndefined();
     expect(t.notes.join()).toMatch(/no paired views: they need 3/);
-    expect(() => withDistractor(episodes([9]), 1, 1)).toThrow(
+    expect(() => withDistractor(episodes([9]), { stride: 1 }, 1)).toThrow(
       /there is only 1 episode here; at least 2 are needed/,
     );
   });
