@@ -16,7 +16,15 @@ export { guardedBackend as defaultBackend } from './backend/select.js';
 export { type ErrorKind, ExolamError } from './base/errors.js';
 export type { Schema } from './base/validate.js';
 export { version } from './base/version.js';
-export { type Counts, type Rows, type TransitionArrays, transitions } from './data/from-arrays.js';
+export {
+  type Counts,
+  type Rows,
+  type ScanArrays,
+  scanTransitions,
+  type TransitionArrays,
+  transitions,
+} from './data/from-arrays.js';
+export type { ScanAxes, TransitionScan } from './data/scan.js';
 export type { EpisodeCount, Transitions } from './data/transitions.js';
 export { type DataCase, type FitLinearLamOptions, fitLinearLam, type MomentsCase } from './lam/fit.js';
 export { type Batch, LinearLam } from './lam/linear-lam.js';
@@ -98,6 +106,8 @@ export {
   type Spread,
 } from './verdict/label-curve.js';
 export type { Remedy } from './verdict/remedies.js';
+export { analyzeScan } from './verdict/scan.js';
+export type { Alignment, ScanAnalysis, ScanMetric, ScanRow } from './verdict/scan-rows.js';
 export type { Verdict } from './verdict/sentence.js';
 export type { AnyWorldSpec } from './world/any-world.js';
 export type { MlpWorldSpec } from './world/nonlinear.js';

@@ -4,7 +4,7 @@
  */
 
 export * from './browser.js';
-export { type DataOptions, openData } from './data/open.js';
+export { type DataOptions, openData, openScan, type ScanDataOptions } from './data/open.js';
 export { writeSamples } from './data/write/samples.js';
 export {
   type ClaimVerdict,

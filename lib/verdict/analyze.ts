@@ -90,7 +90,7 @@ export const analyzeOptionsSchema = describes<AnalyzeOptions>()(
     backend: backendField,
   }),
 );
-type Checked = z.output<typeof analyzeOptionsSchema>;
+export type Checked = z.output<typeof analyzeOptionsSchema>;
 
 /** How much the default action supervision weighs: variance of the weighted actions over that of the innovation. */
 const SUPERVISION = 10;
@@ -122,17 +122,32 @@ type Settled = ReturnType<typeof settled>;
 export function analyze(data: Transitions, options: AnalyzeOptions = {}): Promise<Analysis> {
   return boundary('analyze', async () => {
     const checked = parseOptions(analyzeOptionsSchema, options);
-    requireTransitions(data, 'data');
-    if (data.count < MINIMUM_TRANSITIONS)
-      throw new ExolamError(
-        'data',
-        `${data.count} transitions are too few: at least ${MINIMUM_TRANSITIONS} are needed to fit some and judge on others`,
-      );
-    return analyzeChecked(data, checked);
+    return (await analysed(data, checked)).analysis;
   });
 }
 
-async function analyzeChecked(t: Transitions, options: Checked): Promise<Analysis> {
+/** An analysis and, where there are enough units, what it was made from: more can be asked of the same folds. */
+export interface Analysed {
+  readonly analysis: Analysis;
+  readonly judged: {
+    readonly data: Prepared;
+    readonly errors: FoldErrors;
+    /** Place of the verdict's latent dimension among those of `errors`. */
+    readonly latent: number;
+  } | null;
+}
+
+/** Where a verdict is given, and why there. */
+export type Place = Pick<Circumstances, 'latentDim' | 'because'>;
+
+/** The analysis; its verdict where it is best given, or at `place`. */
+export async function analysed(t: Transitions, options: Checked, place?: Place): Promise<Analysed> {
+  requireTransitions(t, 'data');
+  if (t.count < MINIMUM_TRANSITIONS)
+    throw new ExolamError(
+      'data',
+      `${t.count} transitions are too few: at least ${MINIMUM_TRANSITIONS} are needed to fit some and judge on others`,
+    );
   const set = settled(t, options);
   const backend = options.backend ?? defaultBackend();
   const control: Control = {
@@ -144,8 +159,8 @@ async function analyzeChecked(t: Transitions, options: Checked): Promise<Analysi
   const data = await prepare(t, preparing, backend, portion(control, 0, PARTS.rows));
   const objectives = options.objectives?.map((spec) => resolveObjective(spec as ObjectiveSpec));
   return 'moments' in data
-    ? await estimated(t, set, data, objectives, backend, control)
-    : fewUnits(t, set, data, objectives, backend);
+    ? await estimated(t, set, data, objectives, place, backend, control)
+    : { analysis: fewUnits(t, set, data, objectives, backend), judged: null };
 }
 
 /** The objectives that are asked for, or the default ones. */
@@ -237,9 +252,10 @@ async function estimated(
   set: Settled,
   data: Prepared,
   asked: readonly ResolvedObjective[] | undefined,
+  where: Place | undefined,
   backend: Backend,
   control: Control,
-): Promise<Analysis> {
+): Promise<Analysed> {
   const notes = [...t.notes, ...categoryNote(data)];
   const whole = wholeFit(data.moments, backend, control);
   const dims = await answerable(t, set, data, asked, whole, notes);
@@ -259,9 +275,10 @@ async function estimated(
   );
   const { latent, spectrum } = await latentRows(dims, fitted, whole, errors, set, control, notes);
   const actionWidth = actionWidthOf(t, data);
-  const place = latentDimOfVerdict(set.latentDims, actionWidth);
-  const before = intervalsOf(errors, 0, set.latentDims.indexOf(place.latentDim));
+  const place = where ?? latentDimOfVerdict(set.latentDims, actionWidth);
   const { latentDim } = place;
+  const latentAt = set.latentDims.indexOf(latentDim);
+  const before = intervalsOf(errors, 0, latentAt);
   const { level, ridge } = set;
   const request = { transitions: t, data, whole, latentDim, level, ridge, actionWidth, before, backend };
   const remedies = set.remedies
@@ -271,7 +288,7 @@ async function estimated(
     ? await fewLabels(request, set, middleOf(errors.ridges), portion(control, PARTS.remedies, 1))
     : { labels: null, notes: [] };
   control.onProgress?.(1, 1);
-  return {
+  const analysis: Analysis = {
     ...frameOf(t, set, data, backend),
     categories: data.moments.categories,
     folds: Array.from(data.folds),
@@ -285,6 +302,7 @@ async function estimated(
     notes: [...notes, ...remedies.notes, ...labels.notes],
     verdict: verdictOf(before, circumstancesOf(objectives[0], place, set, data, null)),
   };
+  return { analysis, judged: { data, errors, latent: latentAt } };
 }
 
 async function fewLabels(r: RemedyRequest, set: Settled, ridge: number, control: Control): Promise<Labels> {
@@ -372,7 +390,7 @@ function differencesFrom(
 
 function circumstancesOf(
   objective: ResolvedObjective,
-  place: Pick<Circumstances, 'latentDim' | 'because'>,
+  place: Place,
   { level }: Settled,
   { units, blocks }: { readonly units: number; readonly blocks: boolean },
   reason: string | null,
@@ -407,13 +425,13 @@ function frameOf(
 }
 
 /** Too few episodes to hold any out: exact minima are all that can be told. */
-async function fewUnits(
+function fewUnits(
   t: Transitions,
   set: Settled,
   { count, blocks }: { readonly count: number; readonly blocks: boolean },
   asked: readonly ResolvedObjective[] | undefined,
   backend: Backend,
-): Promise<Analysis> {
+): Analysis {
   const objective = asked?.[0] ?? resolveObjective({ kind: 'reconstruction' });
   const place = latentDimOfVerdict(set.latentDims, t.actionDim);
   const units = { units: count, blocks };

@@ -14,4 +14,6 @@ export {
   type Spread,
 } from './label-curve.js';
 export type { Remedy } from './remedies.js';
+export { analyzeScan } from './scan.js';
+export type { Alignment, ScanAnalysis, ScanMetric, ScanRow } from './scan-rows.js';
 export type { Verdict } from './sentence.js';
