@@ -1,17 +1,22 @@
 import { ExolamError } from '../base/errors.js';
 import { parseOptions } from '../base/validate.js';
 import { parseEpisodes } from '../data/choose.js';
-import { openData } from '../data/open.js';
+import { type DataOptions, openData, openScan, type ScanDataOptions } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
 import type { Scale } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
-import { analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
+import type { AnalysisSource } from '../verdict/analysis.js';
+import { type AnalyzeOptions, analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
+import { analyzeScan } from '../verdict/scan.js';
+import type { ScanAnalysis } from '../verdict/scan-rows.js';
 import { render } from './analysis-table.js';
 import { readJson, toJson } from './json.js';
+import { wholeNumbers } from './numbers.js';
 import { withOutput } from './outputs.js';
 import { Progress } from './progress.js';
 import type { Shell } from './run.js';
+import { renderScan } from './scan-table.js';
 
 export interface AnalyzeFlags {
   readonly observation?: string;
@@ -25,7 +30,8 @@ export interface AnalyzeFlags {
   readonly strict?: boolean;
   readonly resize?: string;
   readonly color?: boolean;
-  readonly stride?: number;
+  readonly stride?: number | number[];
+  readonly actionLag?: number | number[];
   readonly latentDim?: string;
   readonly distractor?: number;
   readonly whiten?: boolean;
@@ -45,15 +51,8 @@ export interface AnalyzeFlags {
 
 /** "8", "1,2,4" or "1:16" as a list. */
 export function latentDims(text: string): number[] {
-  const dims = text.split(',').flatMap((part) => {
-    const range = /^(\d{1,6}):(\d{1,6})$/.exec(part.trim());
-    if (range) {
-      const [from, to] = [Number(range[1]), Number(range[2])];
-      return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
-    }
-    return /^\d{1,6}$/.test(part.trim()) ? [Number(part)] : [Number.NaN];
-  });
-  if (dims.length > 0 && !dims.some(Number.isNaN)) return dims;
+  const dims = wholeNumbers(text);
+  if (dims?.every((k) => k >= 0)) return dims;
   throw new ExolamError(
     'input',
     `--latent-dim: expected a number, a list such as 1,2,4 or a range such as 1:16 but received "${text}"`,
@@ -127,38 +126,96 @@ interface Asked {
   readonly save: string | undefined;
 }
 
-/** The analysis, and the model in the file `save`. */
-async function analysed(
-  path: string,
-  flags: AnalyzeFlags,
-  { wanted, objectives, model, save }: Asked,
-  shell: Shell,
-): Promise<void> {
-  const resize = flags.resize === undefined ? undefined : frameSize(flags.resize);
-  const progress = new Progress(shell);
-  const { observation, action, color, stride, distractor } = flags;
+/** What is read, in the words of `openData`, but for the stride and the lag. */
+function readingOf(flags: AnalyzeFlags) {
+  const { observation, observationNext, action, exogenous, exogenousNext, episode, color } = flags;
+  return {
+    ...{ observation, observationNext, action, exogenous, exogenousNext, episode },
+    episodes: flags.episodes === undefined ? undefined : parseEpisodes('--episodes', flags.episodes),
+    exclude: flags.exclude === undefined ? undefined : parseEpisodes('--exclude', flags.exclude),
+    strict: flags.strict,
+    resize: flags.resize === undefined ? undefined : frameSize(flags.resize),
+    color,
+  };
+}
+
+/** The analysis or the scan. */
+async function analysed(path: string, flags: AnalyzeFlags, asked: Asked, shell: Shell): Promise<void> {
   const { scale, seed, ridge, level, remedies, whiten, threads } = flags;
   const folds = flags.folds === undefined ? undefined : await readFolds(flags.folds);
   const discreteActions = !flags.continuousActions;
   const about = { scale, folds, seed, ridge, level, remedies, whiten, discreteActions, threads };
-  const options = { latentDims: wanted, objectives, ...about };
+  const options = { latentDims: asked.wanted, objectives: asked.objectives, ...about };
   // Before what may take minutes to read is read.
   parseOptions(analyzeOptionsSchema, options);
-  const reading = {
-    observation,
-    observationNext: flags.observationNext,
-    action,
-    exogenous: flags.exogenous,
-    exogenousNext: flags.exogenousNext,
-    episode: flags.episode,
-    episodes: flags.episodes === undefined ? undefined : parseEpisodes('--episodes', flags.episodes),
-    exclude: flags.exclude === undefined ? undefined : parseEpisodes('--exclude', flags.exclude),
-    strict: flags.strict,
-    resize,
-    color,
-    stride,
-    distractor,
-  };
+  const { stride, actionLag, distractor } = flags;
+  const reading = readingOf(flags);
+  if (Array.isArray(stride) || Array.isArray(actionLag))
+    return scanned(path, flags, { ...reading, stride, actionLag, distractor }, options, shell);
+  return alone(path, flags, { ...reading, stride, actionLag, distractor }, options, asked, shell);
+}
+
+/** The analyses at several strides or lags. */
+async function scanned(
+  path: string,
+  flags: AnalyzeFlags,
+  reading: ScanDataOptions,
+  options: AnalyzeOptions,
+  shell: Shell,
+): Promise<void> {
+  if (flags.save !== undefined)
+    throw new ExolamError('input', '--save: expected one --stride and one --action-lag but received several');
+  const progress = new Progress(shell);
+  const { signal } = shell;
+  const scan = await openScan(path, reading, {
+    signal,
+    onProgress: progress.of('reading'),
+    threads: flags.threads,
+  });
+  progress.end();
+  const found = await analyzeScan(scan, { ...options, signal, onProgress: progress.of('solving') });
+  progress.end();
+  if (flags.json) {
+    const sourced = (source: AnalysisSource, own: object) => ({
+      ...source,
+      path,
+      options: { ...reading, ...own, ...source.options },
+    });
+    const analyses = found.analyses.map((analysis, i) => ({
+      ...analysis,
+      source: sourced(analysis.source, { [scan.by]: found.rows[i].value }),
+    }));
+    shell.out(`${toJson({ ...found, source: sourced(found.source, {}), analyses })}\n`);
+    return;
+  }
+  for (const note of notesOf(found)) shell.note(note);
+  shell.out(renderScan(found));
+}
+
+/** Notes of a scan: each once, with the values that it is about where it is not about all. */
+function notesOf({ scan, rows, notes, analyses }: ScanAnalysis): string[] {
+  const all = [...new Set(analyses.flatMap((analysis) => analysis.notes))];
+  return [
+    ...notes,
+    ...all.map((note) => {
+      const at = rows.filter((_, i) => analyses[i].notes.includes(note)).map(({ value }) => value);
+      const which = 'stride' in scan ? 'stride' : 'action lag';
+      return at.length === rows.length ? note : `${which} ${at.join(', ')}: ${note}`;
+    }),
+  ];
+}
+
+/** The one analysis, and the model in the file `save`. */
+async function alone(
+  path: string,
+  flags: AnalyzeFlags,
+  reading: DataOptions,
+  options: AnalyzeOptions,
+  { model, save }: Asked,
+  shell: Shell,
+): Promise<void> {
+  const progress = new Progress(shell);
+  const { threads } = options;
   const data = await openData(path, reading, {
     signal: shell.signal,
     onProgress: progress.of('reading'),
@@ -170,9 +227,16 @@ async function analysed(
   progress.end();
   if (model && save !== undefined) {
     const lam = await fitLinearLam(
-      { data, ...model, ridge, whiten, scale: analysis.scale, discreteActions: analysis.categories !== null },
       {
-        observationShape: frameShape(data, resize),
+        data,
+        ...model,
+        ridge: options.ridge,
+        whiten: options.whiten,
+        scale: analysis.scale,
+        discreteActions: analysis.categories !== null,
+      },
+      {
+        observationShape: frameShape(data, reading.resize),
         threads,
         signal: shell.signal,
         onProgress: progress.of('saving'),

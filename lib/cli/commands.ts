@@ -7,6 +7,7 @@ import { buildAddonCommand } from './build-addon.js';
 import { examplesText } from './examples.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
+import { oneOrSeveral } from './numbers.js';
 import { addQueryCommand } from './query.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
@@ -114,7 +115,18 @@ function addAnalyzeCommand(root: Command, shell: Shell): void {
     .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
     .option('--resize <WxH>', 'size of frames (default: the longer side 32)')
     .option('--color', 'video in colour (default: grey)')
-    .addOption(new Option('--stride <n>', "frames between o and o' (default 1)").argParser(numeric))
+    .addOption(
+      new Option(
+        '--stride <n>',
+        "frames between o and o'; several, such as 1,2,5,10 or 1:4, are compared (default 1)",
+      ).argParser(oneOrSeveral),
+    )
+    .addOption(
+      new Option(
+        '--action-lag <rows>',
+        'take the action so many rows later; several, such as -2:2, find where a logger wrote it (default 0)',
+      ).argParser(oneOrSeveral),
+    )
     .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(

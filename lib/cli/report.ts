@@ -4,7 +4,8 @@ import { ExolamError } from '../base/errors.js';
 import { writeWhole } from '../base/files.js';
 import { analysisPage } from '../report/analysis.js';
 import { requireEngines } from '../report/figure.js';
-import { isAnalysis, readAnalysis } from '../report/read.js';
+import { isAnalysis, isScan, readAnalysis, readScan } from '../report/read.js';
+import { scanPage } from '../report/scan.js';
 import { isSweep, sweepPage } from '../report/sweep.js';
 import { readTraining, trainingPage } from '../report/train.js';
 import { isReproduction, readReproduction, reproductionPage } from '../reproduce/index.js';
@@ -45,6 +46,7 @@ async function pageOf(
 ): Promise<{ html: string; figures?: Readonly<Record<string, string>> }> {
   if (isReproduction(value)) return { html: (await reproductionPage(readReproduction(value, source))).html };
   if (isAnalysis(value)) return { html: await analysisPage(readAnalysis(value, source), source) };
+  if (isScan(value)) return { html: await scanPage(readScan(value, source), source) };
   if (isSweep(value)) return sweepPage(dirname(source));
   throw new ExolamError('data', `${source}: expected ${ACCEPTED}, but this JSON is none of these`);
 }

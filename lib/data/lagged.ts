@@ -30,7 +30,7 @@ export function laggedRows(path: string, t: Transitions, step: Omit<Step, 'strid
   return {
     ...rowsOf(t, kept),
     action: moved,
-    notes: actionLag === 0 ? t.notes : [...t.notes, lagNote(actionLag)],
+    notes: actionLag === 0 || step.lags ? t.notes : [...t.notes, lagNote(actionLag)],
   };
 }
 

@@ -223,7 +223,7 @@ export function accountOf(
     );
   if (stride > 1 && episodes.actionDim > 0)
     notes.push(`the action of a transition is the mean of the actions of its ${stride} frames`);
-  if (step.actionLag) notes.push(lagNote(step.actionLag));
+  if (step.actionLag && !step.lags) notes.push(lagNote(step.actionLag));
   return {
     episode,
     episodes: {

@@ -134,20 +134,15 @@ export interface Difference {
   readonly degreesOfFreedom: number;
 }
 
-/** first - second, in the sign that the metric is reported with; of so many differences, that all intervals hold is 95 % sure. */
-export function differenceOf(
-  metric: EstimatedMetric,
-  first: ErrorSums,
-  second: ErrorSums,
-  together = 1,
-): Difference {
+/** first - second, in the sign that the metric is reported with. */
+export function differenceOf(metric: EstimatedMetric, first: ErrorSums, second: ErrorSums): Difference {
   const sign = isLeakage(metric) ? -1 : 1;
   const ratio = (s: ErrorSums) => sumOf(s.num) / sumOf(s.den);
   const value = sign * (ratio(first) - ratio(second));
   const moves = Array.from(first.replicates, (r, g) => sign * (r - second.replicates[g]));
   const standardError = jackknife(moves);
   const degreesOfFreedom = Math.max(2, Math.floor(moves.length / 2));
-  const step = studentQuantile(1 - 0.025 / together, degreesOfFreedom) * standardError;
+  const step = studentQuantile(0.975, degreesOfFreedom) * standardError;
   return { value, low: value - step, high: value + step, standardError, degreesOfFreedom };
 }
 

@@ -7,14 +7,17 @@ import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { parse, pathField } from '../base/validate.js';
 import type { Analysis } from '../verdict/analysis.js';
+import type { ScanAnalysis } from '../verdict/scan-rows.js';
 import { analysisPage as drawAnalysis } from './analysis.js';
 import { requireEngines } from './figure.js';
-import { readAnalysis } from './read.js';
+import { readAnalysis, readScan } from './read.js';
+import { scanPage as drawScan } from './scan.js';
 import { sweepPage as drawSweep, type SweepPage } from './sweep.js';
 import { trainingPage as drawTraining, readTraining } from './train.js';
 
 export { type ErrorKind, ExolamError } from '../base/errors.js';
 export type { Analysis } from '../verdict/analysis.js';
+export type { ScanAnalysis } from '../verdict/scan-rows.js';
 export type { SweepPage } from './sweep.js';
 
 /** The page of what `analyze` answered, or of the parsed JSON of `exolam analyze --json`; `source` is what the page calls the data. */
@@ -24,6 +27,16 @@ export function analysisPage(analysis: Analysis, source = 'analysis'): Promise<s
     const name = parse(pathField, source, 'source');
     await requireEngines();
     return drawAnalysis(checked, name);
+  });
+}
+
+/** The page of what `analyzeScan` answered, or of the parsed JSON of `exolam analyze --json` with several strides or lags. */
+export function scanPage(scan: ScanAnalysis, source = 'scan'): Promise<string> {
+  return boundary('scanPage', async () => {
+    const checked = readScan(scan, 'scan');
+    const name = parse(pathField, source, 'source');
+    await requireEngines();
+    return drawScan(checked, name);
   });
 }
 

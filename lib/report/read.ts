@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
 import type { Analysis } from '../verdict/analysis.js';
+import type { ScanAnalysis } from '../verdict/scan-rows.js';
 
 const finite = z.number('a number');
 const text = z.string('text');
@@ -107,10 +108,61 @@ export function isAnalysis(value: unknown): boolean {
   return typeof a === 'object' && a !== null && Array.isArray(a.latent) && typeof a.verdict === 'object';
 }
 
+const difference = z.looseObject({ value: finite, low: finite, high: finite }, 'a difference');
+const scanRow = z.looseObject(
+  {
+    value: finite,
+    transitions: finite,
+    answer: z.enum(['leaks', 'does-not-leak', 'cannot-tell', 'unknown'], 'an answer'),
+    metrics,
+    actionGivenObservation: finite.nullable(),
+    differences: z.record(z.string(), difference, 'an object of differences').nullable(),
+    lessBest: difference.nullable(),
+  },
+  'an object',
+);
+const values = z.array(finite, 'a list').min(1, 'a list of at least one');
+const scan = z
+  .looseObject(
+    {
+      scan: z.union(
+        [z.strictObject({ stride: values }), z.strictObject({ actionLag: values })],
+        'stride or actionLag',
+      ),
+      source: z.looseObject({ options: z.record(z.string(), z.unknown(), 'an object') }, 'an object'),
+      reference: finite,
+      latentDim: finite,
+      because: text,
+      rows: z.array(scanRow, 'a list').min(1, 'a list of at least one'),
+      alignment: z.looseObject({ best: finite.nullable() }, 'an object').nullable(),
+      sentence: text,
+      notes: list(text),
+      analyses: list(analysis),
+    },
+    'an object',
+  )
+  .refine(({ rows, analyses }) => rows.length === analyses.length, {
+    path: ['analyses'],
+    message: 'as many as rows',
+  });
+
+/** Is this JSON what `exolam analyze --json` prints of several strides or lags? */
+export function isScan(value: unknown): boolean {
+  const a = value as Partial<ScanAnalysis> | null;
+  return typeof a === 'object' && a !== null && Array.isArray(a.analyses) && typeof a.scan === 'object';
+}
+
+/** A parsed scan, checked likewise. */
+export const readScan = (value: unknown, what: string): ScanAnalysis =>
+  read(scan, value, what) as unknown as ScanAnalysis;
+
 /** A parsed analysis, checked as far as drawing relies on it. */
-export function readAnalysis(value: unknown, what: string): Analysis {
-  const parsed = analysis.safeParse(value);
-  if (parsed.success) return parsed.data as unknown as Analysis;
+export const readAnalysis = (value: unknown, what: string): Analysis =>
+  read(analysis, value, what) as unknown as Analysis;
+
+function read(schema: z.ZodType, value: unknown, what: string): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = issue?.path ?? [];
   const field = path.reduce<string>(

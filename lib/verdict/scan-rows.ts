@@ -23,7 +23,7 @@ export interface ScanRow {
   readonly metrics: Partial<Record<ScanMetric, Estimate>>;
   /** Share of the action's variance that o alone leaves, held out; null where it is not asked for or not known. */
   readonly actionGivenObservation: number | null;
-  /** Less the figures of the `reference`; 95 % for the differences of a metric together. Null for the reference itself. */
+  /** Less the figures of the `reference`, jackknifed as one number. Null for the reference itself. */
   readonly differences: Partial<Record<ScanMetric, Difference>> | null;
   /** Of lags: the inverse dynamics' error less the least one of all lags, likewise. */
   readonly lessBest: Difference | null;

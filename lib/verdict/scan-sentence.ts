@@ -30,19 +30,17 @@ function pointsOf({ value, low, high }: Difference): string {
 
 const beyond = (d: Difference | undefined): d is Difference => d !== undefined && (d.low > 0 || d.high < 0);
 
-/** "leaks at strides 1 and 2, and whether it does at 5 and 10 cannot be told". */
-function answersOf(rows: readonly ScanRow[]): string {
-  const at = (answer: ScanRow['answer']) =>
-    rows.filter((row) => row.answer === answer).map(({ value }) => value);
-  const stride = (values: readonly number[]) =>
-    `${values.length > 1 ? 'strides' : 'stride'} ${listed(values)}`;
-  if (at('unknown').length === rows.length) return 'leaks or not is unknown, as no exogenous state is known';
+/** "Reconstruction leaks at strides 1 and 2, whether it does at 5 and 10 cannot be told". */
+function answersOf(objective: string, rows: readonly ScanRow[]): string {
+  const at = (answer: ScanRow['answer']) => {
+    const values = rows.filter((row) => row.answer === answer).map(({ value }) => value);
+    return values.length === 0 ? null : `${values.length > 1 ? 'strides' : 'stride'} ${listed(values)}`;
+  };
   const [leaks, none, untold] = [at('leaks'), at('does-not-leak'), at('cannot-tell')];
-  return [
-    ...(leaks.length > 0 ? [`leaks at ${stride(leaks)}`] : []),
-    ...(none.length > 0 ? [`does not leak at ${stride(none)}`] : []),
-    ...(untold.length > 0 ? [`whether it leaks at ${stride(untold)} cannot be told`] : []),
-  ].join(', ');
+  if (at('unknown')) return `Whether ${objective} leaks is unknown, as no exogenous state is known`;
+  if (!leaks && !none) return `Whether ${objective} leaks at ${untold} cannot be told`;
+  const told = [...(leaks ? [`leaks at ${leaks}`] : []), ...(none ? [`does not leak at ${none}`] : [])];
+  return `${capital(objective)} ${told.join(' and ')}${untold ? `, whether it leaks at ${untold} cannot be told` : ''}`;
 }
 
 /** What a stride does to one metric; null where no difference is beyond its interval. */
@@ -83,13 +81,16 @@ export function strideSentence(rows: readonly ScanRow[], about: ScanCircumstance
           `whether ${listed(open)} ${open.length > 1 ? 'change' : 'changes'} with the stride cannot be told from ${about.units} ${about.unit}s`,
         ]
       : [];
-  const lead = `${capital(about.objective)} ${answersOf(rows)} (latentDim ${about.latentDim})`;
+  const lead = `${answersOf(about.objective, rows)} (latentDim ${about.latentDim})`;
   return `${[lead, ...changes, ...untold].join('; ')}.`;
 }
 
 /** As a sentence calls a metric. */
 const nameOf = (metric: ScanMetric): string =>
   metric === 'latentShare.exogenous' ? 'the exogenous share of z' : (NAME_OF.get(metric) ?? metric);
+
+/** "lag 1", "lags 1 and 2" */
+const lagsOf = (lags: readonly number[]) => `${lags.length > 1 ? 'lags' : 'lag'} ${listed(lags)}`;
 
 const rowsOf = (lag: number) => `${Math.abs(lag)} row${Math.abs(lag) === 1 ? '' : 's'}`;
 
@@ -112,7 +113,7 @@ export function lagSentence(
   const blind = rows.filter((row) => !isJudged(inverseOf(row)));
   const unjudged =
     blind.length > 0
-      ? `; lag ${listed(blind.map(({ value }) => value))} cannot be judged: ${[...new Set(blind.map((row) => inverseOf(row)?.reason ?? 'no figure'))].join(', ')} beyond what o alone tells`
+      ? `; ${lagsOf(blind.map(({ value }) => value))} cannot be judged: ${[...new Set(blind.map((row) => inverseOf(row)?.reason ?? 'no figure'))].join(', ')} beyond what o alone tells`
       : '';
   const found = rows.find(({ value }) => value === best);
   const zero = rows.find(({ value }) => value === 0) as ScanRow;
@@ -129,10 +130,10 @@ export function lagSentence(
   const toZero = zero.lessBest ? `${pointsOf(zero.lessBest)} less than at lag 0` : '';
   if (answer === 'shifted') {
     const rest = among.filter((lag) => lag !== best);
-    const not = rest.length > 0 ? `; from lag ${listed(rest)} it is not told apart` : '';
+    const not = rest.length > 0 ? `; from ${lagsOf(rest)} it is not told apart` : '';
     return `The action is best explained by the step from o to o' at lag ${best}, not at lag 0: ${leaves}, ${toZero}${not}${unjudged}. That is what ${looksLike(best as number, zero)} looks like.`;
   }
   const rest = among.filter((lag) => lag !== best);
   const told = best === 0 ? '' : toZero && `, ${toZero}`;
-  return `${where} cannot be told from ${from}: at lag ${best} ${leaves}${told}, but lag ${listed(rest)} is not told apart from it${unjudged}.`;
+  return `${where} cannot be told from ${from}: at lag ${best} ${leaves}${told}, but ${lagsOf(rest)} ${rest.length > 1 ? 'are' : 'is'} not told apart from it${unjudged}.`;
 }

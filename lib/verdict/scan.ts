@@ -5,7 +5,7 @@ import { boundary } from '../base/boundary.js';
 import { ExolamError } from '../base/errors.js';
 import { parseOptions, quote } from '../base/validate.js';
 import type { TransitionScan } from '../data/scan.js';
-import { fittedObjective, portion, reported } from '../metrics/estimates.js';
+import { type Estimate, fittedObjective, portion, reported } from '../metrics/estimates.js';
 import { foldErrors } from '../metrics/fold-errors.js';
 import { type Difference, differenceOf, type ErrorSums, intervalOf } from '../metrics/interval.js';
 import { nameOfObjective, type ResolvedObjective } from '../solve/objectives.js';
@@ -18,6 +18,7 @@ import {
   type Checked,
   type Place,
 } from './analyze.js';
+import { isMeasurable } from './figures.js';
 import {
   alignmentOf,
   isJudged,
@@ -39,6 +40,7 @@ interface Measured {
   readonly value: number;
   readonly analysis: Analysis;
   readonly sums: Partial<Record<ScanMetric, ErrorSums>>;
+  readonly figures: ScanRow['metrics'];
 }
 
 /**
@@ -85,7 +87,7 @@ async function measuredAt(
     : [options, options];
   const result = await analysed(t, { ...options, onProgress: own.onProgress }, place);
   const { analysis, judged } = result;
-  if (!judged) return { value, analysis, sums: {} };
+  if (!judged) return { value, analysis, sums: {}, figures: {} };
   const sums: Partial<Record<ScanMetric, ErrorSums>> = {};
   for (const metric of SCANNED) {
     const found = judged.errors.sums(0, judged.latent, metric);
@@ -95,7 +97,10 @@ async function measuredAt(
     const inverse = await inverseDynamics(result, t, { ...options, onProgress: rest.onProgress });
     if (inverse) sums.inverseDynamicsError = kept(inverse);
   }
-  return { value, analysis, sums };
+  const told = (Object.entries(sums) as [ScanMetric, ErrorSums][]).map(
+    ([metric, s]) => [metric, reported(intervalOf(kindOf(metric), s))] as const,
+  );
+  return { value, analysis, sums, figures: Object.fromEntries(told) };
 }
 
 /** A copy: the sums of every metric and latent dimension are one array. */
@@ -130,7 +135,9 @@ async function inverseDynamics({ judged }: Analysed, t: ReturnType<TransitionSca
 /** The metric whose sign and kind another has. */
 const kindOf = (metric: ScanMetric) => (metric === 'inverseDynamicsError' ? 'actionError' : metric);
 
-const estimateOf = (metric: ScanMetric, sums: ErrorSums) => reported(intervalOf(kindOf(metric), sums));
+/** May two figures be compared? Of errors of the inverse dynamics, one that is much too large or uncertain is still larger. */
+const isComparable = (metric: ScanMetric, e: Estimate | undefined) =>
+  metric === 'inverseDynamicsError' ? isJudged(e) : isMeasurable(e);
 
 /** Were both made of the same units in the same folds? */
 const comparable = (one: Measured, other: Measured) =>
@@ -138,14 +145,15 @@ const comparable = (one: Measured, other: Measured) =>
   String(one.analysis.folds) === String(other.analysis.folds) &&
   String(one.analysis.groups) === String(other.analysis.groups);
 
-/** One value's figures less another's, as far as both have them. */
-function differencesOf(one: Measured, from: Measured, together: number): ScanRow['differences'] {
+/** One value's figures less another's, as far as both have them; null where they are not of the same folds. */
+function differencesOf(one: Measured, from: Measured): ScanRow['differences'] {
   if (one === from || !comparable(one, from)) return null;
   const found: Partial<Record<ScanMetric, Difference>> = {};
   for (const metric of Object.keys(one.sums) as ScanMetric[]) {
     const [own, other] = [one.sums[metric], from.sums[metric]];
     if (!own || !other) continue;
-    const difference = differenceOf(kindOf(metric), own, other, together);
+    if (![one, from].every(({ figures }) => isComparable(metric, figures[metric]))) continue;
+    const difference = differenceOf(kindOf(metric), own, other);
     if (Number.isFinite(difference.low + difference.high)) found[metric] = difference;
   }
   return found;
@@ -154,14 +162,11 @@ function differencesOf(one: Measured, from: Measured, together: number): ScanRow
 const sumOf = (values: ArrayLike<number>) => Array.from(values).reduce((sum, v) => sum + v, 0);
 
 /** The value whose action (o, o') explain best, among those of which o leaves something to explain. */
-function bestOf(
-  measured: readonly Measured[],
-  rows: readonly Pick<ScanRow, 'metrics'>[],
-): Measured | undefined {
+function bestOf(measured: readonly Measured[]): Measured | undefined {
   const ratio = ({ sums: { inverseDynamicsError: s } }: Measured) =>
     s ? sumOf(s.num) / sumOf(s.den) : Number.NaN;
   return measured
-    .filter((_, i) => isJudged(rows[i].metrics.inverseDynamicsError))
+    .filter(({ figures }) => isJudged(figures.inverseDynamicsError))
     .sort((a, b) => ratio(a) - ratio(b))[0];
 }
 
@@ -171,26 +176,17 @@ function told(
   left: readonly string[],
 ): ScanAnalysis {
   const reference = by === 'stride' ? measured[0] : (measured.find(({ value }) => value === 0) as Measured);
-  const together = Math.max(1, measured.length - 1);
-  const figures = measured.map(({ sums }) => ({
-    metrics: Object.fromEntries(
-      (Object.entries(sums) as [ScanMetric, ErrorSums][]).map(([metric, s]) => [
-        metric,
-        estimateOf(metric, s),
-      ]),
-    ) as ScanRow['metrics'],
-  }));
-  const best = by === 'actionLag' ? bestOf(measured, figures) : undefined;
-  const rows = measured.map((one, i): ScanRow => {
+  const best = by === 'actionLag' ? bestOf(measured) : undefined;
+  const rows = measured.map((one): ScanRow => {
     const inverse = one.sums.inverseDynamicsError;
     return {
       value: one.value,
       transitions: one.analysis.transitions,
       answer: one.analysis.verdict.answer,
-      metrics: figures[i].metrics,
+      metrics: one.figures,
       actionGivenObservation: inverse?.total ? sumOf(inverse.den) / inverse.total : null,
-      differences: differencesOf(one, reference, together),
-      lessBest: (best && differencesOf(one, best, together)?.inverseDynamicsError) ?? null,
+      differences: differencesOf(one, reference),
+      lessBest: (best && differencesOf(one, best)?.inverseDynamicsError) ?? null,
     };
   });
   const { source, units, unit } = reference.analysis;

@@ -160,7 +160,7 @@ describe('a scan of strides', () => {
     expect(five.metrics['latentShare.exogenous']?.high).toBeLessThan(0.1);
     expect(five.differences?.innovationLeakage?.high).toBeLessThan(-0.8);
     expect(found.sentence).toMatch(
-      /^Reconstruction leaks at stride 1, does not leak at stride 5 \(latentDim 2\)/,
+      /^Reconstruction leaks at stride 1 and does not leak at stride 5 \(latentDim 2\)/,
     );
     expect(found.sentence).toMatch(
       /innovation leakage is \S+ points \(95 %: \S+ to \S+\) lower at stride 5 than at 1/,
