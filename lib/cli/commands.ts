@@ -86,12 +86,9 @@ function addSolveCommand(root: Command, shell: Shell, outcome: { code: number })
     });
 }
 
-/** What analyses data. */
-function addAnalyzeCommand(root: Command, shell: Shell): void {
-  root
-    .command('analyze')
-    .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
-    .argument('<data>', 'a LeRobot folder, or a file such as .npz, .parquet or .csv')
+/** What says how data is read. */
+function withDataOptions(command: Command): Command {
+  return command
     .option(
       '--observation <key>',
       'a feature (observation.state, observation.images.front), columns (obs_*) or an array (default: observation.state, else by its name)',
@@ -127,13 +124,22 @@ function addAnalyzeCommand(root: Command, shell: Shell): void {
         'take the action so many rows later; several, such as -2:2, find where a logger wrote it (default 0)',
       ).argParser(oneOrSeveral),
     )
-    .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(
         '--distractor <weight>',
         'composite the mirrored frames of another episode, as known exogenous state (default: none)',
       ).argParser(numeric),
-    )
+    );
+}
+
+/** What analyses data. */
+function addAnalyzeCommand(root: Command, shell: Shell): void {
+  const command = root
+    .command('analyze')
+    .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
+    .argument('<data>', 'a LeRobot folder, or a file such as .npz, .parquet or .csv');
+  withDataOptions(command)
+    .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
     .addOption(
       new Option(
         '--scale <how>',

@@ -60,16 +60,18 @@ async function scanFigure(a: ScanAnalysis): Promise<string> {
     title: `What changes with the ${axisOf(a)}`,
     key: [],
     panels: shown.map((metric, i) => {
-      const rows = measured(metric);
-      const ends = rows.flatMap(({ low, high }) => [low, high]);
+      const all = measured(metric);
+      const ends = all.flatMap(({ low, high }) => [low, high]);
       const domain = [Math.max(-1, Math.min(0, ...ends)), Math.min(2, Math.max(1, ...ends))] as const;
+      const inside = (v: number) => Math.min(domain[1], Math.max(domain[0], v));
+      const rows = all.map((row) => ({ ...row, low: inside(row.low), high: inside(row.high) }));
       const colour = COLOURS[i % COLOURS.length];
       return lineChart(nameOf(metric), x, { field: 'y', title: 'share, with its 95 % interval', domain }, [
         { rows, colour },
         { rows, colour, mark: 'point', whisker: true },
       ]);
     }),
-    caption: `${shown.map((metric) => `${capital(nameOf(metric))}: ${READING_OF.get(metric)}.`).join(' ')} At latentDim ${a.latentDim}, on episodes that the model was not trained on. The bars are 95 % intervals of each figure by itself; whether two differ is told by the differences below, which are narrower, as all values share episodes and folds.`,
+    caption: `${shown.map((metric) => `${nameOf(metric)}: ${READING_OF.get(metric)}`).join('; ')}. At latentDim ${a.latentDim}, on episodes that the model was not trained on. The bars are 95 % intervals of each figure by itself; whether two differ is told by the differences below, which are narrower, as all values share episodes and folds.`,
   };
   return (await draw(drawing, false)).html;
 }

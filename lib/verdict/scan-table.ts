@@ -45,17 +45,17 @@ export function scanCells(a: ScanAnalysis): Cells {
   return {
     header: [
       axisOf(a),
-      'transitions',
+      'answer',
       ...metrics.map(nameOf),
       ...(alone ? ['o alone leaves'] : []),
-      'answer',
+      'transitions',
     ],
     rows: a.rows.map((row) => [
       String(row.value),
-      String(row.transitions),
+      ANSWERS[row.answer],
       ...metrics.map((metric) => shareOf(row.metrics[metric])),
       ...(alone ? [row.actionGivenObservation?.toFixed(3) ?? ''] : []),
-      ANSWERS[row.answer],
+      String(row.transitions),
     ]),
   };
 }

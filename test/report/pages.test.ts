@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { transitions } from '../../lib/data/index.js';
+import { scanTransitions, transitions } from '../../lib/data/index.js';
 import { normals } from '../../lib/random/philox.js';
-import { analysisPage, sweepPage, trainingPage } from '../../lib/report/index.js';
+import { analysisPage, scanPage, sweepPage, trainingPage } from '../../lib/report/index.js';
 import { runSweep } from '../../lib/sweep/index.js';
-import { analyze } from '../../lib/verdict/index.js';
+import { analyze, analyzeScan } from '../../lib/verdict/index.js';
 
 // exolam/report: what a call answered, as a page, without a file between.
 const folder = mkdtempSync(join(tmpdir(), 'exolam-pages-'));
@@ -36,6 +36,33 @@ describe('exolam/report', () => {
     expect(html).not.toContain('my <data>');
     expect(html).toContain('<svg');
     expect(await analysisPage(JSON.parse(JSON.stringify(analysis)), 'my <data>')).toBe(html);
+  });
+
+  it.each([{ stride: [1, 3] }, { actionLag: [-1, 0, 1] }])('a scan of %o becomes its page', async (axes) => {
+    const scan = scanTransitions({
+      observations: rows(120, 3, 1),
+      actions: rows(120, 2, 2),
+      exogenous: rows(120, 1, 3),
+      episode: Array.from({ length: 120 }, (_, i) => Math.floor(i / 20)),
+      ...axes,
+    });
+    const found = await analyzeScan(scan, { latentDims: [2], remedies: false });
+    const html = await scanPage(JSON.parse(JSON.stringify(found)), 'my <data>');
+    expect(html).toContain(found.sentence.replaceAll("'", '&#39;').slice(0, 30));
+    expect(html).toContain('my &#60;data&#62;');
+    // One figure, a panel a metric, and every value in the table.
+    expect(html.match(/<figure/g)).toHaveLength(1);
+    expect(html).toContain('aria-label="What changes with the');
+    for (const { value } of found.rows)
+      expect(html).toContain(`<td data-name="${'stride' in axes ? 'stride' : 'action lag'}">${value}</td>`);
+    expect(html).not.toMatch(/NaN|undefined/);
+    expect(await scanPage(found, 'my <data>')).toBe(html);
+    await expect(scanPage({ ...found, rows: [] }, 'x')).rejects.toThrow(
+      /its rows is missing or not of its kind/,
+    );
+    await expect(scanPage({ ...found, analyses: [] }, 'x')).rejects.toThrow(
+      /its analyses is missing or not of its kind: expected as many as rows/,
+    );
   });
 
   it("a sweep's folder becomes its page and its figures", async () => {

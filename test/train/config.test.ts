@@ -38,6 +38,16 @@ const BAD: [what: string, config: Wrong, message: RegExp][] = [
     { ...good, world: undefined, data: { path: 'a', strid: 2 } },
     /^data: unknown key "strid"; did you mean "stride"/,
   ],
+  [
+    'several strides of the data',
+    { ...good, world: undefined, data: { path: 'a', stride: [1, 2] } },
+    /^data.stride: expected one integer from 1 \(analyze compares several\) but received \[1,2\]$/,
+  ],
+  [
+    'several lags of the data',
+    { ...good, world: undefined, data: { path: 'a', actionLag: [0, 1] } },
+    /^data.actionLag: expected one integer from -1000 to 1000 \(analyze compares several\) but received \[0,1\]$/,
+  ],
   ['a world that is text', { ...good, world: 'linear' }, /^world: expected a world but received "linear"$/],
   [
     'a model of no kind',
