@@ -28,7 +28,9 @@ export interface TransitionScan {
 
 /** One stride and one lag, or a list of one of the two. */
 export interface ScanAxes {
+  /** Frames between o and o', from 1: one, or several that are compared. Default 1. */
   readonly stride?: number | readonly number[] | undefined;
+  /** Rows after a transition's own that its action is taken from: one, or several that are compared, 0 among them. Default 0. */
   readonly actionLag?: number | readonly number[] | undefined;
 }
 
