@@ -18,7 +18,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'exolam analyze path/to/lerobot-dataset --observation observation.images.front --resize 20x15 --stride 5',
     `awk 'BEGIN { print "episode,obs_0,act_0"; for (e = 0; e < 8; e++) for (t = s = late = 0; t < 50; t++) { a = rand(); print e "," s "," late; s += a; late = a } }' > late.csv`,
     'exolam analyze late.csv --action-lag -2:2 --no-remedies',
-    'exolam analyze late.csv --stride 1,2,5 --action-lag 1 --json > scan.json',
+    'exolam analyze late.csv --stride 1,2,5 --action-lag 1 --no-remedies --json > scan.json',
   ],
   verify: ['exolam verify --only T4,T6 --trials 10'],
   reproduce: ['exolam reproduce --quick --out reproduction'],

@@ -65,12 +65,22 @@ export const tells = (row: ScanRow): boolean => {
   return isMeasurable(e) && (e.high as number) < 1;
 };
 
+/** Shares that differ by less are the same but for rounding: no table shows more digits. */
+const ROUNDING = 1e-6;
+
+/** Is the difference beyond its interval? */
+export const isBeyond = ({ low, high }: Difference): boolean => low > ROUNDING || high < -ROUNDING;
+
+/** Is it none at all, as both figures are exact? */
+export const isNone = ({ low, high }: Difference): boolean =>
+  Math.max(Math.abs(low), Math.abs(high)) <= ROUNDING;
+
 /**
  * The answer of a scan of lags: another lag than the best counts as told apart where its difference is beyond its interval. One that
  * cannot be judged, as o alone tells its action, never does: it may be the one.
  */
 export function alignmentOf(rows: readonly ScanRow[], best: number | null): Alignment {
-  const apart = (row: ScanRow) => isJudged(inverseOf(row)) && row.lessBest !== null && row.lessBest.low > 0;
+  const apart = (row: ScanRow) => isJudged(inverseOf(row)) && row.lessBest !== null && isBeyond(row.lessBest);
   const among = rows.filter((row) => row.value === best || !apart(row)).map(({ value }) => value);
   const found = rows.find(({ value }) => value === best);
   if (!found || !tells(found)) return { answer: 'cannot-tell', best, among };

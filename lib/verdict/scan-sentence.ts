@@ -1,8 +1,17 @@
 // What a scan says: one sentence on what changes with the stride, or at which lag the action stands; and what cannot be told.
 import type { Difference } from '../metrics/interval.js';
-import { isMeasurable, percentOf } from './figures.js';
+import { percentOf } from './figures.js';
 import { NAME_OF } from './readings.js';
-import { type Alignment, inverseOf, isJudged, type ScanMetric, type ScanRow, tells } from './scan-rows.js';
+import {
+  type Alignment,
+  inverseOf,
+  isBeyond,
+  isJudged,
+  isNone,
+  type ScanMetric,
+  type ScanRow,
+  tells,
+} from './scan-rows.js';
 
 /** What is known beside the rows. */
 export interface ScanCircumstances {
@@ -28,8 +37,6 @@ function pointsOf({ value, low, high }: Difference): string {
   return `${text(Math.abs(value))} points (95 %: ${text(from)} to ${text(to)})`;
 }
 
-const beyond = (d: Difference | undefined): d is Difference => d !== undefined && (d.low > 0 || d.high < 0);
-
 /** "Reconstruction leaks at strides 1 and 2, whether it does at 5 and 10 cannot be told". */
 function answersOf(objective: string, rows: readonly ScanRow[]): string {
   const at = (answer: ScanRow['answer']) => {
@@ -43,14 +50,15 @@ function answersOf(objective: string, rows: readonly ScanRow[]): string {
   return `${capital(objective)} ${told.join(' and ')}${untold ? `, whether it leaks at ${untold} cannot be told` : ''}`;
 }
 
-/** What a stride does to one metric; null where no difference is beyond its interval. */
+/** What a stride does to one metric; null where that cannot be told. */
 function changeOf(metric: ScanMetric, name: string, rows: readonly ScanRow[]): string | null {
   const [reference] = rows;
   const found = rows.flatMap((row) => {
     const d = row.differences?.[metric];
-    return beyond(d) && isMeasurable(row.metrics[metric]) ? [{ stride: row.value, d }] : [];
+    return d && isBeyond(d) ? [{ stride: row.value, d }] : [];
   });
-  if (!isMeasurable(reference.metrics[metric])) return null;
+  const all = rows.slice(1).map((row) => row.differences?.[metric]);
+  if (all.length > 0 && all.every((d) => d !== undefined && isNone(d))) return `${name} does not change`;
   const parts = (['higher', 'lower'] as const).flatMap((way) => {
     const own = found.filter(({ d }) => d.value > 0 === (way === 'higher'));
     const most = own.sort((a, b) => Math.abs(b.d.value) - Math.abs(a.d.value))[0];

@@ -167,6 +167,24 @@ describe('a scan of strides', () => {
     );
   });
 
+  it('calls figures that are exact the same, whatever their rounding', async () => {
+    const made = recorded({ episodes: 6, length: 30 });
+    // o adds up the actions and nothing else: what it gained is what was done, at any stride.
+    const sums = [0, 0];
+    const observations = made.observations.map((_, i) => {
+      const before = [...sums];
+      made.actions[i].forEach((a, j) => {
+        sums[j] += a;
+      });
+      return before;
+    });
+    const scan = scanTransitions({ ...made, observations, exogenous: undefined, stride: [1, 3] });
+    const { sentence } = await analyzeScan(scan, options);
+    expect(sentence).toBe(
+      'Whether reconstruction leaks is unknown, as no exogenous state is known (latentDim 2); action error does not change.',
+    );
+  });
+
   it('has the same bits for every number of threads', async () => {
     const arrays = { ...recorded({ episodes: 8, length: 30, late: 1 }), actionLag: [-1, 0, 1] };
     const [one, three] = await Promise.all(
