@@ -140,8 +140,8 @@ export class MlpLam {
     const { shape, projection, parameters, mean, factor } = this.parts;
     const d = shape.observationDim;
     const rows = rowsOf(observations, d, 'observations');
-    if (next) requireRows(next, d, 'next', rows);
-    if (latents) requireRows(latents, shape.latentDim, 'latents', rows);
+    if (next !== null) requireRows(next, d, 'next', rows);
+    if (latents !== null) requireRows(latents, shape.latentDim, 'latents', rows);
     const seen = (values: Batch) => Float32Array.from(values, (v, i) => (v - mean[i % d]) * factor[i % d]);
     const answer = await backend.applyNetwork(
       {

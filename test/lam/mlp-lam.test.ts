@@ -19,7 +19,7 @@ const shape: NetworkShape = {
 };
 const d = shape.observationDim;
 
-function lamOf(codebook: NetworkShape['codebook']): MlpLam {
+function lamOf(codebook: NetworkShape['codebook'], firstFactor = 1): MlpLam {
   const own = { ...shape, codebook };
   const { parameters } = initialState(own, 3);
   // Rows of a codebook are 0 before its first step.
@@ -27,7 +27,7 @@ function lamOf(codebook: NetworkShape['codebook']): MlpLam {
   return new MlpLam({
     ...{ shape: own, projection: new Float32Array(0), parameters: filled, steps: 7, trainedWith: '0' },
     mean: Float64Array.from({ length: d }, (_, i) => i / 10),
-    factor: Float64Array.from({ length: d }, (_, i) => 1 + i / 3),
+    factor: Float64Array.from({ length: d }, (_, i) => (i === 0 ? firstFactor : 1 + i / 3)),
     objective: { kind: 'reconstruction' },
   });
 }
@@ -71,6 +71,9 @@ describe('MlpLam', () => {
       /^observations: expected rows of 5 numbers/,
     );
     await expect(continuous.encode(o, next.slice(d))).rejects.toThrow(/^next: expected 6 rows of 5 numbers/);
+    await expect(continuous.encode(o, undefined as never)).rejects.toThrow(
+      /^next: expected a Float64Array or a Float32Array but received nothing$/,
+    );
     await expect(continuous.decode(o, new Float64Array(3))).rejects.toThrow(/^latents: /);
     await expect(continuous.encode([1] as never, next)).rejects.toThrow(
       /^observations: expected a Float64Array/,
@@ -109,8 +112,11 @@ const python = '/usr/bin/python3';
 const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0;
 
 describe.skipIf(!has('torch'))('the recipe for PyTorch', () => {
-  it('gives the latents and predictions of the model', async () => {
-    const lam = continuous;
+  it.each([
+    ['a continuous z', continuous],
+    ['a codebook', quantised],
+    ['a coordinate that never moves', lamOf(shape.codebook, 0)],
+  ])('gives the latents and predictions of a model with %s', async (_, lam) => {
     const path = join(folder, 'torch.safetensors');
     await lam.save(path);
     const lists = (values: Float64Array) =>
