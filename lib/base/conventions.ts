@@ -51,3 +51,5 @@ export const FLAT = 1e-9;
 export const LEVEL = 1e-13;
 /** Share of the decrease that the slope promises which a step has to bring (Wolfe's first condition). */
 export const SUFFICIENT_DECREASE = 1e-4;
+/** Entry of G G^T - I, G by its rows' span alone known to a loss, from which on the rows are made orthonormal again. */
+export const SKEWED = 0.1;

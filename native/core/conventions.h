@@ -53,6 +53,9 @@ constexpr double FLAT = 1e-9;
 constexpr double LEVEL = 1e-13;
 // Share of the decrease that the slope promises which a step has to bring (Wolfe's first condition).
 constexpr double SUFFICIENT_DECREASE = 1e-4;
+// Entry of G G^T - I, G by its rows' span alone known to a loss, from which on the rows are made orthonormal
+// again.
+constexpr double SKEWED = 0.1;
 // Zero in an eigenproblem whose entries are scaled to about 1.
 constexpr double EIGEN_ZERO = 1e-70;
 

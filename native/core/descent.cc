@@ -175,7 +175,7 @@ DescentOutcome quasi_newton(const Kernels& k, const Errors& errors, const Descen
   for (std::size_t start = 0; start < options.starts && !job.cancelled(); ++start) {
     std::vector<double> g(latents * whiten.rows);
     k.normals(g.data(), options.seed, start, 0, g.size());
-    const LbfgsOutcome found = lbfgs(loss, g, {options.steps, FLAT, scale}, job);
+    const LbfgsOutcome found = lbfgs(loss, g, {options.steps, FLAT, scale, latents}, k, job);
     // Of two as low as each other the one that has arrived.
     const double level = LEVEL * scale;
     const bool lower =

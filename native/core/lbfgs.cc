@@ -1,9 +1,11 @@
 #include "core/lbfgs.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 
 #include "core/conventions.h"
+#include "core/regression.h"
 
 namespace exo {
 namespace {
@@ -53,13 +55,48 @@ struct Point {
   double value;
 };
 
+// v as a matrix of so many rows, from the left by w.
+void turn(const Kernels& k, const Matrix& w, Vector& v) {
+  const std::size_t cols = v.size() / w.rows;
+  Vector out(v.size());
+  k.gemm(false, false, w.rows, cols, w.rows, 1, w.data(), w.rows, v.data(), cols, 0, out.data(), cols);
+  v.swap(out);
+}
+
+// Rows that are orthonormal again where they have drifted together: x -> W x, and with it every step;
+// gradients go by W^-T, so that slopes stay as they are.
+void balance(const Kernels& k, std::size_t rows, Point& at, std::deque<Pair>& pairs) {
+  const std::size_t cols = at.x.size() / rows;
+  Matrix w(rows, rows);
+  k.gemm(false, true, rows, rows, cols, 1, at.x.data(), cols, at.x.data(), cols, 0, w.data(), rows);
+  double skew = 0;
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < rows; ++j)
+      skew = std::max(skew, std::fabs(w.at(i, j) - (i == j ? 1.0 : 0.0)));
+  std::vector<double> values;
+  if (!(skew > SKEWED) || !eigen_symmetric(k, w, values) || !(values[rows - 1] > 0)) return;
+  Matrix back = w;
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < rows; ++j) {
+      w.at(i, j) /= std::sqrt(values[i]);
+      back.at(i, j) *= std::sqrt(values[i]);
+    }
+  turn(k, w, at.x);
+  turn(k, back, at.gradient);
+  for (Pair& pair : pairs) {
+    turn(k, w, pair.step);
+    turn(k, back, pair.change);
+  }
+}
+
 }  // namespace
 
 LbfgsOutcome lbfgs(const std::function<double(const Vector&, Vector&)>& value, Vector& x,
-                   const LbfgsOptions& options, const Job& job) {
+                   const LbfgsOptions& options, const Kernels& k, const Job& job) {
   Point at{x, Vector(x.size()), 0};
-  at.value = value(at.x, at.gradient);
   std::deque<Pair> pairs;
+  balance(k, options.rows, at, pairs);
+  at.value = value(at.x, at.gradient);
   LbfgsOutcome out{NOT_CONVERGED, at.value, 0, 0};
   const auto settle = [&](Status status) {
     x = at.x;
@@ -117,6 +154,7 @@ LbfgsOutcome lbfgs(const std::function<double(const Vector&, Vector&)>& value, V
     if (pair.curvature > 0) pairs.push_back(std::move(pair));
     if (pairs.size() > MEMORY) pairs.pop_front();
     at = std::move(next);
+    balance(k, options.rows, at, pairs);
   }
 }
 

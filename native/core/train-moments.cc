@@ -185,13 +185,13 @@ Status train_one(const Kernels& k, const TrainMomentsBatch& b, const Innovations
   if (!std::isfinite(trace(labels.n)) || !std::isfinite(labels.q)) return NON_FINITE;
   const std::size_t m = all.variance.size(), latents = std::min(b.latent, m);
   const PartlyLabelled loss(k, all, labels);
-  const LbfgsOptions options{b.iterations, FLAT, loss.scale()};
+  const LbfgsOptions options{b.iterations, FLAT, loss.scale(), latents};
   Matrix best(latents, m);
   LbfgsOutcome outcome{NON_FINITE, INFINITY, 0, 0};
   for (std::size_t s = 0; s < CLOSED_STARTS + b.starts && !job.cancelled(); ++s) {
     std::vector<double> d;
     if (!start_of(k, b, all, labels, s, latents, d)) continue;
-    const LbfgsOutcome found = lbfgs(loss, d, options, job);
+    const LbfgsOutcome found = lbfgs(loss, d, options, k, job);
     if (found.status == NON_FINITE || !(found.value < outcome.value)) continue;
     outcome = found;
     best.a.assign(d.begin(), d.end());

@@ -196,7 +196,7 @@ async function quasiNewton(
     const found = await lbfgs(
       (x) => reducedLoss(seen, matrix(latents, whiten.rows, x)),
       normals(options.seed, start, 0, latents * whiten.rows),
-      { iterations: options.steps, tolerance: FLAT, scale: empty, rest: options.rest },
+      { iterations: options.steps, tolerance: FLAT, scale: empty, rows: latents, rest: options.rest },
     );
     if (found.status === STATUS.nonFinite) continue;
     // Of two as low as each other the one that has arrived.

@@ -1,5 +1,7 @@
-import { LEVEL, SUFFICIENT_DECREASE } from '../../base/conventions.js';
-import { dot } from '../../linalg/dense.js';
+import { LEVEL, SKEWED, SUFFICIENT_DECREASE } from '../../base/conventions.js';
+import { dot, multiply, multiplyTransposed } from '../../linalg/dense.js';
+import { eigen, whitener } from '../../linalg/eigen.js';
+import { matrix, symmetric } from '../../linalg/matrix.js';
 import { STATUS } from '../requests.js';
 
 /** Pairs of steps and gradient changes that the inverse Hessian is made of. */
@@ -69,12 +71,40 @@ function search(
   return null;
 }
 
+/**
+ * Rows of x that are orthonormal again where they have drifted together: x and every step are multiplied by W, gradients by W^-T, so
+ * that slopes stay as they are.
+ */
+function balanced(at: Point, pairs: readonly Pair[], rows: number): { at: Point; pairs: Pair[] } {
+  const asMatrix = (v: Float64Array) => matrix(rows, v.length / rows, v);
+  const gram = symmetric(multiplyTransposed(asMatrix(at.x), asMatrix(at.x)));
+  const skew = gram.data.reduce(
+    (most, v, i) => Math.max(most, Math.abs(v - Number(i % (rows + 1) === 0))),
+    0,
+  );
+  const kept = { at, pairs: [...pairs] };
+  if (!(skew > SKEWED)) return kept;
+  const W = whitener(eigen(gram), 0);
+  if (W.rows < rows) return kept;
+  const back = multiply(W, gram);
+  const turned = (v: Float64Array) => multiply(W, asMatrix(v)).data;
+  const turnedBack = (v: Float64Array) => multiply(back, asMatrix(v)).data;
+  return {
+    at: { x: turned(at.x), value: at.value, gradient: turnedBack(at.gradient) },
+    pairs: pairs.map(({ step, change, curvature }) => ({
+      ...{ step: turned(step), change: turnedBack(change), curvature },
+    })),
+  };
+}
+
 export interface LbfgsOptions {
   /** Iterations, at most. */
   readonly iterations: number;
   /** Has converged where |gradient| |x| is at most this share of `scale`, the size of the function's terms. */
   readonly tolerance: number;
   readonly scale: number;
+  /** Rows of x as a matrix where the function knows their span alone: they are kept near to orthonormal. */
+  readonly rows?: number | undefined;
   /** Awaited before every iteration. */
   readonly rest: () => Promise<void>;
 }
@@ -82,7 +112,10 @@ export interface LbfgsOptions {
 /** Minimises a smooth function by L-BFGS from `start`. Not converged: the best point found. */
 export async function lbfgs(f: (x: Float64Array) => Evaluated, start: Float64Array, options: LbfgsOptions) {
   const { tolerance, scale } = options;
-  let at: Point = { x: start, ...f(start) };
+  const { rows } = options;
+  const nothing = { x: start, value: 0, gradient: start };
+  const { x: from } = rows === undefined ? nothing : balanced(nothing, [], rows).at;
+  let at: Point = { x: from, ...f(from) };
   let pairs: Pair[] = [];
   for (let iterations = 0; ; iterations++) {
     await options.rest();
@@ -111,5 +144,6 @@ export async function lbfgs(f: (x: Float64Array) => Evaluated, start: Float64Arr
     if (curvature > 0) pairs.push({ step, change, curvature });
     if (pairs.length > MEMORY) pairs.shift();
     at = next;
+    if (rows !== undefined) ({ at, pairs } = balanced(at, pairs, rows));
   }
 }

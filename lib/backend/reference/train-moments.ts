@@ -133,6 +133,7 @@ async function trainOne(
     iterations: r.iterations,
     tolerance: FLAT,
     scale: emptyLoss(all, labels),
+    rows: latents,
     rest: () => pace.rest(),
   };
   let best: Awaited<ReturnType<typeof lbfgs>> | undefined;
