@@ -38,7 +38,7 @@ export async function trainCommand(file: string, flags: TrainFlags, shell: Shell
       },
     });
     progress.end();
-    shell.out(flags.json ? `${toJson(result)}\n` : summary(result, flags.out));
+    shell.out(flags.json ? `${toJson(result)}\n` : summary(result, flags.out, config.data !== undefined));
   } catch (error) {
     progress.end();
     if (error instanceof ExolamError && error.kind === 'cancelled')
@@ -53,18 +53,28 @@ const ENDINGS: Readonly<Record<TrainResult['stopped'], string>> = {
   converged: 'converged',
 };
 
-function summary(result: TrainResult, out: string): string {
+function summary(result: TrainResult, out: string, onData: boolean): string {
   const { steps, exact, stopped, seconds } = result;
+  const optimum = onData && exact ? `${optimumOf(exact)}\n` : '';
   const answer = trainedSentence(result);
+  const which = onData ? 'those of one' : 'the least favourable';
   const tie =
     exact?.unique === false
-      ? '\nSeveral minimisers tie: the exact figures are the least favourable of them, and training may end at another.'
+      ? `\nSeveral minimisers tie: the exact figures are ${which} of them, and training may end at another.`
       : '';
   return (
     `${answer ? `${answer}\n\n` : ''}${result.estimates ? estimatesOf(result, result.estimates) : figuresOf(result)}\n\n` +
-    `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}.${tie}\n` +
+    `${steps} steps in ${seconds.toFixed(1)} s; ${ENDINGS[stopped]}.${tie}\n${optimum}` +
     `${join(out, 'model.safetensors')}: the model; exolam report ${out} draws the run\n`
   );
+}
+
+/** Of data: what the best model of the training rows comes to on the held-out ones, where a run may do better. */
+function optimumOf({ loss, metrics }: NonNullable<TrainResult['exact']>): string {
+  const shown = ['actionError', 'innovationLeakage', 'futureLeakage']
+    .filter((name) => metrics[name] !== undefined)
+    .map((name) => `, ${name} ${figure(metrics[name], 3)}`);
+  return `the exact optimum of the training rows, on the same held-out rows: loss ${figure(loss, 6)}${shown.join('')}`;
 }
 
 function figuresOf({ loss, metrics, exact }: TrainResult): string {

@@ -43,7 +43,14 @@ const resultSchema = z.object({
   metrics: metricsSchema,
   estimates: estimatesSchema.optional(),
   codebook: z.object({ used: z.array(z.number()), perplexity: z.array(z.number()) }).optional(),
-  exact: z.object({ loss: number, metrics: metricsSchema, unique: z.boolean() }).nullable(),
+  exact: z
+    .object({
+      loss: number,
+      metrics: metricsSchema,
+      unique: z.boolean().nullable(),
+      estimates: estimatesSchema.optional(),
+    })
+    .nullable(),
   stopped: z.string(),
   seconds: z.number(),
   stepsPerSecond: z.number(),
@@ -114,7 +121,7 @@ const points = (log: readonly Row[], of: (row: Row) => number | undefined) =>
     return y !== undefined && Number.isFinite(y) ? [{ x: row.step, y }] : [];
   });
 
-/** The value of the closed form as a level line over all steps. */
+/** The value of the optimum as a level line over all steps. */
 function exactLine(log: readonly Row[], value: number | undefined): Series[] {
   if (value === undefined || !Number.isFinite(value)) return [];
   const [from, to] = stepAxis(log).domain;
@@ -183,16 +190,26 @@ function numbers({ log, result }: TrainingRun): string {
     ]),
   ];
   const table = tableHtml(['', 'trained', ...(exact ? ['exact optimum'] : [])], rows);
-  return `${table}${last.estimates ? estimatesHtml(last.estimates) : ''}${result?.codebook ? codebookHtml(result.codebook) : ''}`;
+  const estimates = last.estimates ? estimatesHtml(last.estimates, exact?.estimates) : '';
+  return `${table}${estimates}${result?.codebook ? codebookHtml(result.codebook) : ''}`;
 }
 
-function estimatesHtml({ linear, nonlinear = {}, reason }: z.output<typeof estimatesSchema>): string {
+type Estimates = z.output<typeof estimatesSchema>;
+
+/** Of the trained model, and of the optimum beside it where there is one. */
+function estimatesHtml(own: Estimates, exact?: Estimates): string {
+  const { linear, nonlinear = {}, reason } = own;
   if (reason !== null) return `<p>What the latents hold is not estimated: ${escapeHtml(reason)}.</p>`;
   const cell = (e: z.output<typeof estimateSchema> | undefined) => e?.reason ?? shareOf(e);
   const names = [...new Set([...Object.keys(linear), ...Object.keys(nonlinear)])];
   const curved = Object.keys(nonlinear).length > 0;
-  const header = ['', 'linear probe', ...(curved ? ['nonlinear probe'] : [])];
-  const rows = names.map((name) => [name, cell(linear[name]), ...(curved ? [cell(nonlinear[name])] : [])]);
+  const both = (of: string) => [`${of}linear probe`, ...(curved ? [`${of}nonlinear probe`] : [])];
+  const cells = (name: string, e: Estimates) => [
+    cell(e.linear[name]),
+    ...(curved ? [cell(e.nonlinear?.[name])] : []),
+  ];
+  const header = ['', ...both(''), ...(exact ? both('exact optimum, ') : [])];
+  const rows = names.map((name) => [name, ...cells(name, own), ...(exact ? cells(name, exact) : [])]);
   return `<p>Estimates on rows that training did not see, with 95&nbsp;% intervals:</p>${tableHtml(header, rows)}`;
 }
 
@@ -200,17 +217,24 @@ function codebookHtml({ used, perplexity }: NonNullable<Result['codebook']>): st
   return `<p>Codes in use: ${used.join(', ')}; perplexity ${perplexity.map((v) => v.toFixed(1)).join(', ')}.</p>`;
 }
 
-function sentence({ log, result }: TrainingRun): string {
+/** Its optimum is that of the training rows: what is judged on others may be below it. */
+const isOnData = ({ config }: TrainingRun) => config['data'] !== undefined;
+
+function sentence(run: TrainingRun): string {
+  const { log, result } = run;
   if (!result) return `The run is not at its end: ${log[log.length - 1]?.step ?? 0} steps are done.`;
   const { exact, loss, steps } = result;
   const ending =
     { steps: 'all its steps', early: 'stopping early', converged: 'converging' }[result.stopped] ?? 'its end';
   if (!exact) return `After ${steps} steps (${ending}) the loss is ${Number(loss.toPrecision(5))}.`;
   const excess = exact.loss > 0 ? loss / exact.loss - 1 : Number.NaN;
+  const [where, optimum] = isOnData(run)
+    ? ['on held-out rows ', 'that of the exact optimum over the training rows']
+    : ['', 'the exact optimum'];
   const gap = Number.isFinite(excess)
-    ? `${Number((100 * excess).toPrecision(2))} % above the exact optimum`
+    ? `${Number((100 * Math.abs(excess)).toPrecision(2))} % ${excess < 0 ? 'below' : 'above'} ${optimum}`
     : `${Number(loss.toPrecision(2))}, where the exact optimum is 0`;
-  return `After ${steps} steps (${ending}) the loss is ${gap}.`;
+  return `After ${steps} steps (${ending}) the loss is ${where}${gap}.`;
 }
 
 /** What z is, then where the loss is: the answer before the evidence. */
@@ -230,7 +254,8 @@ const labelled = (objective: z.output<typeof objectiveSchema>, labelFraction: un
 export async function trainingPage(run: TrainingRun, source: string): Promise<string> {
   const exact = run.result?.exact ?? null;
   const key: KeyEntry[] = [{ kind: 'line', label: 'trained', colour: COLOURS[0] }];
-  if (exact) key.push({ kind: 'line', label: 'exact optimum', colour: COLOURS[1], dash: [6, 4] });
+  const label = isOnData(run) ? 'exact optimum of the training rows' : 'exact optimum';
+  if (exact) key.push({ kind: 'line', label, colour: COLOURS[1], dash: [6, 4] });
   const panels = [lossPanel(run), ...metricPanels(run)];
   const readings = CURVES.filter(([metric]) => withInterval(run.log, metric).length > 1);
   const drawing = {
@@ -245,9 +270,10 @@ export async function trainingPage(run: TrainingRun, source: string): Promise<st
   const figures = run.log.length > 1 ? (await draw(drawing, false)).html : '';
   const objective = objectiveSchema.safeParse(run.config['objective'] ?? { kind: 'reconstruction' });
   const labels = run.config['labelFraction'];
+  const which = isOnData(run) ? 'those of one' : 'the least favourable';
   const tie =
     exact?.unique === false
-      ? '<p>Several minimisers tie: the exact metrics are the least favourable of them, and training may end at another.</p>'
+      ? `<p>Several minimisers tie: the exact metrics are ${which} of them, and training may end at another.</p>`
       : '';
   const sections: Section[] = [
     { html: `<div class="verdict">${answerHtml(run)}</div>` },

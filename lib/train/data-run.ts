@@ -5,8 +5,9 @@ import {
   dataWidth,
   type MomentLayout,
   type MomentsDescentRequest,
+  STATUS,
 } from '../backend/requests.js';
-import { RELATIVE_TOLERANCE } from '../base/conventions.js';
+import { EIGENVALUE_TIE, RELATIVE_TOLERANCE, TIE_FLOOR } from '../base/conventions.js';
 import { ExolamError } from '../base/errors.js';
 import { requireMemory } from '../base/memory.js';
 import type { LinearLam } from '../lam/linear-lam.js';
@@ -22,11 +23,14 @@ import type { Judges, LatentsOf } from './judges.js';
 import { type LinearMaps, linearModel } from './model.js';
 import { type DataSetting, projectionOf, type Setting } from './setting.js';
 
+/** A linear model about the means of its rows. */
+type CentredMaps = Pick<LinearMaps, 'C' | 'D' | 'A' | 'B' | 'H'>;
+
 /** Exact gradients from the second moments of the user's training rows; judged on those held out. */
 export class DataRun extends DescentRun {
   private readonly objective: TrainableObjective;
   private readonly moments: Moments;
-  private found: DescentAnswer | null = null;
+  private found: CentredMaps | null = null;
 
   constructor(setting: Setting, what: string) {
     const data = setting.data as DataSetting;
@@ -50,26 +54,59 @@ export class DataRun extends DescentRun {
   /** What so many steps on make of the state; of lbfgs all that it has. */
   async descended(steps: number, backend: Backend, control: Control): Promise<DescentAnswer> {
     const { method, starts, seed, state, steps: count, rate } = this.stepsFrom(steps);
-    const { setting, objective } = this;
-    const data = setting.data as DataSetting;
+    const { objective } = this;
     const all = await this.moments.of('train', backend, control);
     const seen = objective.head >= 0 ? await this.moments.of('labelled', backend, control) : all;
-    const projection = projectionOf(objective, data);
-    const { width, layout } = variablesOf(trainedOn(data));
     const request: MomentsDescentRequest = {
-      ...{ count: 1, width, layout, moments: all.moments, labelled: seen.moments },
-      objective: objective.rows,
-      coefficients: Float64Array.from(objective.coefficients),
-      projection: projection?.data ?? new Float64Array(0),
-      projectionDim: projection?.rows ?? 0,
-      ...{ ridge: 0, relativeTolerance: RELATIVE_TOLERANCE },
-      ...{ latentDim: setting.config.model.latentDim, head: objective.head, method, starts, steps: count },
+      ...this.question(all),
+      ...{ labelled: seen.moments, head: objective.head, method, starts, steps: count },
       rate: Float64Array.of(rate),
       seed: Float64Array.of(seed),
       encoderState: state.encoder,
       decoderState: state.decoder,
     };
     return backend.descendMoments(request, { ...control, onProgress: undefined });
+  }
+
+  /** The problem of theory.md section 2 on these rows. */
+  private question({ width, layout, moments }: RowMoments) {
+    const { setting, objective } = this;
+    const projection = projectionOf(objective, setting.data);
+    return {
+      ...{ count: 1, width, layout, moments, objective: objective.rows },
+      coefficients: Float64Array.from(objective.coefficients),
+      projection: projection?.data ?? new Float64Array(0),
+      projectionDim: projection?.rows ?? 0,
+      latentDim: setting.config.model.latentDim,
+      ...{ ridge: 0, relativeTolerance: RELATIVE_TOLERANCE },
+    };
+  }
+
+  /**
+   * Goes to the optimum over the training rows: without labels the closed form, else where lbfgs comes to rest. Says whether it is the
+   * only one, null where that is not known; the whole is null where there is none.
+   */
+  async toOptimum({ backend, control }: Judges): Promise<{ readonly unique: boolean | null } | null> {
+    if (this.objective.needsAction) {
+      this.take(await this.descended(this.config.steps, backend, control));
+      return this.ending === 'converged' ? { unique: null } : null;
+    }
+    const { latentDim } = this.config.model;
+    const all = await this.moments.of('train', backend, control);
+    const quiet = { ...control, onProgress: undefined };
+    const solved = await backend.solveMoments({ ...this.question(all), decoder: true }, quiet);
+    if (solved.status[0] !== STATUS.ok) return null;
+    const { observationDim: d } = this.setting;
+    const { encoderC, encoderD, decoderA, decoderB, spectrum } = solved;
+    this.found = {
+      ...{ C: matrix(latentDim, d, encoderC), D: matrix(latentDim, d, encoderD) },
+      A: matrix(decoderA.length / d, d, decoderA),
+      B: matrix(decoderB.length / latentDim, latentDim, decoderB),
+      H: matrix(0, latentDim),
+    };
+    const [last, next] = [spectrum[latentDim - 1] ?? 0, spectrum[latentDim] ?? 0];
+    const near = EIGENVALUE_TIE * last + TIE_FLOOR * spectrum[0];
+    return { unique: latentDim >= solved.rank[0] || last - next > near };
   }
 
   take(answer: DescentAnswer): void {
@@ -79,7 +116,7 @@ export class DataRun extends DescentRun {
       loss: answer.loss[0],
       state: { encoder: answer.encoderState, decoder: answer.decoderState },
     });
-    this.found = answer;
+    this.found = this.mapsOf(answer);
   }
 
   async evaluate(judges: Judges): Promise<Evaluation> {
@@ -101,32 +138,36 @@ export class DataRun extends DescentRun {
     return linearModel(this.setting, maps, { steps: this.done, loss }, backend, control);
   }
 
-  /** The matrices of the state, about the means of the training rows. */
-  private async maps(backend: Backend, control: Control): Promise<LinearMaps> {
-    this.found ??= await this.descended(0, backend, control);
-    const { found, setting, objective } = this;
-    const data = setting.data as DataSetting;
+  /** What a state's answer says in the network's coordinates. */
+  private mapsOf(answer: DescentAnswer): CentredMaps {
+    const { setting, objective } = this;
     const d = setting.observationDim;
     const k = setting.config.model.latentDim;
-    const projection = projectionOf(objective, data);
+    const projection = projectionOf(objective, setting.data);
     const decoded = projection?.rows ?? d;
-    const [C, D] = [matrix(k, d, found.encoderC), matrix(k, d, found.encoderD)];
-    const states = matrix(found.decoderState.length / k, k, found.decoderState);
+    const [C, D] = [matrix(k, d, answer.encoderC), matrix(k, d, answer.encoderD)];
+    const { decoderState, decoderF } = answer;
+    const states = matrix(decoderState.length / k, k, decoderState);
     const B = firstRows(states, decoded);
-    const f = found.decoderF.length / (states.rows - (objective.head >= 0 ? setting.actionDim : 0));
-    const free = firstRows(matrix(found.decoderF.length / Math.max(1, f), f, found.decoderF), decoded);
+    const f = decoderF.length / (states.rows - (objective.head >= 0 ? setting.actionDim : 0));
+    const free = firstRows(matrix(decoderF.length / Math.max(1, f), f, decoderF), decoded);
     const A = f === 0 ? (projection ?? identity(d)) : projection ? multiply(free, projection) : free;
     const actions = objective.needsAction ? setting.actionDim : 0;
     // Of an action that is stacked onto y the coefficient is the first: beside an identity decoder there are no others.
     const strength = actions > 0 ? objective.coefficients[Math.max(0, objective.head)] : 0;
     const weighed = block(states, states.rows - actions, actions, 0, k);
     const H = strength > 0 ? scale(1 / strength, weighed) : weighed;
-    return { C, D, A, B, H, ...(await this.offsets({ C, D, A, H }, backend, control)) };
+    return { C, D, A, B, H };
+  }
+
+  private async maps(backend: Backend, control: Control): Promise<LinearMaps> {
+    this.found ??= this.mapsOf(await this.descended(0, backend, control));
+    return { ...this.found, ...(await this.offsets(this.found, backend, control)) };
   }
 
   /** e, b and h: z has mean zero over training rows, the errors have it over the rows that they are of. */
   private async offsets(
-    { C, D, A, H }: Pick<LinearMaps, 'C' | 'D' | 'A' | 'H'>,
+    { C, D, A, H }: CentredMaps,
     backend: Backend,
     control: Control,
   ): Promise<Pick<LinearMaps, 'e' | 'b' | 'h'>> {

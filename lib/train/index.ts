@@ -15,10 +15,10 @@ export type {
   TrainStopping,
 } from './config.js';
 export type { Evaluation } from './evaluate.js';
+export type { ExactFigures } from './exact-figures.js';
 export type { CodebookUse, Estimated } from './judges.js';
 export type { Ending } from './run.js';
 export {
-  type ExactFigures,
   type TrainBatchOptions,
   type Trained,
   type TrainOptions,

@@ -38,6 +38,20 @@ export function answerOfBoth(linear: Answer, nonlinear: Estimated['nonlinear']):
   return linear === 'does-not-leak' && !clean ? 'cannot-tell' : linear;
 }
 
+/** The end of a run, with what nonlinear probes add to its estimates. */
+export async function withNonlinear<Figures extends { readonly estimates?: Estimated | undefined }>(
+  figures: Figures,
+  run: { nonlinear(judges: Judges): Promise<Estimated | undefined> },
+  judges: Judges,
+): Promise<Figures> {
+  const { estimates: linear } = figures;
+  const own = await run.nonlinear(judges);
+  if (!own) return figures;
+  if (!linear || !own.nonlinear) return { ...figures, estimates: linear ?? own };
+  const answer = answerOfBoth(linear.answer, own.nonlinear);
+  return { ...figures, estimates: { ...linear, nonlinear: own.nonlinear, answer } };
+}
+
 /** How many of its rows a codebook puts to use. */
 export interface CodebookUse {
   /** Rows with at least a tenth of an even share, of the codebook of each part of z. */

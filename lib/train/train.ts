@@ -8,16 +8,14 @@ import { describes, parseOptions, pathField, quote } from '../base/validate.js';
 import { version } from '../base/version.js';
 import type { LinearLam } from '../lam/linear-lam.js';
 import type { MlpLam } from '../lam/mlp-lam.js';
-import type { ObjectiveSpec } from '../solve/objectives.js';
-import { type Case, solve } from '../solve/population.js';
-import type { World } from '../world/world.js';
-import { countedLabels, settledConfig, type TrainConfig } from './config.js';
+import { settledConfig, type TrainConfig } from './config.js';
 import { type AnyRun, advance, driven, evaluated, nextEvaluation, runOf, told } from './drive.js';
-import { type Evaluation, hasExactFigures } from './evaluate.js';
+import type { Evaluation } from './evaluate.js';
+import { type ExactFigures, exactOf } from './exact-figures.js';
 import { type Resumed, RunFolder } from './folder.js';
-import { answerOfBoth, type CodebookUse, type Estimated, Judges } from './judges.js';
+import { type CodebookUse, type Estimated, Judges, withNonlinear } from './judges.js';
 import { type Ending, hasStalled } from './run.js';
-import { type KnownWorlds, type Setting, settingOf } from './setting.js';
+import { type KnownWorlds, settingOf } from './setting.js';
 
 export interface TrainOptions extends Control {
   /** A folder for config.json, log.jsonl, checkpoint/, model.safetensors and result.json. Default: nothing is written. */
@@ -53,14 +51,6 @@ const batchOptionsSchema = describes<TrainBatchOptions>()(
   z.strictObject({ ...controlFields, backend: backendField }),
 );
 
-/** The closed form's loss and metrics for the same question. */
-export interface ExactFigures {
-  readonly loss: number;
-  readonly metrics: Readonly<Record<string, number>>;
-  /** False where several minimisers tie: metrics are then the least favourable. */
-  readonly unique: boolean;
-}
-
 /** How a run ended. Plain data. */
 export interface TrainResult {
   readonly steps: number;
@@ -72,7 +62,7 @@ export interface TrainResult {
   readonly estimates?: Estimated | undefined;
   /** Of a model with a codebook, on the same rows. */
   readonly codebook?: CodebookUse | undefined;
-  /** Null where there is no closed form: for an mlp, a nonlinear world, data, or an objective without one. */
+  /** Null where no optimum is known: of an mlp, in a nonlinear world, or for an objective without one. */
   readonly exact: ExactFigures | null;
   readonly stopped: Ending;
   readonly seconds: number;
@@ -166,62 +156,16 @@ async function resultOf(
   seconds: number,
   judges: Judges,
 ): Promise<TrainResult> {
-  const { step: _, estimates, ...last } = log[log.length - 1];
-  const estimated = withNonlinear(estimates, await run.nonlinear(judges));
+  const { step: _, ...last } = log[log.length - 1];
   return {
     steps: run.step,
-    ...last,
-    ...(estimated ? { estimates: estimated } : {}),
-    exact: await exactOf(run.setting, judges.backend, judges.control),
+    ...(await withNonlinear(last, run, judges)),
+    exact: await exactOf(run.setting, judges),
     stopped,
     seconds,
     stepsPerSecond: run.step / Math.max(seconds, Number.MIN_VALUE),
     version,
   };
-}
-
-function withNonlinear(linear: Estimated | undefined, own: Estimated | undefined): Estimated | undefined {
-  if (!linear || !own?.nonlinear) return linear ?? own;
-  return { ...linear, nonlinear: own.nonlinear, answer: answerOfBoth(linear.answer, own.nonlinear) };
-}
-
-/** Runs of a batch that share a world share what was solved in it. */
-const EXACT = new WeakMap<World, Map<string, ExactFigures | null>>();
-
-/** The closed form of the same question, where it has one. */
-async function exactOf(setting: Setting, backend: Backend, control: Control): Promise<ExactFigures | null> {
-  const { world, config } = setting;
-  if (!world || config.model.kind !== 'linear' || !(config.isExact || hasExactFigures(setting))) return null;
-  const { latentDim } = config.model;
-  const objective = countedLabels(config);
-  const known = EXACT.get(world) ?? new Map<string, ExactFigures | null>();
-  EXACT.set(world, known);
-  const question = JSON.stringify([objective, latentDim]);
-  const found = known.get(question);
-  if (found !== undefined) return found;
-  const figures = await closedForm(world.spec, objective, latentDim, backend, control);
-  known.set(question, figures);
-  return figures;
-}
-
-async function closedForm(
-  world: World['spec'],
-  objective: ObjectiveSpec,
-  latentDim: number,
-  backend: Backend,
-  control: Control,
-): Promise<ExactFigures | null> {
-  try {
-    const { loss, metrics, unique } = await solve({ world, objective, latentDim } as Case, {
-      backend,
-      ...control,
-    });
-    return { loss, metrics: { ...metrics }, unique };
-  } catch (error) {
-    if (error instanceof ExolamError && (error.kind === 'unsupported' || error.kind === 'numerical'))
-      return null;
-    throw error;
-  }
 }
 
 /**

@@ -90,6 +90,32 @@ describe('exolam/report', () => {
     expect(html).not.toContain('Leakage: ');
   });
 
+  it('a run on data has the optimum of its training rows beside it, and may be below that on held-out rows', async () => {
+    const out = join(folder, 'on-data');
+    mkdirSync(out);
+    const estimate = (value: number) => ({ value, low: value, high: value, reason: null });
+    const figures = (loss: number, error: number) => ({
+      ...{ loss, metrics: { actionError: error } },
+      estimates: { linear: { actionError: estimate(error) }, answer: 'unknown', reason: null },
+    });
+    const write = (name: string, ...rows: object[]) =>
+      writeFileSync(join(out, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    write('config.json', { data: { path: 'x.npz' }, model: { kind: 'linear', latentDim: 2 } });
+    write('log.jsonl', { step: 0, ...figures(3, 0.9) }, { step: 100, ...figures(1.9, 0.31) });
+    write('result.json', {
+      ...{ steps: 100, ...figures(1.9, 0.31), exact: { ...figures(2, 0.27), unique: null } },
+      ...{ stopped: 'early', seconds: 1, stepsPerSecond: 100, version: '0' },
+    });
+    const html = await trainingPage(out);
+    expect(html).toContain(
+      'the loss is on held-out rows 5 % below that of the exact optimum over the training rows',
+    );
+    expect(html).toContain('exact optimum of the training rows');
+    expect(html).toContain('exact optimum, linear probe');
+    expect(html).toContain('0.270');
+    expect(html).not.toContain('tie');
+  });
+
   it('says what it takes where it is given something else', async () => {
     const empty = join(folder, 'empty');
     mkdirSync(empty);

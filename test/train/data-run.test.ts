@@ -113,6 +113,46 @@ describe('exact gradients on data', () => {
     expect(loss / exact.liveLoss - 1).toBeLessThan(0.02);
   });
 
+  it.each([
+    ...OBJECTIVES.filter((one) => one !== supervised),
+    { kind: 'augmented', encoderNoise: 0.3, decoderNoise: 0.5 } as const,
+  ])('come to the optimum that stands beside minibatches of the same rows: %o', async (objective) => {
+    const [{ result: begun }, { result: rested }] = await trainBatch([
+      onData(objective, { steps: 20, optimizer: {} }),
+      onData(objective),
+    ]);
+    const { exact } = begun;
+    expect(rested.stopped).toBe('converged');
+    // Without labels it is the closed form, which knows nothing of gradients.
+    expect(Math.abs((exact?.loss as number) / rested.loss - 1)).toBeLessThan(1e-6);
+    expect(exact?.unique).toBe(JSON.stringify(objective).includes('action-supervised') ? null : true);
+    expect(Object.keys(exact?.metrics ?? {})).toEqual(Object.keys(begun.metrics));
+    for (const [name, value] of Object.entries(rested.metrics))
+      expect(Math.abs((exact?.metrics[name] as number) - value), name).toBeLessThan(1e-4);
+    expect(exact?.estimates?.units).toBe(begun.estimates?.units);
+    expect(begun.loss / (exact?.loss as number)).toBeGreaterThan(1.2);
+  });
+
+  it('come to an optimum that is judged by the same probes, and to none where none is known', async () => {
+    const few = { optimizer: {}, steps: 2 };
+    const parts = [{ kind: 'reconstruction', decoder: 'identity' }, supervised] as const;
+    const runs = await trainBatch([
+      onData({ kind: 'reconstruction' }, { ...few, model: { kind: 'mlp', latentDim: 2, hidden: [8] } }),
+      onData({ kind: 'composition', parts }, few),
+      onData({ ...supervised, labelFraction: 1e-6 }, few),
+      // The policy reacts to o: z has to grow without end in o to give an action that it hardly holds.
+      onData(supervised, few),
+    ]);
+    for (const { result } of runs) expect(result.exact).toBeNull();
+    const { result } = await train(
+      onData({ kind: 'reconstruction' }, { ...few, evaluationRows: 256, probes: ['linear', 'nonlinear'] }),
+    );
+    expect(Object.keys(result.estimates?.nonlinear ?? {}).length).toBeGreaterThan(2);
+    expect(Object.keys(result.exact?.estimates?.nonlinear ?? {})).toEqual(
+      Object.keys(result.estimates?.nonlinear ?? {}),
+    );
+  });
+
   it('have the same bits in a batch, and cut in two', async () => {
     const flow = { kind: 'gradient-flow' } as const;
     const config = onData(supervised, { optimizer: flow, steps: 40, evaluateEvery: 20 });
