@@ -3,6 +3,7 @@
  *
  *     npx tsx bench/reference-study/main.ts structured   its table 4.3's world at sigma 0.5, 1, 2: 40,000 steps against the closed form
  *     npx tsx bench/reference-study/main.ts falling      the same at three latent dimensions with a rate that falls to a hundredth
+ *     npx tsx bench/reference-study/main.ts averaged     the runs of `structured`, and the mean of each one's weights over its last quarter
  *     npx tsx bench/reference-study/main.ts early [FILE [DA]]
  *                                                        its table 4.1, stopped at 5,000 steps: what is left above the closed form,
  *                                                        over five seeds, beside the study's own records in FILE
@@ -15,7 +16,13 @@ import { argv } from 'node:process';
 import { orthonormalise } from '../../lib/linalg/dense.js';
 import { identity, matrix, toRows } from '../../lib/linalg/matrix.js';
 import { normals } from '../../lib/random/philox.js';
-import { type TrainConfig, type Trained, trainBatch } from '../../lib/train/index.js';
+import { settledConfig } from '../../lib/train/config.js';
+import { evaluate } from '../../lib/train/evaluate.js';
+import { exactOf } from '../../lib/train/exact-figures.js';
+import { defaultBackend, type TrainConfig, type Trained, trainBatch } from '../../lib/train/index.js';
+import { Judges } from '../../lib/train/judges.js';
+import { MinibatchRun } from '../../lib/train/minibatch-run.js';
+import { settingOf } from '../../lib/train/setting.js';
 import type { WorldSpec } from '../../lib/world/world.js';
 
 /** Coordinates, and directions of the structured noise. */
@@ -80,6 +87,39 @@ async function structured(latentDims: readonly number[], finalShare: number): Pr
   );
 }
 
+/** Steps between the weights that are averaged. */
+const APART = 50;
+
+/** What is left above the optimum at the end of a run, and of its weights' mean over the last quarter of its steps. */
+async function averaged(latentDims: readonly number[], steps: number): Promise<void> {
+  const judges = new Judges(defaultBackend(), {});
+  for (const sigma of [0.5, 1, 2])
+    for (const k of latentDims) {
+      const setting = await settingOf(settledConfig(config(world(8, sigma, 0), k, steps, k)), {});
+      const exact = await exactOf(setting, judges);
+      if (!exact) throw new Error('the study has a closed form');
+      const run = new MinibatchRun(setting);
+      const weights = () => run.request(1).state.parameters;
+      run.take(await judges.backend.trainSteps(run.request(0.75 * steps)));
+      const sum = new Float64Array(weights().length);
+      while (run.step < steps) {
+        run.take(await judges.backend.trainSteps(run.request(APART)));
+        weights().forEach((v, i) => {
+          sum[i] += v;
+        });
+      }
+      const above = async (parameters: Float32Array) => {
+        const { loss, metrics } = await evaluate(setting, parameters, steps, judges);
+        const share =
+          exact.loss > 1e-9 ? `${(100 * (loss / exact.loss - 1)).toFixed(3)} %` : loss.toExponential(1);
+        const off = (name: string) => Math.abs(metrics[name] - exact.metrics[name]).toFixed(4);
+        return `${share} above, actionError off by ${off('actionError')}, futureLeakage by ${off('futureLeakage')}`;
+      };
+      const mean = Float32Array.from(sum, (v) => v / ((0.25 * steps) / APART));
+      console.log(`sigma ${sigma} latentDim ${k}: end ${await above(weights())}; mean ${await above(mean)}`);
+    }
+}
+
 interface Recorded {
   readonly da: number;
   readonly dz: number;
@@ -140,5 +180,6 @@ async function early(file: string, only?: number): Promise<void> {
 const [, , what, file = 'test/golden/reference-study/linearlam.json', da] = argv;
 if (what === 'early') await early(file, da === undefined ? undefined : Number(da));
 else if (what === 'exact') await exact();
+else if (what === 'averaged') await averaged([2, 4, 6, 8, 10, 12, 14, 16], 40_000);
 else if (what === 'falling') await structured([2, 8, 14], 0.01);
 else await structured([2, 4, 6, 8, 10, 12, 14, 16], 1);
