@@ -77,10 +77,10 @@ export const isNone = ({ low, high }: Difference): boolean =>
 
 /**
  * The answer of a scan of lags: another lag than the best counts as told apart where its difference is beyond its interval. One that
- * cannot be judged, as o alone tells its action, never does: it may be the one.
+ * cannot be judged, as o alone tells its action, has no difference and never does: it may be the one.
  */
 export function alignmentOf(rows: readonly ScanRow[], best: number | null): Alignment {
-  const apart = (row: ScanRow) => isJudged(inverseOf(row)) && row.lessBest !== null && isBeyond(row.lessBest);
+  const apart = ({ lessBest }: ScanRow) => lessBest !== null && isBeyond(lessBest);
   const among = rows.filter((row) => row.value === best || !apart(row)).map(({ value }) => value);
   const found = rows.find(({ value }) => value === best);
   if (!found || !tells(found)) return { answer: 'cannot-tell', best, among };
