@@ -8,6 +8,7 @@ export { type DataOptions, openData, openScan, type ScanDataOptions } from './da
 export { writeSamples } from './data/write/samples.js';
 export {
   type ClaimVerdict,
+  type ReproduceData,
   type ReproduceOptions,
   type Reproduction,
   reproduce,

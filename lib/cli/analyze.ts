@@ -1,16 +1,15 @@
 import { ExolamError } from '../base/errors.js';
 import { parseOptions } from '../base/validate.js';
-import { parseEpisodes } from '../data/choose.js';
 import { type DataOptions, openData, openScan, type ScanDataOptions } from '../data/open.js';
 import type { Transitions } from '../data/transitions.js';
 import { fitLinearLam } from '../lam/fit.js';
-import type { Scale } from '../moments/of-units.js';
 import type { ObjectiveSpec } from '../solve/objectives.js';
 import type { AnalysisSource } from '../verdict/analysis.js';
 import { type AnalyzeOptions, analyze, analyzeOptionsSchema } from '../verdict/analyze.js';
 import { analyzeScan } from '../verdict/scan.js';
 import type { ScanAnalysis } from '../verdict/scan-rows.js';
 import { render } from './analysis-table.js';
+import { type DataFlags, readingOf } from './data-flags.js';
 import { readJson, toJson } from './json.js';
 import { wholeNumbers } from './numbers.js';
 import { withOutput } from './outputs.js';
@@ -18,25 +17,10 @@ import { Progress } from './progress.js';
 import type { Shell } from './run.js';
 import { renderScan } from './scan-table.js';
 
-export interface AnalyzeFlags {
-  readonly observation?: string;
-  readonly observationNext?: string;
-  readonly action?: string;
-  readonly exogenous?: string;
-  readonly exogenousNext?: string;
-  readonly episode?: string;
-  readonly episodes?: string;
-  readonly exclude?: string;
-  readonly strict?: boolean;
-  readonly resize?: string;
-  readonly color?: boolean;
-  readonly stride?: number | number[];
-  readonly actionLag?: number | number[];
+export interface AnalyzeFlags extends DataFlags {
   readonly latentDim?: string;
-  readonly distractor?: number;
   readonly whiten?: boolean;
   readonly ridge?: number;
-  readonly scale?: Scale;
   readonly folds?: string;
   readonly seed?: number;
   readonly continuousActions?: boolean;
@@ -67,13 +51,6 @@ function objective(text: string): ObjectiveSpec {
   } catch (error) {
     throw new ExolamError('input', `--objective: expected a kind or JSON, but ${(error as Error).message}`);
   }
-}
-
-function frameSize(text: string): { width: number; height: number } {
-  const size = /^(\d+)x(\d+)$/.exec(text);
-  if (!size)
-    throw new ExolamError('input', `--resize: expected WIDTHxHEIGHT such as 20x15 but received "${text}"`);
-  return { width: Number(size[1]), height: Number(size[2]) };
 }
 
 /** The one model that `--save` writes, or an error where the other options ask for several. */
@@ -126,19 +103,6 @@ interface Asked {
   readonly save: string | undefined;
 }
 
-/** What is read, in the words of `openData`, but for the stride and the lag. */
-function readingOf(flags: AnalyzeFlags) {
-  const { observation, observationNext, action, exogenous, exogenousNext, episode, color } = flags;
-  return {
-    ...{ observation, observationNext, action, exogenous, exogenousNext, episode },
-    episodes: flags.episodes === undefined ? undefined : parseEpisodes('--episodes', flags.episodes),
-    exclude: flags.exclude === undefined ? undefined : parseEpisodes('--exclude', flags.exclude),
-    strict: flags.strict,
-    resize: flags.resize === undefined ? undefined : frameSize(flags.resize),
-    color,
-  };
-}
-
 /** The analysis or the scan. */
 async function analysed(path: string, flags: AnalyzeFlags, asked: Asked, shell: Shell): Promise<void> {
   const { scale, seed, ridge, level, remedies, whiten, threads } = flags;
@@ -148,11 +112,11 @@ async function analysed(path: string, flags: AnalyzeFlags, asked: Asked, shell: 
   const options = { latentDims: asked.wanted, objectives: asked.objectives, ...about };
   // Before what may take minutes to read is read.
   parseOptions(analyzeOptionsSchema, options);
-  const { stride, actionLag, distractor } = flags;
+  const { stride, actionLag } = flags;
   const reading = readingOf(flags);
   if (Array.isArray(stride) || Array.isArray(actionLag))
-    return scanned(path, flags, { ...reading, stride, actionLag, distractor }, options, shell);
-  return alone(path, flags, { ...reading, stride, actionLag, distractor }, options, asked, shell);
+    return scanned(path, flags, { ...reading, stride, actionLag }, options, shell);
+  return alone(path, flags, { ...reading, stride, actionLag }, options, asked, shell);
 }
 
 /** The analyses at several strides or lags. */

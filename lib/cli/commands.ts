@@ -4,10 +4,10 @@ import { version } from '../base/version.js';
 import { type AnalyzeFlags, analyzeCommand } from './analyze.js';
 import { type BenchFlags, benchCommand } from './bench.js';
 import { buildAddonCommand } from './build-addon.js';
+import { numeric, withDataOptions } from './data-flags.js';
 import { examplesText } from './examples.js';
 import { type GenerateFlags, generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
-import { oneOrSeveral } from './numbers.js';
 import { addQueryCommand } from './query.js';
 import { type ReportFlags, reportCommand } from './report.js';
 import { type ReproduceFlags, reproduceCommand } from './reproduce.js';
@@ -16,12 +16,6 @@ import { type SolveFlags, solveCommand } from './solve.js';
 import { addSweepCommand } from './sweep.js';
 import { type TrainFlags, trainCommand } from './train.js';
 import { type VerifyFlags, verifyCommand } from './verify.js';
-
-/** The text of an option that is a number, as one; other text stays as it is, for the schema of the call to refuse. */
-function numeric(text: string): number | string {
-  const value = Number(text);
-  return text.trim() === '' || Number.isNaN(value) ? text : value;
-}
 
 const collect = (value: string, before: string[] = []) => [...before, value];
 
@@ -86,66 +80,14 @@ function addSolveCommand(root: Command, shell: Shell, outcome: { code: number })
     });
 }
 
-/** What says how data is read. */
-function withDataOptions(command: Command): Command {
-  return command
-    .option(
-      '--observation <key>',
-      'a feature (observation.state, observation.images.front), columns (obs_*) or an array (default: observation.state, else by its name)',
-    )
-    .option(
-      '--observation-next <key>',
-      "columns or array of o', where rows are transitions (default: by its name)",
-    )
-    .option('--action <key>', 'the action feature, columns or array (default: action, where there is one)')
-    .option(
-      '--exogenous <key>',
-      'the feature, columns or array of the exogenous state x of each row (default: by its name)',
-    )
-    .option(
-      '--exogenous-next <key>',
-      "columns or array of x' (of frames: x of the next one; default: by its name)",
-    )
-    .option('--episode <key>', "column or array of the number of each row's episode (default: by its name)")
-    .option('--episodes <episodes>', 'the episodes to read, such as 0-9,12 (default: all)')
-    .option('--exclude <episodes>', 'episodes to leave out, such as 3,7-9 (default: none)')
-    .option('--strict', 'refuse data with an episode that cannot be read, instead of leaving it out')
-    .option('--resize <WxH>', 'size of frames (default: the longer side 32)')
-    .option('--color', 'video in colour (default: grey)')
-    .addOption(
-      new Option(
-        '--stride <n>',
-        "frames between o and o'; several, such as 1,2,5,10 or 1:4, are compared (default 1)",
-      ).argParser(oneOrSeveral),
-    )
-    .addOption(
-      new Option(
-        '--action-lag <rows>',
-        'take the action so many rows later; several, such as -2:2, find where a logger wrote it (default 0)',
-      ).argParser(oneOrSeveral),
-    )
-    .addOption(
-      new Option(
-        '--distractor <weight>',
-        'composite the mirrored frames of another episode, as known exogenous state (default: none)',
-      ).argParser(numeric),
-    );
-}
-
 /** What analyses data. */
 function addAnalyzeCommand(root: Command, shell: Shell): void {
   const command = root
     .command('analyze')
     .description('how much exogenous future a linear LAM of each latent dimension would encode on your data')
     .argument('<data>', 'a LeRobot folder, or a file such as .npz, .parquet or .csv');
-  withDataOptions(command)
+  withDataOptions(command, 'none')
     .option('--latent-dim <dims>', 'latent dimensions: 8, 1,2,4 or 1:16 (default 1:16)')
-    .addOption(
-      new Option(
-        '--scale <how>',
-        'standard: every column at unit variance, so that units of measure say nothing (default for vectors); given: as they are (default for pixels)',
-      ).choices(['standard', 'given']),
-    )
     .option('--whiten', 'reconstruct whitened observations: every direction counts alike')
     .option(
       '--folds <file>',
@@ -217,12 +159,23 @@ function addClaimCommands(root: Command, shell: Shell, outcome: { code: number }
       outcome.code = await verifyCommand(flags, shell);
     });
 
-  root
+  const reproduction = root
     .command('reproduce')
     .description('the claims C1-C4 as numbers, tables and figures')
     .requiredOption('--out <dir>', 'folder for index.html, results.json, figures/ and tables/')
     .option('--quick', 'coarse grids, few worlds and short training: seconds instead of minutes')
     .addOption(new Option('--seed <s>', 'seed of every world and draw (default 0)').argParser(numeric))
+    .option(
+      '--data <data>',
+      'what analyze reads, at least 4 recorded episodes with actions: nonlinear models are trained on it too, under a distractor (default: worlds alone)',
+    );
+  withDataOptions(reproduction, '1')
+    .addOption(
+      new Option(
+        '--latent-dim <k>',
+        'of the models trained on the data (default: 8, or half of what o has where that is less)',
+      ).argParser(numeric),
+    )
     .option('--force', 'over earlier results without a word')
     .option('--json', 'print results.json')
     .addOption(threads())

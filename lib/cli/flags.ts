@@ -9,9 +9,12 @@ export function inFlags(error: unknown, command: Pick<Command, 'options'>): unkn
   if (!(error instanceof ExolamError) || error.kind !== 'input') return error;
   const found = /^([a-z]\w*)(?:\[\d+\])?(?:\.([\w.[\]]+))?: (?=expected )/.exec(error.message);
   const name = found?.[1] ?? '';
-  const option = command.options.find((o) => o.attributeName() === (SINGULAR[name] ?? name));
+  const flagOf = (field: string) => command.options.find((o) => o.attributeName() === field);
+  // A field of a group of options, data.stride, has a flag of its own.
+  const own = name === 'data' && found?.[2] ? flagOf(found[2]) : undefined;
+  const option = own ?? flagOf(SINGULAR[name] ?? name);
   if (!found || !option?.long) return error;
-  const inner = found[2] === undefined ? '' : `${found[2]}: `;
+  const inner = own || found[2] === undefined ? '' : `${found[2]}: `;
   return new ExolamError('input', `${option.long}: ${inner}${error.message.slice(found[0].length)}`, {
     cause: error,
   });

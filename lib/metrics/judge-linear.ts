@@ -2,7 +2,7 @@ import type { Backend, Block, Control, FittedObjective, Variable } from '../back
 import { renumbered } from '../data/units.js';
 import { type EstimatedData, unitMoments } from '../moments/of-units.js';
 import { type EstimateTable, intervalsOf, portion, tableOf } from './estimates.js';
-import { foldErrors } from './fold-errors.js';
+import { type FoldErrors, foldErrors } from './fold-errors.js';
 import { type Answer, answerOf } from './interval.js';
 import type { PreparedRows } from './judged-rows.js';
 
@@ -34,16 +34,15 @@ function widened(values: ArrayLike<number>, count: number, own: number, width: n
   return out;
 }
 
-/** The metrics of theory.md section 4 of given latents, by the same folds and jackknife as those of fitted ones. */
-export async function linearJudgement(
+/** Errors behind the metrics of theory.md section 4 of given latents, by the same folds and jackknife as those of fitted ones. */
+export async function linearErrors(
   rows: PreparedRows,
   z: ArrayLike<number>,
   pair: ArrayLike<number> | undefined,
   latentDim: number,
-  level: number,
   backend: Backend,
   control: Control,
-): Promise<{ metrics: EstimateTable; answer: Answer }> {
+): Promise<FoldErrors> {
   const { count, fold, group, units } = rows;
   const width = Math.max(rows.observationDim, latentDim);
   const observation = widened(rows.observation, count, rows.observationDim, width);
@@ -70,7 +69,7 @@ export async function linearJudgement(
     backend,
     portion(control, 0, ROWS_SHARE),
   );
-  const errors = await foldErrors(
+  return foldErrors(
     { moments, fold, group: renumbered(group), units: units.count },
     {
       objectives: [OWN],
@@ -80,6 +79,10 @@ export async function linearJudgement(
     backend,
     portion(control, ROWS_SHARE, 1),
   );
+}
+
+/** The metrics of given latents, and whether these leak. */
+export function linearMetrics(errors: FoldErrors, level: number): { metrics: EstimateTable; answer: Answer } {
   const intervals = intervalsOf(errors, 0, 0);
   return { metrics: tableOf(intervals), answer: answerOf(intervals, level) };
 }

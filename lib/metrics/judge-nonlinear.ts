@@ -79,15 +79,21 @@ async function newIn(
   );
 }
 
-/** The metrics of nonlinear probes: ridge regressions on random Fourier features, nested, fold by fold. */
-export async function nonlinearJudgement(
+/** Squared errors behind each metric, and how an interval reads them. */
+export type NonlinearErrors = ReadonlyMap<
+  NonlinearMetric,
+  { readonly as: EstimatedMetric; readonly sums: ErrorSums }
+>;
+
+/** Errors of nonlinear probes: ridge regressions on random Fourier features, nested, fold by fold. */
+export async function nonlinearErrors(
   rows: PreparedRows,
   z: Float32Array | Float64Array,
   latentDim: number,
   options: { readonly features: number; readonly seed: number },
   backend: Backend,
   control: Control,
-): Promise<{ metrics: Partial<Record<NonlinearMetric, Estimate>> }> {
+): Promise<NonlinearErrors> {
   const quiet = { ...control, onProgress: undefined };
   const columns = new Columns();
   const seen = Math.min(SEEN, rows.observationDim);
@@ -128,12 +134,19 @@ export async function nonlinearJudgement(
     },
     portion(control, ROWS_SHARE, 1),
   );
+  return new Map(
+    asked.map(({ metric, as, target }, t) => [
+      metric,
+      { as, sums: sumsOf(answer, t, rows, columns.inputs[target].size) },
+    ]),
+  );
+}
+
+/** The metrics of nonlinear probes. */
+export function nonlinearMetrics(errors: NonlinearErrors): Partial<Record<NonlinearMetric, Estimate>> {
   const metrics: Partial<Record<NonlinearMetric, Estimate>> = {};
-  asked.forEach(({ metric, as, target }, t) => {
-    const width = columns.inputs[target].size;
-    metrics[metric] = reported(intervalOf(as, sumsOf(answer, t, rows, width)));
-  });
-  return { metrics };
+  for (const [metric, { as, sums }] of errors) metrics[metric] = reported(intervalOf(as, sums));
+  return metrics;
 }
 
 /** What is asked of columns that are there: by z alone, given o, and given o and x. */

@@ -9,9 +9,10 @@ import { describes, integer, numberThat, parse, parseOptions } from '../base/val
 import { checkedFolds, foldsOf, groupsOf, type Units, unitsOf } from '../data/units.js';
 import type { Estimate, EstimateTable } from './estimates.js';
 import { portion } from './estimates.js';
+import type { FoldErrors } from './fold-errors.js';
 import type { Answer } from './interval.js';
-import { linearJudgement } from './judge-linear.js';
-import { nonlinearJudgement } from './judge-nonlinear.js';
+import { linearErrors, linearMetrics } from './judge-linear.js';
+import { type NonlinearErrors, nonlinearErrors, nonlinearMetrics } from './judge-nonlinear.js';
 import {
   type JudgedRows,
   leadingComponents,
@@ -85,6 +86,12 @@ export interface LatentJudgement {
   readonly reason: string | null;
 }
 
+/** What a judgement is made of: errors by linear probes and by nonlinear ones, as far as they were asked for. */
+export interface LatentErrors {
+  readonly linear?: FoldErrors | undefined;
+  readonly nonlinear?: NonlinearErrors | undefined;
+}
+
 /** Blocks that independent rows are cut into. */
 const BLOCKS = 20;
 const FEWEST_UNITS = 4;
@@ -117,30 +124,40 @@ export class LatentJudge {
     { probes = this.options.probes, ...control }: Control & Pick<JudgeOptions, 'probes'> = {},
   ): Promise<LatentJudgement> {
     return boundary('LatentJudge.judge', async () => {
-      const { latentDim } = parse(latentsSchema, latents, 'latents');
-      const z = rowsField(latents.latents, this.count, latentDim, 'latents');
-      const pair =
-        latents.pairLatents && rowsField(latents.pairLatents, this.count, latentDim, 'pairLatents');
-      const { level, signal, threads } = this.options;
-      const watched = { signal, threads, ...control };
+      const { level } = this.options;
+      const errors = await this.errors(latents, { ...control, probes });
       const about = { units: this.units.count, blocks: this.units.blocks, level };
       if (!this.rows) return { ...about, folds: [], reason: 'fewer than 4 episodes' };
-      const half = probes.length === 2 ? 0.5 : 1;
-      const linear = probes.includes('linear')
-        ? await linearJudgement(this.rows, z, pair, latentDim, level, this.backend, portion(watched, 0, half))
-        : undefined;
-      const nonlinear = probes.includes('nonlinear')
-        ? await nonlinearJudgement(
-            this.rows,
-            z,
-            latentDim,
-            this.options,
-            this.backend,
-            portion(watched, 1 - half, 1),
-          )
-        : undefined;
-      return { ...about, folds: Array.from(this.rows.fold), linear, nonlinear, reason: null };
+      return {
+        ...about,
+        folds: Array.from(this.rows.fold),
+        linear: errors.linear && linearMetrics(errors.linear, level),
+        nonlinear: errors.nonlinear && { metrics: nonlinearMetrics(errors.nonlinear) },
+        reason: null,
+      };
     });
+  }
+
+  /** The squared errors, unit by unit, that the metrics are made of; none of rows that are too few for any. */
+  async errors(
+    latents: JudgedLatents,
+    { probes = this.options.probes, ...control }: Control & Pick<JudgeOptions, 'probes'> = {},
+  ): Promise<LatentErrors> {
+    const { latentDim } = parse(latentsSchema, latents, 'latents');
+    const z = rowsField(latents.latents, this.count, latentDim, 'latents');
+    const pair = latents.pairLatents && rowsField(latents.pairLatents, this.count, latentDim, 'pairLatents');
+    const { rows, backend, options } = this;
+    if (!rows) return {};
+    const watched = { signal: options.signal, threads: options.threads, ...control };
+    const half = probes.length === 2 ? 0.5 : 1;
+    return {
+      linear: probes.includes('linear')
+        ? await linearErrors(rows, z, pair, latentDim, backend, portion(watched, 0, half))
+        : undefined,
+      nonlinear: probes.includes('nonlinear')
+        ? await nonlinearErrors(rows, z, latentDim, options, backend, portion(watched, 1 - half, 1))
+        : undefined,
+    };
   }
 }
 

@@ -4,12 +4,10 @@ import { REMEDIES } from './remedies.js';
 import type { ReproduceSpec } from './spec.js';
 import { need, percent, type Tables } from './study.js';
 import { type Row, rowsOf } from './table.js';
+import { judge, MATERIAL, type Verdict } from './verdict.js';
 
 export const CLAIM_IDS = ['C1', 'C2', 'C3', 'C4'] as const;
-export { meanInterval };
 export type ClaimId = (typeof CLAIM_IDS)[number];
-export type Verdict = 'holds' | 'does not hold' | 'cannot tell';
-
 /** Whether a claim holds in the worlds measured, by one number with its interval. */
 export interface ClaimVerdict {
   readonly claim: ClaimId;
@@ -25,22 +23,13 @@ export interface ClaimVerdict {
 
 /** The exogenous scale (the nearest of the grid) at which verdicts and sentences compare. */
 const TOLD = 2;
-/** A share of variance below which z is not said to carry something. */
-export const MATERIAL = 0.1;
-
 export function toldScale({ exogenousScales }: ReproduceSpec): number {
   return exogenousScales.reduce((a, b) => (Math.abs(b - TOLD) < Math.abs(a - TOLD) ? b : a));
 }
 
 type Interval = MeanInterval;
 
-/** Holds where the whole interval lies above `least`, does not where the whole of it lies at or below. */
-export function judge({ low, high }: Interval, least: number): Verdict {
-  if (low > least) return 'holds';
-  return high <= least ? 'does not hold' : 'cannot tell';
-}
-
-const points = (share: number) => percent(share).replace('\u00a0%', '').replace('-', '−');
+export const points = (share: number) => percent(share).replace('\u00a0%', '').replace('-', '−');
 const between = ({ low, high }: Interval, unit: string) =>
   Number.isNaN(low)
     ? 'one world, no interval'

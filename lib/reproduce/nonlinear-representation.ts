@@ -31,10 +31,7 @@ async function observationsOf(world: AnyWorldSpec, count: number, backend: Backe
 const KEPT = 0.95;
 const MOST_ROWS = 64;
 
-/**
- * A representation that focuses on the endogenous part: the best linear prediction, from o, of what o would be without exogenous state,
- * in the principal directions that hold 95 % of it. A linear map of a nonlinear world, so what is exogenous is dimmed and not gone.
- */
+/** A representation that focuses on the endogenous part of a world: see {@link focusedOn}. */
 export async function withoutExogenous(
   world: AnyWorldSpec,
   count: number,
@@ -42,7 +39,20 @@ export async function withoutExogenous(
   control: Control,
 ): Promise<Projection> {
   const seen = await observationsOf(world, count, backend, control);
-  const clean = await observationsOf(bare(world), count, backend, control);
+  return focusedOn(seen, await observationsOf(bare(world), count, backend, control), count, backend, control);
+}
+
+/**
+ * A representation that focuses on the endogenous part: the best linear prediction, from rows of o, of what they would be without
+ * exogenous state, in the principal directions that hold 95 % of it. A linear map, so what is exogenous is dimmed and not gone.
+ */
+export async function focusedOn(
+  seen: Float64Array,
+  clean: Float64Array,
+  count: number,
+  backend: Backend,
+  control: Control,
+): Promise<Projection> {
   const d = seen.length / count;
   const centred = (values: Float64Array) => {
     const mean = new Float64Array(d);

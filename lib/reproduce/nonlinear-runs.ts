@@ -5,11 +5,10 @@ import {
   initialState,
   type NetworkShape,
   type TrainObjective,
-  type TrainStepsAnswer,
   type TrainStepsRequest,
 } from '../backend/train-requests.js';
 import { ExolamError } from '../base/errors.js';
-import { LatentJudge, type LatentJudgement } from '../metrics/judge.js';
+import { type JudgedLatents, LatentJudge, type LatentJudgement } from '../metrics/judge.js';
 import type { AnyWorldSpec } from '../world/any-world.js';
 import { worldSource } from '../world/batch-source.js';
 import { type Projection, withoutExogenous } from './nonlinear-representation.js';
@@ -66,27 +65,115 @@ function objectiveOf(remedy: NonlinearRemedy, spec: NonlinearSpec): TrainObjecti
   };
 }
 
-function shapeOf(
-  run: NonlinearRun,
-  spec: NonlinearSpec,
+/** What a world or data asks of its models beside what all have in common. */
+interface ModelSize {
+  readonly latentDim: number;
+  readonly steps: number;
+  /** The prediction is o plus what the decoder gives. Default false. */
+  readonly residual?: boolean;
+}
+
+/** A model of one objective from its start: what is trained, on what. */
+export function stepsOf(
+  { remedy, seed, codebook }: Pick<NonlinearRun, 'remedy' | 'seed' | 'codebook'>,
+  { latentDim, steps, residual = false }: ModelSize,
   source: BatchSource,
   projection: Projection | null,
-): NetworkShape {
-  return {
+  spec: NonlinearSpec,
+): TrainStepsRequest {
+  const seen = remedy === 'representation' ? projection : null;
+  const shape: NetworkShape = {
     observationDim: source.observationDim,
-    projectionDim: projection?.rows ?? 0,
-    actionDim: run.remedy === 'action-supervised' ? source.actionDim : 0,
-    latentDim: run.world.latentDim,
+    projectionDim: seen?.rows ?? 0,
+    actionDim: remedy === 'action-supervised' ? source.actionDim : 0,
+    latentDim,
     encoderInput: 'both',
     decoderInput: 'both',
-    residual: false,
+    residual,
     encoderHidden: [...spec.hidden],
     decoderHidden: [...spec.hidden],
     activation: 'relu',
     bias: true,
     targets: 1,
-    codebook: run.codebook ? { size: run.codebook, ...BOOK } : null,
+    codebook: codebook ? { size: codebook, ...BOOK } : null,
   };
+  return {
+    shape,
+    projection: seen?.data ?? new Float32Array(0),
+    source,
+    objective: objectiveOf(remedy, spec),
+    batchSize: spec.batchSize,
+    seed,
+    optimiser: {
+      kind: 'adam',
+      learningRate: spec.learningRate,
+      momentum: 0,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      warmupSteps: 0,
+      cosineSteps: 0,
+      finalShare: 1,
+    },
+    state: initialState(shape, seed),
+    steps,
+    traceEvery: Math.ceil(steps / 4),
+  };
+}
+
+/** Trains models side by side, over all cores; a loss that is not finite is an error that `name` begins. */
+export async function trainedModels(
+  requests: readonly TrainStepsRequest[],
+  names: readonly string[],
+  { backend, signal, threads }: Pick<Run, 'backend' | 'signal' | 'threads'>,
+): Promise<TrainedModel[]> {
+  const answers = await backend.trainBatch(requests, { signal, threads });
+  return answers.map(({ status, failedAt, state, trace, usage }, i) => {
+    if (status !== STATUS.ok)
+      throw new ExolamError('data', `${names[i]}: the loss was not finite at step ${failedAt}`);
+    const { shape, projection } = requests[i];
+    return { shape, projection, parameters: state.parameters, loss: trace[trace.length / 5 - 1], usage };
+  });
+}
+
+/** A network as its last step left it. */
+export interface TrainedModel extends Pick<TrainStepsRequest, 'shape' | 'projection'> {
+  readonly parameters: Float32Array;
+  /** Mean loss of the last quarter of its steps, on their rows. */
+  readonly loss: number;
+  readonly usage: Float64Array;
+}
+
+/** z of rows and of their paired views, for a judge. */
+export async function latentsOf(
+  { shape, projection, parameters }: TrainedModel,
+  rows: JudgedViews,
+  { backend, signal, threads }: Pick<Run, 'backend' | 'signal' | 'threads'>,
+): Promise<JudgedLatents> {
+  const latent = async (observation: Float32Array, observationNext: Float32Array) => {
+    const asked = { observation, observationNext, latent: null, decoderObservation: null };
+    const { count } = rows;
+    const answer = await backend.applyNetwork(
+      { shape, projection, parameters, rows: count, ...asked },
+      { signal, threads },
+    );
+    return answer.latent;
+  };
+  return {
+    latents: await latent(rows.observation, rows.observationNext),
+    pairLatents: await latent(rows.pairObservation, rows.pairObservationNext),
+    latentDim: shape.latentDim,
+  };
+}
+
+/** (count, observationDim) each. */
+export interface JudgedViews {
+  readonly count: number;
+  readonly observation: Float32Array;
+  readonly observationNext: Float32Array;
+  readonly pairObservation: Float32Array;
+  readonly pairObservationNext: Float32Array;
 }
 
 /** The world of a run: every seed is another world. */
@@ -104,60 +191,27 @@ export async function trainTogether(runs: readonly NonlinearRun[], study: Run): 
   const source = worldSource(world);
   const needsProjection = runs.some(({ remedy }) => remedy === 'representation');
   const projection = needsProjection ? await withoutExogenous(world, spec.rows, backend, control) : null;
-  const requests = runs.map((run): TrainStepsRequest => {
-    const seen = run.remedy === 'representation' ? projection : null;
-    const shape = shapeOf(run, spec, source, seen);
-    return {
-      shape,
-      projection: seen?.data ?? new Float32Array(0),
-      source,
-      objective: objectiveOf(run.remedy, spec),
-      batchSize: spec.batchSize,
-      seed: run.seed,
-      optimiser: {
-        kind: 'adam',
-        learningRate: spec.learningRate,
-        momentum: 0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weightDecay: 0,
-        warmupSteps: 0,
-        cosineSteps: 0,
-        finalShare: 1,
-      },
-      state: initialState(shape, run.seed),
-      steps: run.world.steps,
-      traceEvery: Math.ceil(run.world.steps / 4),
-    };
-  });
-  const answers = await backend.trainBatch(requests, control);
-  answers.forEach(({ status, failedAt }, i) => {
-    if (status !== STATUS.ok)
-      throw new ExolamError(
-        'data',
-        `${runs[i].world.name}, ${runs[i].remedy}: the loss was not finite at step ${failedAt}`,
-      );
-  });
-  return judged(runs, requests, answers, source, study);
+  const requests = runs.map((run) => stepsOf(run, run.world, source, projection, spec));
+  const names = runs.map((run) => `${run.world.name}, ${run.remedy}`);
+  return judged(runs, await trainedModels(requests, names, study), source, study);
 }
 
 async function judged(
   runs: readonly NonlinearRun[],
-  requests: readonly TrainStepsRequest[],
-  answers: readonly TrainStepsAnswer[],
+  models: readonly TrainedModel[],
   source: BatchSource,
-  { backend, signal, threads, spec: { nonlinear } }: Run,
+  study: Run,
 ): Promise<NonlinearOutcome[]> {
+  const { backend, signal, threads } = study;
+  const { nonlinear } = study.spec;
   const control = { signal, threads };
   const count = nonlinear.rows;
   const needs = { pair: true, later: 0, states: true };
   const rows = await backend.drawRows({ source, seed: JUDGED_SEED, first: 0, count, needs }, control);
-  const { observation, observationNext, pairObservation, pairObservationNext } = rows;
   const judge = await LatentJudge.create(
     {
       count,
-      observation,
+      observation: rows.observation,
       observationDim: source.observationDim,
       action: rows.action,
       actionDim: source.actionDim,
@@ -175,35 +229,9 @@ async function judged(
   );
   const outcomes: NonlinearOutcome[] = [];
   for (const [i, run] of runs.entries()) {
-    const { shape, projection } = requests[i];
-    const { state, trace, usage } = answers[i];
-    const latent = async (o: Float32Array, next: Float32Array) =>
-      (
-        await backend.applyNetwork(
-          {
-            shape,
-            projection,
-            parameters: state.parameters,
-            rows: count,
-            observation: o,
-            observationNext: next,
-            latent: null,
-            decoderObservation: null,
-          },
-          control,
-        )
-      ).latent;
-    const latents = {
-      latents: await latent(observation, observationNext),
-      pairLatents: await latent(pairObservation, pairObservationNext),
-      latentDim: shape.latentDim,
-    };
-    outcomes.push({
-      ...run,
-      loss: trace[trace.length / 5 - 1],
-      judgement: await judge.judge(latents, control),
-      usage,
-    });
+    const { loss, usage } = models[i];
+    const latents = await latentsOf(models[i], rows, study);
+    outcomes.push({ ...run, loss, judgement: await judge.judge(latents, control), usage });
   }
   return outcomes;
 }

@@ -3,8 +3,9 @@ import { cardsHtml, codeHtml, escapeHtml, page, type Section } from '../report/p
 import { CLAIM_IDS, type ClaimId, CRITERION, claimsOf } from './claims.js';
 import type { MeanInterval } from './intervals.js';
 import { comparisonsOf, type NonlinearComparison, WORLD_NAMES } from './nonlinear.js';
+import { dataFlags, realTable, realVerdictsHtml } from './real-page.js';
 import { REMEDIES } from './remedies.js';
-import { type Reproduction, STUDIES } from './reproduce.js';
+import { type Reproduction, studiesOf } from './reproduce.js';
 import { MIXING_NAMES, MIXINGS } from './spec.js';
 import type { Study } from './study.js';
 import { type Cell, rowsOf, spread } from './table.js';
@@ -52,8 +53,9 @@ export async function present(
   const { spec, tables } = reproduction;
   const figures: Record<string, string> = {};
   const shown = new Map<string, string>();
-  for (const [i, study] of STUDIES.entries()) {
-    onProgress?.(i, STUDIES.length);
+  const studies = studiesOf(spec);
+  for (const [i, study] of studies.entries()) {
+    onProgress?.(i, studies.length);
     const { drawings, sentence } = study.read(tables, spec);
     const parts: string[] = [];
     for (const drawing of drawings) {
@@ -74,15 +76,15 @@ export async function present(
   }
   const htmlOf = (study: Study) => shown.get(study.name) ?? '';
   const byClaim = (claim: ClaimId) =>
-    STUDIES.filter((s) => s.name !== 'scale' && s.name !== 'statements' && s.claims.includes(claim));
+    studies.filter((s) => s.name !== 'scale' && s.name !== 'statements' && s.claims.includes(claim));
   const evidence: Section[] = [
     {
       title: 'The remedies side by side',
-      html: `${htmlOf(STUDIES[0])}${scaleTable(reproduction)}`,
+      html: `${htmlOf(studies[0])}${scaleTable(reproduction)}`,
     },
     ...CLAIM_IDS.map((claim) => ({
       title: `Claim ${claim}`,
-      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}${claim === 'C4' ? nonlinearTable(reproduction) : ''}`,
+      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}${claim === 'C4' ? `${nonlinearTable(reproduction)}${realTable(reproduction)}` : ''}`,
     })),
     { title: 'Statements', html: `${shown.get('statements') ?? ''}${statementsTable(reproduction)}` },
     { title: 'Exactly what was computed', html: settings(reproduction) },
@@ -98,12 +100,13 @@ export async function present(
 const idOf = ({ title = '' }: Section) => title.toLowerCase().replaceAll(' ', '-');
 
 /** The answer, one sentence a claim, before anything else. */
-function verdictsHtml({ tables, spec }: Reproduction): string {
+function verdictsHtml(reproduction: Reproduction): string {
+  const { tables, spec } = reproduction;
   const each = claimsOf(tables, spec).map(
     ({ claim, verdict, sentence }) =>
       `<div class="verdict"><p><strong>${claim} ${verdict === 'cannot tell' ? 'is open: this page cannot tell' : verdict}.</strong> <em>${escapeHtml(CLAIMS[claim].claim)}</em></p><p>${escapeHtml(sentence)} <a href="#${idOf({ title: `Claim ${claim}`, html: '' })}">Evidence</a></p></div>`,
   );
-  return `${each.join('')}<p class="serves">${escapeHtml(CRITERION)}</p>`;
+  return `${each.join('')}<p class="serves">${escapeHtml(CRITERION)}</p>${realVerdictsHtml(reproduction, `#${idOf({ title: 'Claim C4', html: '' })}`)}`;
 }
 
 function contentsHtml(sections: readonly Section[]): string {
@@ -221,7 +224,7 @@ function statementsTable({ tables }: Reproduction): string {
 
 function settings({ spec, versions, tables }: Reproduction): string {
   const files = Object.values(tables).map((t) => [`tables/${t.name}.csv`, t.title, String(t.rows.length)]);
-  const command = `exolam reproduce --out DIR --seed ${spec.seed}${spec.quick ? ' --quick' : ''}`;
+  const command = `exolam reproduce --out DIR --seed ${spec.seed}${spec.quick ? ' --quick' : ''}${spec.real ? dataFlags(spec.real.data) : ''}`;
   return `<p>Population solutions are exact minima for infinite data in the linear world of the theory; nothing on this page is trained except where it says so, as claim C4 is. The same version, seed and instruction set give the same numbers: <code>${escapeHtml(command)}</code></p><div class="files">${cardsHtml(['file', 'what it holds', 'rows'], files)}</div><details><summary>Versions, seed and every setting</summary>${codeHtml({ versions, spec })}</details>`;
 }
 
@@ -240,6 +243,7 @@ summary { cursor: pointer; }
   .scale td:nth-child(n + 4) { white-space: normal; min-width: 7.4rem; }
   .statements td:first-child { white-space: normal; min-width: 15rem; }
   .scroll :is(td, th):nth-child(2) { text-align: left; }
+  .real td { white-space: normal; text-align: left; min-width: 6rem; }
   .files td:nth-child(2) { white-space: normal; min-width: 14rem; }
 }
 `;

@@ -1,5 +1,6 @@
 import { ExolamError } from '../base/errors.js';
 import { quote } from '../base/validate.js';
+import type { RealSpec } from './real-spec.js';
 import { FORMAT, FORMAT_VERSION, type Reproduction } from './reproduce.js';
 import { reproduceSpec } from './spec.js';
 
@@ -21,7 +22,9 @@ export function readReproduction(value: unknown, what: string): Reproduction {
       `expected formatVersion ${FORMAT_VERSION} but received ${JSON.stringify(saved.formatVersion)}; run exolam reproduce again`,
     );
   }
-  const odd = difference(saved.spec, reproduceSpec(), 'spec');
+  const odd =
+    difference(saved.spec, reproduceSpec(), 'spec') ??
+    (saved.spec.real === undefined ? undefined : difference(saved.spec.real, REAL, 'spec.real'));
   if (odd) throw fail(what, `${odd}; run exolam reproduce again`);
   for (const [name, table] of Object.entries(saved.tables ?? {})) {
     const width = table?.columns?.length;
@@ -34,6 +37,14 @@ export function readReproduction(value: unknown, what: string): Reproduction {
   }
   return saved;
 }
+
+/** Of what kind the fields of a specification of the user's data are. */
+const REAL: RealSpec = {
+  data: { path: '', distractor: 1 },
+  scale: 'given',
+  ...{ latentDim: 1, steps: 1, residual: true, transitions: 1 },
+  ...{ observationDim: 1, actionDim: 1, exogenousDim: 1, groups: [[0]], notes: [''] },
+};
 
 /** The first place where `value` has not the shape of `like`, as a sentence. */
 function difference(value: unknown, like: unknown, path: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { WorldSpec } from '../world/world.js';
 import { type NonlinearSpec, nonlinearSpec } from './nonlinear-spec.js';
+import type { RealSpec } from './real-spec.js';
 
 export const MIXINGS = ['orthonormal', 'gaussian'] as const;
 export type Mixing = (typeof MIXINGS)[number];
@@ -54,6 +55,8 @@ export interface ReproduceSpec {
   /** Random worlds behind each row of the table of statements. */
   readonly trials: number;
   readonly nonlinear: NonlinearSpec;
+  /** Absent where no data was given. */
+  readonly real?: RealSpec | undefined;
 }
 
 export interface Edges {

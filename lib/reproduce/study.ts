@@ -2,6 +2,7 @@ import type { Backend, Control } from '../backend/requests.js';
 import { ExolamError } from '../base/errors.js';
 import type { Drawing } from '../report/drawing.js';
 import { type Case, type Solution, solveBatch } from '../solve/population.js';
+import type { RealData } from './real-data.js';
 import type { ReproduceSpec } from './spec.js';
 import type { Table } from './table.js';
 
@@ -9,6 +10,8 @@ import type { Table } from './table.js';
 export interface Run extends Control {
   readonly spec: ReproduceSpec;
   readonly backend: Backend;
+  /** The user's own, where there is any. */
+  readonly data?: RealData | undefined;
   readonly advance: (done: number, total: number) => void;
 }
 

@@ -12,7 +12,7 @@ import { openData } from '../data/open.js';
 import { splitOf } from '../data/split.js';
 import type { Transitions } from '../data/transitions.js';
 import { type Matrix, scaleColumns } from '../linalg/matrix.js';
-import { categoriesOf, scaledColumns } from '../moments/of-units.js';
+import { categoriesOf, type Scale, scaledColumns } from '../moments/of-units.js';
 import { permutation } from '../random/permutation.js';
 import {
   hasKind,
@@ -179,6 +179,39 @@ function optimiserOf({ optimizer: o, learningRate, steps }: SettledConfig): Trai
   };
 }
 
+/** Transitions as a network sees them: every column about its mean and scaled as `analyze` does, a discrete action as one column a category. */
+export async function scaledTransitions(
+  transitions: Transitions,
+  scale: Scale | undefined,
+  control: Control,
+): Promise<{ readonly scaled: Transitions; readonly scaling: Scaling }> {
+  const categories = transitions.action ? categoriesOf(transitions.action, transitions.actionDim) : null;
+  const by = scale ?? (transitions.sharedUnit ? 'given' : 'standard');
+  const { found } = await scaledColumns(transitions, by, categories, control);
+  const scaled = (name: keyof typeof found) => {
+    const column = found[name];
+    if (!column) return undefined;
+    const { values, width, mean, factor } = column;
+    return Float64Array.from(values, (v, i) => (v - mean[i % width]) * factor[i % width]);
+  };
+  const own = found.observation as NonNullable<typeof found.observation>;
+  return {
+    scaled: {
+      ...transitions,
+      actionDim: found.action?.width ?? 0,
+      observation: scaled('observation') as Float64Array,
+      observationNext: scaled('observationNext') as Float64Array,
+      action: scaled('action'),
+      exogenous: scaled('exogenous'),
+      exogenousNext: scaled('exogenousNext'),
+      endogenousNext: scaled('endogenousNext'),
+      pairObservation: scaled('pairObservation'),
+      pairObservationNext: scaled('pairObservationNext'),
+    },
+    scaling: { mean: own.mean, factor: own.factor },
+  };
+}
+
 async function dataSetting(
   config: SettledConfig,
   control: Control,
@@ -194,15 +227,6 @@ async function dataSetting(
       'data',
       `${path}: ${split.train.length} transitions to train on and ${split.heldOut.length} held out are too few; expected at least 2 of each`,
     );
-  const categories = transitions.action ? categoriesOf(transitions.action, transitions.actionDim) : null;
-  const by = scale ?? (transitions.sharedUnit ? 'given' : 'standard');
-  const { found } = await scaledColumns(transitions, by, categories, control);
-  const scaled = (name: keyof typeof found) => {
-    const column = found[name];
-    if (!column) return undefined;
-    const { values, width, mean, factor } = column;
-    return Float64Array.from(values, (v, i) => (v - mean[i % width]) * factor[i % width]);
-  };
   const fraction = labelFractionOf(config.objective);
   const labels = Math.round(fraction * split.train.length);
   if (fraction > 0 && labels === 0)
@@ -210,21 +234,9 @@ async function dataSetting(
       'input',
       `${named('labelFraction')}: expected a share that is at least one of ${split.train.length} training transitions but received ${fraction}`,
     );
-  const own = found.observation as NonNullable<typeof found.observation>;
+  const { scaled, scaling } = await scaledTransitions(transitions, scale, control);
   const data: DataSetting = {
-    transitions,
-    scaled: {
-      ...transitions,
-      actionDim: found.action?.width ?? 0,
-      observation: scaled('observation') as Float64Array,
-      observationNext: scaled('observationNext') as Float64Array,
-      action: scaled('action'),
-      exogenous: scaled('exogenous'),
-      exogenousNext: scaled('exogenousNext'),
-      pairObservation: scaled('pairObservation'),
-      pairObservationNext: scaled('pairObservationNext'),
-    },
-    scaling: { mean: own.mean, factor: own.factor },
+    ...{ transitions, scaled, scaling },
     train: split.train,
     heldOut: split.heldOut,
     labelled: permutation(split.train.length, config.seed)
@@ -233,7 +245,7 @@ async function dataSetting(
   };
   return completed(config, named, {
     observationDim: transitions.observationDim,
-    actionDim: data.scaled.actionDim,
+    actionDim: scaled.actionDim,
     source: rowsSource(data.scaled, data.train, data.labelled, true),
     evaluation: rowsSource(data.scaled, data.heldOut, data.heldOut, false),
     world: null,

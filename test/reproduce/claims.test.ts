@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { claimsOf, judge, meanInterval } from '../../lib/reproduce/claims.js';
+import { claimsOf } from '../../lib/reproduce/claims.js';
+import { meanInterval } from '../../lib/reproduce/intervals.js';
 import { reproduceSpec } from '../../lib/reproduce/spec.js';
 import type { Tables } from '../../lib/reproduce/study.js';
 import { type Row, tableOf } from '../../lib/reproduce/table.js';
+import { judge } from '../../lib/reproduce/verdict.js';
 
 const spec = reproduceSpec({ quick: true });
 /** The point of the grid nearest to 2, found again. */

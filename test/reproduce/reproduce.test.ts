@@ -552,6 +552,11 @@ describe('saved results', () => {
       /expected a number for spec.exogenousScales\[0\]/,
     ],
     [
+      'a half specification of data',
+      (r: Record<string, unknown>) => ({ ...r, spec: { ...(r['spec'] as object), real: { data: {} } } }),
+      /expected a string for spec.real.data.path/,
+    ],
+    [
       'a ragged table',
       (r: Record<string, unknown>) => ({
         ...r,
