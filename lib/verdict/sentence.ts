@@ -70,26 +70,40 @@ function figuresOf(e: Intervals): string {
     .join(', and ');
 }
 
+/** What is not measurable beside a figure that is, and why: a figure alone would not say what is missing for an answer. */
+function missingOf(e: Intervals): string {
+  const [leakage, share] = deciding(e);
+  return [
+    leakage?.reason ? `what z carries of ${whatOf(e)} is not measurable (${leakage.reason})` : '',
+    share?.reason ? `how much of z is exogenous is not measurable (${share.reason})` : '',
+  ]
+    .filter((text) => text !== '')
+    .join('; ');
+}
+
 /** Half of z and more is much of it, whatever the interval of other episodes says. */
 const LARGELY = 0.5;
 
 /**
  * What these units themselves show where no interval can be told of others: that z is largely exogenous takes half of it in
- * training, and in each unit left out a share above 0; else the figures in training, which need not carry over. Empty where
- * everything is measurable.
+ * training, and in each unit left out a share above 0; else the figures in training, which need not carry over. A figure that is
+ * small on units left out, but not in training, is told too: it alone stands against the all-clear. Empty elsewhere.
  */
 function seenHere(e: Intervals, c: Circumstances): { readonly before: string; readonly after: string } {
   const [leakage, share] = deciding(e);
   const untold = (i: Interval | undefined): i is Interval =>
     i !== undefined && i.reason !== null && Number.isFinite(i.training);
+  const isSmallOutside = (i: Interval | undefined): i is Interval =>
+    isMeasurable(i) && i.high < c.level && i.training >= c.level;
+  const told = (i: Interval | undefined): i is Interval => untold(i) || isSmallOutside(i);
   const percent = (i: Interval) => `${Math.round(100 * i.training)} %`;
   const largely = untold(share) && share.training >= LARGELY && share.ofUnits[0] > 0;
   const before = largely
     ? `On these ${c.units} ${c.unit}s z is largely exogenous at latentDim ${c.latentDim}: ${percent(share)} of it in training${rangeOf(share, `single ${c.unit}s left out`)}; `
     : '';
   const text = [
-    ...(untold(share) && !largely ? [`${percent(share)} of z is exogenous`] : []),
-    ...(untold(leakage)
+    ...(told(share) && !largely ? [`${percent(share)} of z is exogenous`] : []),
+    ...(told(leakage)
       ? [`z carries ${percent(leakage)} of ${e.innovationLeakage ? 'what is new there' : whatOf(e)}`]
       : []),
   ].join(', and ');
@@ -111,7 +125,10 @@ function sentenceOf(answer: Answer, e: Intervals, c: Circumstances, needed: numb
   if (answer === 'does-not-leak')
     return `${capital(c.objective)} does not leak ${where}: ${figures}, both below the level of ${percent(c.level)} in training too${emptyOf(e)}.`;
   const reasons = [...new Set(deciding(e).flatMap((i) => (i?.reason ? [i.reason] : [])))].join('; ');
-  const why = figures || `not measurable (${reasons})`;
+  const missing = missingOf(e);
+  const why = figures
+    ? [figures, missing].filter((text) => text !== '').join('; ')
+    : `not measurable (${reasons})`;
   const more = needed !== null && needed > c.units ? `; ${about(needed)} ${c.unit}s would do` : '';
   const seen = seenHere(e, c);
   const whether = seen.before

@@ -45,13 +45,32 @@ export function enoughOf(curve: LabelCurve, level: number): string[] {
       `${latentDim} latents can carry no more than about ${Number((latentDim / exogenousDim).toPrecision(2))} of ${exogenousDim} exogenous coordinates: a leakage below ${level} does not tell how many labels would do`,
     ];
   const told = (points: readonly LabelPoint[], what: string) => {
-    if (points.length === 0) return [];
+    const most = points.at(-1);
+    if (!most) return [];
     const enough = enoughLabels(points, level);
+    if (enough)
+      return [
+        `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} and knows something of the action in 95 of 100 draws`,
+      ];
+    const wanted = `brings leakage below ${level}, with z that knows something of the action, in 95 of 100 draws`;
+    const unknown = unmeasuredOf(most, level);
     return [
-      enough
-        ? `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} and knows something of the action in 95 of 100 draws`
-        : `no number of labelled ${what} that was tried brings leakage below ${level}, with z that knows something of the action, in 95 of 100 draws`,
+      unknown
+        ? `whether a number of labelled ${what} ${wanted} cannot be told: ${unknown}`
+        : `no number of labelled ${what} that was tried ${wanted}`,
     ];
   };
   return [...told(transitions, 'transitions'), ...told(episodes, 'episodes')];
+}
+
+/** What of the most labels is not measurable, where nothing that is measurable says that they are too few; empty elsewhere. */
+function unmeasuredOf({ leakage, actionError, reasons }: LabelPoint, level: number): string {
+  const isTooFew = (leakage && !(leakage.high < level)) || (actionError && !(actionError.high < 1));
+  if (isTooFew) return '';
+  return [
+    leakage ? '' : `leakage is not measurable (${reasons.leakage})`,
+    actionError ? '' : `the action error is not measurable (${reasons.actionError})`,
+  ]
+    .filter((text) => text !== '')
+    .join(', ');
 }

@@ -86,7 +86,15 @@ it('what cannot be measured is said to be, and is no number of labels that would
   }
   const told = enoughOf(curve, 0.1);
   expect(told).toHaveLength(1);
-  expect(told[0]).toMatch(/^no number of labelled transitions/);
+  expect(told[0]).toMatch(
+    /^whether a number of labelled transitions brings .* cannot be told: leakage is not measurable \(.*\), the action error is not/,
+  );
+  // A measured failure is one, whatever else is not measurable.
+  const point = curve.transitions[0];
+  const leaking = { ...point, leakage: { mean: 0.5, low: 0.4, high: 0.6 } };
+  expect(enoughOf({ ...curve, transitions: [leaking] }, 0.1)[0]).toMatch(
+    /^no number of labelled transitions/,
+  );
   const wide = enoughOf({ ...curve, exogenousDim: 40 }, 0.1);
   expect(wide).toEqual([
     '2 latents can carry no more than about 0.05 of 40 exogenous coordinates: a leakage below 0.1 does not tell how many labels would do',

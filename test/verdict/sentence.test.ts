@@ -106,6 +106,24 @@ describe('the answer', () => {
     expect(v.unitsNeeded).toBeNull();
   });
 
+  it('says what is missing beside a figure that is measurable', () => {
+    const small = leakage(0.01, 0.02);
+    const lost = leakage(0, 0.1, 0.04, 'worse than without the latent');
+    expect(of({ innovationLeakage: small, 'latentShare.exogenous': lost }).sentence).toContain(
+      'of what is new in the exogenous state; how much of z is exogenous is not measurable (worse than without the latent); in training 4 % of z is exogenous;',
+    );
+    const nothing = leakage(0, 0.1, 0, 'nothing is left to explain');
+    expect(of({ innovationLeakage: nothing, 'latentShare.exogenous': small }).sentence).toMatch(
+      /of z is exogenous; what z carries of what is new in the exogenous state is not measurable \(nothing is left to explain\)/,
+    );
+    // Only the figure in training stands against the all-clear.
+    const overfitted = of({ innovationLeakage: leakage(0.01, 0.02, 0.2), 'latentShare.exogenous': small });
+    expect(overfitted.answer).toBe('cannot-tell');
+    expect(overfitted.sentence).toMatch(
+      /of z is exogenous; in training z carries 20 % of what is new there;/,
+    );
+  });
+
   it('says what was seen in training, and of one episode to another, where no interval can be told', () => {
     const seen = (share: Interval) =>
       of({
