@@ -40,6 +40,7 @@ import { wholeFit } from '../solve/of-units.js';
 import type { Analysis, LatentRow } from './analysis.js';
 import { type Labels, labelsOf } from './labels.js';
 import { type RemedyRequest, remediesOf } from './remedies.js';
+import { repeatedNote } from './repeated.js';
 import { type Circumstances, latentDimOfVerdict, verdictOf } from './sentence.js';
 
 export interface AnalyzeOptions extends Control {
@@ -256,7 +257,7 @@ async function estimated(
   backend: Backend,
   control: Control,
 ): Promise<Analysed> {
-  const notes = [...t.notes, ...categoryNote(data)];
+  const notes = [...t.notes, ...categoryNote(data), ...repeatedNote(t, data)];
   const whole = wholeFit(data.moments, backend, control);
   const dims = await answerable(t, set, data, asked, whole, notes);
   const objectives = [...dims.keys()];

@@ -1,6 +1,7 @@
 import type { Backend, Control } from '../backend/requests.js';
 import { greatestOf } from '../base/extremes.js';
 import { unitsOf } from '../data/units.js';
+import { NOT_MEASURABLE } from '../metrics/interval.js';
 import type { EstimatedData, Scale } from '../moments/of-units.js';
 import {
   DEFAULT_LABEL_RIDGE,
@@ -9,6 +10,7 @@ import {
   labelCurve,
   roundCounts,
 } from './label-curve.js';
+import type { Intervals } from './sentence.js';
 
 /** What a label curve is asked of: the data of an analysis, its folds and the latent dimension of its verdict. */
 export interface LabelsRequest {
@@ -23,6 +25,8 @@ export interface LabelsRequest {
   readonly ridge: number;
   readonly folds: readonly number[];
   readonly discreteActions: boolean;
+  /** Of plain reconstruction at latentDim, with the folds' own ridges. */
+  readonly before: Intervals;
   readonly backend: Backend;
 }
 
@@ -99,7 +103,22 @@ export async function labelsOf(r: LabelsRequest, control: Control): Promise<Labe
     ...effortOf(latentDim, t.observationDim, smallestTraining(t, folds)),
     ...control,
   });
-  return { labels, notes: [] };
+  const known = labels.metric && r.before[labels.metric];
+  return {
+    labels: known?.reason === NOT_MEASURABLE.nothingLeft ? withoutLeakage(labels) : labels,
+    notes: [],
+  };
+}
+
+/** Nothing is new in x': what the curve, with a greater ridge, sees left of it is what that ridge leaves. */
+function withoutLeakage(curve: LabelCurve): LabelCurve {
+  const without = (points: readonly LabelPoint[]) =>
+    points.map((point) => ({
+      ...point,
+      leakage: null,
+      reasons: { ...point.reasons, leakage: NOT_MEASURABLE.nothingLeft },
+    }));
+  return { ...curve, transitions: without(curve.transitions), episodes: without(curve.episodes) };
 }
 
 /**

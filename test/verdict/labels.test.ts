@@ -64,6 +64,17 @@ describe('the labels of an analysis', () => {
     expect(render(whole)).not.toContain('labelled');
   });
 
+  it('tell no leakage where nothing is new in the exogenous state, as the table beside them', async () => {
+    const t = await inEpisodes(300, 10);
+    const still = { ...t, exogenousNext: t.exogenous as Float64Array };
+    const a = await analyze(still, { latentDims: [2], backend: native });
+    expect(a.latent[0].metrics.innovationLeakage?.reason).toBe('nothing is left to explain');
+    for (const point of [...(a.labels?.transitions ?? []), ...(a.labels?.episodes ?? [])])
+      expect(point).toMatchObject({ leakage: null, reasons: { leakage: 'nothing is left to explain' } });
+    expect(render(a)).toContain('cannot be told: leakage is not measurable (nothing is left to explain)');
+    expect(render(a)).not.toContain('z leaks less');
+  });
+
   it('speak of the action alone where the exogenous state is not known', async () => {
     const { exogenous: _, exogenousNext: __, ...t } = await inEpisodes(300, 10);
     const a = await analyze({ ...t, exogenousDim: 0 }, { latentDims: [2], backend: native });
