@@ -46,6 +46,7 @@ export function neededOf(e: Intervals, level: number, units: number): number | n
     .map((i) => ({ leaks: i.value > level, needed: unitsNeeded(i, units, level) }));
   // One figure above the level is enough to say that z leaks; to say that it does not takes both.
   const above = open.filter(({ leaks }) => leaks).map(({ needed }) => needed);
+  if (above.length === 0 && !deciding(e).every(isMeasurable)) return null;
   const needed = above.length > 0 ? Math.min(...above) : Math.max(...open.map((o) => o.needed));
   return Number.isFinite(needed) ? needed : null;
 }

@@ -94,6 +94,17 @@ describe('the answer', () => {
     );
   });
 
+  it('tells no number of episodes where one figure must be small and is not measurable', () => {
+    const lost = leakage(0, 2, 0, 'too uncertain');
+    const low = of({ innovationLeakage: leakage(0.05, 0.1), 'latentShare.exogenous': lost });
+    expect(low.answer).toBe('cannot-tell');
+    expect(low.unitsNeeded).toBeNull();
+    expect(low.sentence).not.toContain('would do');
+    // A leak takes one alone.
+    const high = of({ innovationLeakage: leakage(0.2, 0.3), 'latentShare.exogenous': lost });
+    expect(high.unitsNeeded).toBeGreaterThan(20);
+  });
+
   it('never takes what is not measurable for little', () => {
     const none = {
       innovationLeakage: leakage(-0.5, 0.1, 0, 'worse than without the latent'),
