@@ -9,7 +9,7 @@ const rows = (count: number, width: number) => Array.from({ length: count }, () 
 
 function data(copies: number, length: number) {
   const own = { observation: rows(6 * length, 4), observationNext: rows(6 * length, 4) };
-  const copied = (all: number[][]) => [...all, ...all.slice(0, copies * length)];
+  const copied = <T>(all: readonly T[]) => [...all, ...all.slice(0, copies * length)];
   return transitions({
     observation: copied(own.observation),
     observationNext: copied(own.observationNext),
