@@ -139,7 +139,6 @@ describe('exact gradients on data', () => {
     const runs = await trainBatch([
       onData({ kind: 'reconstruction' }, { ...few, model: { kind: 'mlp', latentDim: 2, hidden: [8] } }),
       onData({ kind: 'composition', parts }, few),
-      onData({ ...supervised, labelFraction: 1e-6 }, few),
       // The policy reacts to o: z has to grow without end in o to give an action that it hardly holds.
       onData(supervised, few),
     ]);
