@@ -71,7 +71,7 @@ export async function present(
       .join(' → ');
     shown.set(
       study.name,
-      `<h3>${escapeHtml(study.title)}</h3><p class="serves">${escapeHtml(serves)}</p><p class="verdict">${escapeHtml(sentence)}</p>${together ? `<div class="panels">${parts.join('')}</div>` : parts.join('')}`,
+      `<h3>${escapeHtml(study.title)}</h3><p class="serves">${escapeHtml(serves)}</p><p class="verdict">${escapeHtml(sentence)}</p>${together ? `<div class="panels">${parts.join('')}</div>` : parts.join('')}${tableBelow(study, reproduction)}`,
     );
   }
   const htmlOf = (study: Study) => shown.get(study.name) ?? '';
@@ -84,7 +84,7 @@ export async function present(
     },
     ...CLAIM_IDS.map((claim) => ({
       title: `Claim ${claim}`,
-      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}${claim === 'C4' ? `${nonlinearTable(reproduction)}${realTable(reproduction)}` : ''}`,
+      html: `<blockquote>${escapeHtml(CLAIMS[claim].claim)}</blockquote><p>Formalised by ${escapeHtml(CLAIMS[claim].formalised)}.</p>${byClaim(claim).map(htmlOf).join('')}`,
     })),
     { title: 'Statements', html: `${shown.get('statements') ?? ''}${statementsTable(reproduction)}` },
     { title: 'Exactly what was computed', html: settings(reproduction) },
@@ -129,6 +129,12 @@ export async function reproductionPage(
 export const TITLE = 'Why latent actions encode the background, and what prevents it';
 export const LEAD =
   'A latent action model explains each next observation by a few numbers z. Besides the agent, the observation shows an exogenous state that no action touches. Four claims about what z then encodes, in numbers: exactly for linear models, and by training for nonlinear ones. In linear worlds α is the variance that the action gives to the next observation, β the variance that the exogenous state gives to it.';
+
+/** The numbers behind a study's figure, where the page has them. */
+function tableBelow({ name }: Study, reproduction: Reproduction): string {
+  if (name === 'nonlinear') return nonlinearTable(reproduction);
+  return name === 'real' ? realTable(reproduction) : '';
+}
 
 /** What every remedy does in nonlinear worlds: means over seeds with their intervals. */
 function nonlinearTable({ tables }: Reproduction): string {
