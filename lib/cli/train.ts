@@ -38,6 +38,7 @@ export async function trainCommand(file: string, flags: TrainFlags, shell: Shell
       },
     });
     progress.end();
+    for (const note of result.notes) shell.note(note);
     shell.out(flags.json ? `${toJson(result)}\n` : summary(result, flags.out, config.data !== undefined));
   } catch (error) {
     progress.end();

@@ -44,6 +44,8 @@ export class MlpLam {
   /** What `decode` returns: next observations, or next representations P o'. */
   readonly prediction: 'observation' | 'representation';
   readonly predictionDim: number;
+  /** How many of them, side by side: o' and those after it. */
+  readonly horizon: number;
   /** Parts of z that a codebook quantises; 0: z is continuous. */
   readonly codes: number;
   readonly objective: unknown;
@@ -57,6 +59,7 @@ export class MlpLam {
     this.observationDim = shape.observationDim;
     this.prediction = shape.projectionDim > 0 ? 'representation' : 'observation';
     this.predictionDim = predictionWidth(shape);
+    this.horizon = shape.targets;
     this.codes = shape.codebook?.codes ?? 0;
     this.objective = parts.objective;
     this.steps = parts.steps;
@@ -93,7 +96,10 @@ export class MlpLam {
     });
   }
 
-  /** The next observations that latents predict, (count, predictionDim), from `observations` and `latents` (count, latentDim). */
+  /**
+   * What latents predict, (count, predictionDim), from `observations` and `latents` (count, latentDim): next observations, of a model
+   * with a horizon o', o'', ... side by side.
+   */
   decode(observations: Batch, latents: Batch, options: MlpLamOptions = {}): Promise<Float64Array> {
     return boundary('decode', async () => {
       const { prediction } = await this.applied(observations, null, latents, options);

@@ -54,6 +54,7 @@ const resultSchema = z.object({
   stopped: z.string(),
   seconds: z.number(),
   stepsPerSecond: z.number(),
+  notes: z.array(z.string()).default([]),
   version: z.string(),
 });
 
@@ -275,19 +276,22 @@ export async function trainingPage(run: TrainingRun, source: string): Promise<st
     exact?.unique === false
       ? `<p>Several minimisers tie: the exact metrics are ${which} of them, and training may end at another.</p>`
       : '';
+  const notes = (run.result?.notes ?? []).map((note) => `<li>${escapeHtml(note)}</li>`);
   const sections: Section[] = [
     { html: `<div class="verdict">${answerHtml(run)}</div>` },
     { title: 'The run', html: figures || '<p>One evaluation: nothing to draw over steps.</p>' },
     { title: 'The numbers', html: `${numbers(run)}${tie}` },
+    ...(notes.length > 0 ? [{ title: 'Notes', html: `<ul>${notes.join('')}</ul>` }] : []),
     {
       title: 'Settings',
       html: `<p>From <code>${escapeHtml(source)}</code>.</p>${codeHtml(run.config)}`,
     },
   ];
-  const model = run.config['model'] as { kind?: string; latentDim?: number } | undefined;
+  const model = run.config['model'] as { kind?: string; latentDim?: number; horizon?: number } | undefined;
+  const ahead = (model?.horizon ?? 1) > 1 ? ` that predicts ${model?.horizon} observations` : '';
   return page({
     title: 'Training a latent action model',
-    lead: `A ${model?.kind === 'mlp' ? 'nonlinear' : 'linear'} model with latent dimension ${model?.latentDim ?? '?'}, trained for ${objective.success ? nameOfObjective(labelled(objective.data, labels)) : 'its objective'}.`,
+    lead: `A ${model?.kind === 'mlp' ? 'nonlinear' : 'linear'} model with latent dimension ${model?.latentDim ?? '?'}${ahead}, trained for ${objective.success ? nameOfObjective(labelled(objective.data, labels)) : 'its objective'}.`,
     sections,
     style: DRAWING_STYLE,
     footer: run.result

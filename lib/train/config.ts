@@ -34,6 +34,11 @@ export interface TrainModel {
   readonly activation?: 'relu' | 'gelu' | 'tanh' | undefined;
   /** The prediction is o plus what the decoder gives. Default false. Of `mlp` alone. */
   readonly residual?: boolean | undefined;
+  /**
+   * Observations that are predicted, o' and those after it at the same stride, 1 to 256: the loss is the sum over all of them. Of data,
+   * rows that are followed by fewer in their episode are left out. Default 1. Of `mlp` alone.
+   */
+  readonly horizon?: number | undefined;
   /** Default null: z is not quantised. Of `mlp` alone. */
   readonly codebook?: TrainCodebook | null | undefined;
 }
@@ -163,6 +168,7 @@ const modelSchema = describes<TrainModel>()(
     hidden: z.array(integer(1, 65_536)).optional(),
     activation: z.enum(['relu', 'gelu', 'tanh']).optional(),
     residual: z.boolean().optional(),
+    horizon: integer(1, 256).optional(),
     codebook: codebookSchema.nullable().default(null),
   }),
 );
@@ -281,7 +287,7 @@ function requireModel(
 ): void {
   const { kind, latentDim, codebook } = model;
   if (kind === 'linear')
-    for (const field of ['hidden', 'activation', 'residual', 'codebook'] as const)
+    for (const field of ['hidden', 'activation', 'residual', 'horizon', 'codebook'] as const)
       if (model[field] !== undefined && model[field] !== null)
         throw bad(`${named(`model.${field}`)}: expected none for a linear model; "kind": "mlp" has it`);
   if (isExact && kind !== 'linear')

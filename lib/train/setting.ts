@@ -25,6 +25,7 @@ import { type AnyWorldSpec, createAnyWorld } from '../world/any-world.js';
 import { linearWorldSource, worldSource } from '../world/batch-source.js';
 import { createWorld, type World, type WorldSpec } from '../world/world.js';
 import { labelFractionOf, type SettledConfig } from './config.js';
+import { followedSplit } from './horizon.js';
 
 /** How a coordinate of the user's becomes one of the network's: (value - mean) x factor. */
 export interface Scaling {
@@ -42,6 +43,8 @@ export interface DataSetting {
   readonly heldOut: Int32Array;
   /** Training rows whose action is seen. */
   readonly labelled: Int32Array;
+  /** What reading decided and what was left out, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** What a configuration means: the rows, the network, the loss and the steps. */
@@ -144,7 +147,7 @@ function shapeOf(config: SettledConfig, objective: TrainableObjective, from: Sou
     activation: model.activation ?? 'relu',
     // Worlds have mean zero, and so have a linear model's best weights no bias there.
     bias: model.kind === 'mlp' || from.data !== null,
-    targets: 1,
+    targets: model.horizon ?? 1,
     codebook: book && { ...book },
   };
 }
@@ -227,56 +230,69 @@ async function dataSetting(
       'data',
       `${path}: ${split.train.length} transitions to train on and ${split.heldOut.length} held out are too few; expected at least 2 of each`,
     );
+  const horizon = config.model.horizon ?? 1;
+  const followed = followedSplit(transitions, split, horizon, objective.needsPair, named('model.horizon'));
+  const train = followed.train.rows;
   const fraction = labelFractionOf(config.objective);
-  const labels = Math.round(fraction * split.train.length);
+  const labels = Math.round(fraction * train.length);
   if (fraction > 0 && labels === 0)
     throw new ExolamError(
       'input',
-      `${named('labelFraction')}: expected a share that is at least one of ${split.train.length} training transitions but received ${fraction}`,
+      `${named('labelFraction')}: expected a share that is at least one of ${train.length} training transitions but received ${fraction}`,
     );
   const { scaled, scaling } = await scaledTransitions(transitions, scale, control);
   const data: DataSetting = {
     ...{ transitions, scaled, scaling },
-    train: split.train,
-    heldOut: split.heldOut,
-    labelled: permutation(split.train.length, config.seed)
+    train,
+    heldOut: followed.heldOut.rows,
+    labelled: permutation(train.length, config.seed)
       .slice(0, labels)
-      .map((i) => split.train[i]),
+      .map((i) => train[i]),
+    notes: [...transitions.notes, ...followed.notes],
   };
   return completed(config, named, {
     observationDim: transitions.observationDim,
     actionDim: scaled.actionDim,
-    source: rowsSource(data.scaled, data.train, data.labelled, true),
-    evaluation: rowsSource(data.scaled, data.heldOut, data.heldOut, false),
+    source: rowsSource(scaled, train, data.labelled, true, followed.train.later),
+    evaluation: rowsSource(scaled, data.heldOut, data.heldOut, false, followed.heldOut.later),
     world: null,
     data,
   });
 }
 
-/** Rows of transitions as a source of batches; the actions of `labelled` alone are seen. */
+/**
+ * Rows of transitions as a source of batches; the actions of `labelled` alone are seen. `later`: for each row those whose o' are the
+ * observations after its own o'.
+ */
 export function rowsSource(
   t: Transitions,
   rows: Int32Array,
   labelled: Int32Array,
   shuffled: boolean,
+  later: Int32Array = new Int32Array(0),
 ): RowsSource {
   const [n, d] = [rows.length, t.observationDim];
+  // Frames of what follows the last rows stand behind those of the rows.
+  const framed = later.length > 0 ? Int32Array.from(new Set([...rows, ...later])) : rows;
   const views = [t.observation, t.observationNext];
   if (t.pairObservation && t.pairObservationNext) views.push(t.pairObservation, t.pairObservationNext);
-  const gathered = (values: Float64Array | undefined, width: number, into: Float32Array, begin = 0) => {
-    if (values)
-      rows.forEach((row, i) => {
-        into.set(values.subarray(row * width, (row + 1) * width), begin + i * width);
-      });
+  const gathered = (of: Int32Array, values: Float64Array, width: number, into: Float32Array, begin = 0) => {
+    of.forEach((row, i) => {
+      into.set(values.subarray(row * width, (row + 1) * width), begin + i * width);
+    });
     return into;
   };
-  const frames = new Float32Array(views.length * n * d);
+  const all = framed.length;
+  const frames = new Float32Array(views.length * all * d);
   views.forEach((view, v) => {
-    gathered(view, d, frames, v * n * d);
+    gathered(framed, view, d, frames, v * all * d);
   });
-  const places = (v: number) => Int32Array.from({ length: v < views.length ? n : 0 }, (_, i) => v * n + i);
+  const places = (v: number) => Int32Array.from({ length: v < views.length ? n : 0 }, (_, i) => v * all + i);
+  const place = new Map(later.length > 0 ? Array.from(framed, (row, i) => [row, i]) : []);
+  const after = (v: number) =>
+    v < views.length ? later.map((row) => v * all + (place.get(row) as number)) : new Int32Array(0);
   const of = (values: Float64Array | undefined, width: number) =>
-    gathered(values, width, new Float32Array(values ? n * width : 0));
+    values ? gathered(rows, values, width, new Float32Array(n * width)) : new Float32Array(0);
   const seen = new Set(labelled);
   return {
     kind: 'rows',
@@ -289,8 +305,8 @@ export function rowsSource(
     next: places(1),
     pair: places(2),
     pairNext: places(3),
-    later: new Int32Array(0),
-    pairLater: new Int32Array(0),
+    later: after(1),
+    pairLater: after(3),
     action: of(t.action, t.actionDim),
     exogenous: of(t.exogenous, t.exogenousDim),
     exogenousNext: of(t.exogenousNext, t.exogenousDim),

@@ -67,6 +67,8 @@ export interface TrainResult {
   readonly stopped: Ending;
   readonly seconds: number;
   readonly stepsPerSecond: number;
+  /** Of data: what reading decided and which rows were left out, a sentence each. */
+  readonly notes: readonly string[];
   readonly version: string;
 }
 
@@ -164,6 +166,7 @@ async function resultOf(
     stopped,
     seconds,
     stepsPerSecond: run.step / Math.max(seconds, Number.MIN_VALUE),
+    notes: run.setting.data?.notes ?? [],
     version,
   };
 }

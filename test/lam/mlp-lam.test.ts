@@ -19,8 +19,8 @@ const shape: NetworkShape = {
 };
 const d = shape.observationDim;
 
-function lamOf(codebook: NetworkShape['codebook'], firstFactor = 1): MlpLam {
-  const own = { ...shape, codebook };
+function lamOf(codebook: NetworkShape['codebook'], firstFactor = 1, targets = 1): MlpLam {
+  const own = { ...shape, codebook, targets };
   const { parameters } = initialState(own, 3);
   // Rows of a codebook are 0 before its first step.
   const filled = parameters.map((v, i) => (v === 0 ? Math.sin(i) : v));
@@ -116,6 +116,7 @@ describe.skipIf(!has('torch'))('the recipe for PyTorch', () => {
     ['a continuous z', continuous],
     ['a codebook', quantised],
     ['a coordinate that never moves', lamOf(shape.codebook, 0)],
+    ['a horizon', lamOf(null, 0, 3)],
   ])('gives the latents and predictions of a model with %s', async (_, lam) => {
     const path = join(folder, 'torch.safetensors');
     await lam.save(path);
@@ -132,6 +133,7 @@ describe.skipIf(!has('torch'))('the recipe for PyTorch', () => {
     z.forEach((v, i) => {
       expect(v).toBeCloseTo(own[i] as number, 5);
     });
+    expect(decoded).toHaveLength(rows * lam.predictionDim);
     (await lam.decode(o, own, { backend: native })).forEach((v, i) => {
       expect(decoded[i]).toBeCloseTo(v, 4);
     });

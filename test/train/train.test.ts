@@ -170,7 +170,7 @@ describe('a run in a folder', () => {
     expect(result).toMatchObject({ steps: config.steps, stopped: 'steps' });
     expect(Object.keys(result).sort()).toEqual(
       [
-        ...['exact', 'loss', 'metrics', 'seconds', 'steps', 'stepsPerSecond', 'stopped', 'version'],
+        ...['exact', 'loss', 'metrics', 'notes', 'seconds', 'steps', 'stepsPerSecond', 'stopped', 'version'],
         ...(config.model.kind === 'mlp' ? ['codebook', 'estimates'] : []),
       ].sort(),
     );
