@@ -1,26 +1,26 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../lib/base/package-root.js';
+import { program } from '../lib/cli/commands.js';
 
 const root = packageRoot();
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>;
 };
 
-/** Commands that lib/cli/ declares, with their options. */
+const silent = { out: () => {}, note: () => {}, signal: new AbortController().signal, interactive: false };
+
+/** Commands with their options, those of their parts among them. */
 function declared(): Map<string, Set<string>> {
-  const found = new Map<string, Set<string>>();
-  const text = readdirSync(join(root, 'lib/cli'), { encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => readFileSync(join(root, 'lib/cli', name), 'utf8'))
-    .join('\n');
-  const parts = text.split(/\.command\(\s*'/).slice(1);
-  for (const part of parts) {
-    const name = /^[\w-]+/.exec(part)?.[0] ?? '';
-    found.set(name, new Set([...part.matchAll(/--([a-z][\w-]*)/g)].map(([, option]) => option as string)));
-  }
-  return found;
+  const optionsOf = (command: Command): string[] => [
+    ...command.options.map(({ long }) => (long ?? '').replace(/^--/, '')),
+    ...command.commands.flatMap(optionsOf),
+  ];
+  return new Map(
+    program(silent, { code: 0 }).commands.map((command) => [command.name(), new Set(optionsOf(command))]),
+  );
 }
 
 /** What a text tells its reader to run: `exolam NAME --option ...` and `npm run NAME`. */
