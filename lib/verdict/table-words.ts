@@ -50,7 +50,7 @@ export function enoughOf(curve: LabelCurve, level: number): string[] {
     const enough = enoughLabels(points, level);
     if (enough)
       return [
-        `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} and knows something of the action in 95 of 100 draws`,
+        `with ${labelledOf(enough)} labelled, and with more, z leaks less than ${level} and knows something of the action in 95 of 100 draws; action error with these: ${spreadOf(enough.actionError, enough.reasons.actionError)}`,
       ];
     const wanted = `brings leakage below ${level}, with z that knows something of the action, in 95 of 100 draws`;
     const unknown = unmeasuredOf(most, level);

@@ -106,6 +106,15 @@ it('what cannot be measured is said to be, and is no number of labels that would
   expect(enoughOf({ ...curve, transitions: [leaking] }, 0.1)[0]).toMatch(
     /^no number of labelled transitions/,
   );
+  // Below 1 is something, and may be next to nothing: how much stands beside it.
+  const faint = {
+    ...leaking,
+    leakage: { mean: 0, low: 0, high: 0 },
+    actionError: { mean: 0.994, low: 0.99, high: 0.998 },
+  };
+  expect(enoughOf({ ...curve, transitions: [faint] }, 0.1)[0]).toMatch(
+    /knows something of the action in 95 of 100 draws; action error with these: 0\.994 \(0\.990 to 0\.998\)$/,
+  );
   const wide = enoughOf({ ...curve, exogenousDim: 40 }, 0.1);
   expect(wide).toEqual([
     '2 latents can carry no more than about 0.05 of 40 exogenous coordinates: a leakage below 0.1 does not tell how many labels would do',
