@@ -9,6 +9,7 @@ import { type AnalyzeOptions, analyze, analyzeOptionsSchema } from '../verdict/a
 import { analyzeScan } from '../verdict/scan.js';
 import type { ScanAnalysis } from '../verdict/scan-rows.js';
 import { render } from './analysis-table.js';
+import { withCommand } from './by-training.js';
 import { type DataFlags, readingOf } from './data-flags.js';
 import { readJson, toJson } from './json.js';
 import { wholeNumbers } from './numbers.js';
@@ -175,7 +176,7 @@ async function alone(
   flags: AnalyzeFlags,
   reading: DataOptions,
   options: AnalyzeOptions,
-  { model, save }: Asked,
+  { wanted, objectives, model, save }: Asked,
   shell: Shell,
 ): Promise<void> {
   const progress = new Progress(shell);
@@ -187,7 +188,11 @@ async function alone(
   });
   progress.end();
   const watched = { signal: shell.signal, onProgress: progress.of('solving') };
-  const analysis = await analyze(data, { ...options, ...watched });
+  const analysis = await analyze(data, { ...options, ...watched }).catch((error: unknown) => {
+    const objective = objectives?.[0];
+    if (!(error instanceof ExolamError) || !objective || !wanted) throw error;
+    throw withCommand(error, { data: { path, ...reading }, objective, latentDim: Math.min(...wanted) });
+  });
   progress.end();
   if (model && save !== undefined) {
     const lam = await fitLinearLam(

@@ -12,6 +12,7 @@ import {
   type Solution,
   solveBatch,
 } from '../solve/population.js';
+import { withCommand } from './by-training.js';
 import { type NamedCase, readCases } from './cases.js';
 import { flatten, toCsv, toParquet } from './flat.js';
 import { toJson } from './json.js';
@@ -54,6 +55,14 @@ async function formatted(
   return format === 'csv' ? toCsv(rows) : toParquet(rows);
 }
 
+/** Why a case has no answer, with the command that gives one where there is such. */
+function pointed({ case: name, error }: Failure, cases: readonly NamedCase[]): ExolamError {
+  const value = cases.find((asked) => asked.name === name)?.value as Partial<Case & MultiCase> | undefined;
+  if (!value?.objective) return error;
+  const latentDim = value.latentDim ?? Math.min(...(value.latentDims ?? []));
+  return withCommand(error, { world: value.world ?? {}, objective: value.objective, latentDim });
+}
+
 function checkFlags(cases: readonly NamedCase[], flags: SolveFlags): void {
   if (flags.save !== undefined && cases.length !== 1)
     throw new ExolamError('input', `--save: expected one case but received ${cases.length}`);
@@ -62,13 +71,13 @@ function checkFlags(cases: readonly NamedCase[], flags: SolveFlags): void {
 }
 
 /** What the answers leave to say: bounds, latents that carry nothing, and cases without an answer. */
-function notes(answers: readonly (Solution | Failure)[], shell: Shell): void {
+function notes(answers: readonly (Solution | Failure)[], cases: readonly NamedCase[], shell: Shell): void {
   for (const answer of answers) {
     if (!isFailure(answer) && isLowerBound(answer))
       shell.note(
         `${answer.case}: with sensor noise, action supervision and exogenous-robust together have a lower bound of the loss, not the least that a model reaches (docs/theory.md); exolam train CONFIG --out DIR trains one`,
       );
-    if (isFailure(answer)) shell.note(`exolam: ${answer.error.message}`);
+    if (isFailure(answer)) shell.note(`exolam: ${pointed(answer, cases).message}`);
     else if (answer.rank < answer.latentDim)
       shell.note(
         `${answer.case}: the problem has rank ${answer.rank}; the latents beyond it, up to ${answer.latentDim}, carry nothing`,
@@ -106,16 +115,15 @@ async function answered(cases: readonly NamedCase[], flags: SolveFlags, shell: S
     names: cases.map(({ name }) => name),
   };
   const questions = cases.map(({ value }) => value as Case | MultiCase);
-  const answers =
-    cases.length === 1
-      ? await solveBatch(questions, options)
-      : await solveBatch(questions, { ...options, throwOnFailure: false });
+  const answers = await solveBatch(questions, { ...options, throwOnFailure: false });
+  const [alone] = answers;
+  if (cases.length === 1 && isFailure(alone)) throw pointed(alone, cases);
   if (flags.save !== undefined) {
     const lam = await fitLinearLam(questions[0] as Case, { threads: flags.threads, signal: shell.signal });
     await lam.save(flags.save);
   }
   progress.end();
-  notes(answers, shell);
+  notes(answers, cases, shell);
   const output = await formatted(answers, flags.format ?? 'jsonl');
   if (flags.out !== undefined) await writeWhole(dirname(flags.out), { [basename(flags.out)]: output });
   else shell.out(output as string);

@@ -28,6 +28,7 @@ import { type FoldErrors, foldErrors } from '../metrics/fold-errors.js';
 import { type MadeOf, madeOf } from '../metrics/made-of.js';
 import type { Scale } from '../moments/of-units.js';
 import {
+  BY_TRAINING,
   nameOfObjective,
   type ObjectiveSpec,
   objectiveSchema,
@@ -195,7 +196,7 @@ function usableDims(
   const usable = latentDims.filter((k) => k >= actionWidth);
   if (usable.length < latentDims.length)
     notes.push(
-      `${spec.kind} is answered from latentDim ${actionWidth} (the width of the action) on: below it there is no closed form for a policy that reacts to the observation`,
+      `${spec.kind} is answered from latentDim ${actionWidth} (the width of the action) on: below it there is no closed form for a policy that reacts to the observation; ${BY_TRAINING}`,
     );
   return usable;
 }
@@ -220,7 +221,7 @@ async function answerable(
   if (usable.size > 0) return usable;
   throw new ExolamError(
     'unsupported',
-    `latentDims: expected some of at least ${actionWidth}, the width of the action, but received ${set.latentDims.join(', ')}`,
+    `latentDims: expected some of at least ${actionWidth}, the width of the action, but received ${set.latentDims.join(', ')}: below it there is no closed form for a policy that reacts to the observation; ${BY_TRAINING}`,
   );
 }
 
