@@ -27,6 +27,7 @@ export async function trainCommand(file: string, flags: TrainFlags, shell: Shell
       resume: flags.resume,
       threads: flags.threads,
       signal: shell.signal,
+      onReading: progress.of('reading'),
       onProgress: bar,
       onLoss: (loss) => progress.tell(`loss ${figure(loss, 4)}`),
       onEvaluation: ({ step, loss, metrics }) => {

@@ -68,7 +68,7 @@ export interface Setting {
 /** Worlds that were made for other runs of a batch, by what described them. */
 export type KnownWorlds = Map<unknown, Sources>;
 
-/** Opens what a configuration names and works out what follows from it. */
+/** Opens what a configuration names and works out what follows from it. `onProgress` is told of reading. */
 export async function settingOf(
   config: SettledConfig,
   control: Control,
@@ -221,7 +221,10 @@ async function dataSetting(
   named: (field: string) => string,
 ): Promise<Setting> {
   const { path, scale, heldOut, ...options } = config.data as NonNullable<typeof config.data>;
-  const transitions = await openData(path, options, { signal: control.signal });
+  const transitions = await openData(path, options, {
+    signal: control.signal,
+    onProgress: control.onProgress,
+  });
   const objective = resolveForTraining(config.objective, true, named('objective'));
   requireVariables(objective, transitions);
   const split = splitOf(transitions, heldOut);
@@ -240,7 +243,10 @@ async function dataSetting(
       'input',
       `${named('labelFraction')}: expected a share that is at least one of ${train.length} training transitions but received ${fraction}`,
     );
-  const { scaled, scaling } = await scaledTransitions(transitions, scale, control);
+  const { scaled, scaling } = await scaledTransitions(transitions, scale, {
+    ...control,
+    onProgress: undefined,
+  });
   const data: DataSetting = {
     ...{ transitions, scaled, scaling },
     train,

@@ -26,6 +26,8 @@ export interface TrainOptions extends Control {
   readonly onEvaluation?: ((evaluation: Evaluation) => void) | undefined;
   /** Called while it runs with the loss of the last stretch of steps, of its own rows. Default: nobody is told. */
   readonly onLoss?: ((loss: number, step: number) => void) | undefined;
+  /** Called while the rows of data are read, with how much of all is. Default: nobody is told. */
+  readonly onReading?: Control['onProgress'] | undefined;
   /** What computes. Default: {@link defaultBackend}. */
   readonly backend?: Backend | undefined;
 }
@@ -37,6 +39,7 @@ const optionsSchema = describes<TrainOptions>()(
     resume: z.boolean().default(false),
     onEvaluation: listenerField<[Evaluation]>('onEvaluation', 'an evaluation'),
     onLoss: listenerField<[number, number]>('onLoss', 'loss and step'),
+    onReading: listenerField<[number, number]>('onReading', 'done and total'),
     backend: backendField,
   }),
 );
@@ -92,7 +95,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Promise<
     if (checked.resume && checked.directory === undefined)
       throw new ExolamError('input', 'resume: expected with a directory, which holds the run to go on with');
     const settled = settledConfig(config);
-    const setting = await settingOf(settled, checked);
+    const setting = await settingOf(settled, { ...checked, onProgress: checked.onReading });
     const run = runOf(setting, '');
     const opened = checked.directory
       ? await RunFolder.open(checked.directory, config, checked.resume, settled.steps)

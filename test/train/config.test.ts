@@ -190,6 +190,7 @@ describe('what train refuses, in one sentence', () => {
       [{ resume: 'yes' }, /^resume: expected a boolean/],
       [{ onEvaluation: 3 }, /^onEvaluation: expected a function/],
       [{ onLoss: 'x' }, /^onLoss: expected a function/],
+      [{ onReading: 'x' }, /^onReading: expected a function/],
       [{ backend: {} }, /^backend: expected a backend/],
       [{ thread: 1 }, /unknown key "thread"; did you mean "threads"/],
       [null, /^options: expected an object/],

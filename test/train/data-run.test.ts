@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -242,4 +242,22 @@ describe('minibatches of data', () => {
     }
     expect(existsSync(join(directory, 'result.json'))).toBe(false);
   });
+});
+
+it('reading is told of, file by file', async () => {
+  const folder = join(root, 'tables');
+  mkdirSync(folder);
+  for (let file = 0; file < 3; file++) {
+    const rows = Array.from({ length: 20 }, (_, i) =>
+      [Math.sin(i + file), Math.cos(i * i), Math.sin(3 * i)].join(','),
+    );
+    writeFileSync(join(folder, `${file}.csv`), ['obs_0,obs_1,act_0', ...rows].join('\n'));
+  }
+  const told: (readonly [number, number])[] = [];
+  const config = {
+    ...onData({ kind: 'reconstruction' }),
+    data: { path: folder, observation: 'obs_*', action: 'act_*' },
+  };
+  await train({ ...config, probes: [] }, { onReading: (done, total) => told.push([done, total]) });
+  expect(told).toEqual([1, 2, 3].map((done) => [done, 3]));
 });
