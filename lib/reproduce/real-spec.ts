@@ -29,7 +29,7 @@ export const reproduceDataSchema = describes<ReproduceData>()(
 /** What decides the numbers on the user's data, beside what {@link NonlinearSpec} says of models and probes. */
 export interface RealSpec {
   /** As they were given, with defaults. */
-  readonly data: z.output<typeof reproduceDataSchema>;
+  readonly data: ReproduceData;
   readonly scale: Scale;
   readonly latentDim: number;
   readonly steps: number;
