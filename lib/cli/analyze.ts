@@ -191,7 +191,8 @@ async function alone(
   const analysis = await analyze(data, { ...options, ...watched }).catch((error: unknown) => {
     const objective = objectives?.[0];
     if (!(error instanceof ExolamError) || !objective || !wanted) throw error;
-    throw withCommand(error, { data: { path, ...reading }, objective, latentDim: Math.min(...wanted) });
+    const latentDim = Math.min(...wanted);
+    throw withCommand(error, () => ({ data: { path, ...reading }, objective, latentDim }));
   });
   progress.end();
   if (model && save !== undefined) {

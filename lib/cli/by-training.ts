@@ -19,12 +19,12 @@ function commandOf({ world, data, objective, latentDim }: Untrained): string {
   return `echo ${quoted(toJson(config))} > train.json && exolam train train.json --out run`;
 }
 
-/** The error, with a command in the place of what it says of commands in general. */
-export function withCommand(error: ExolamError, asked: Untrained): ExolamError {
+/** The error, with a command in the place of what it says of commands in general: then what was asked has been accepted. */
+export function withCommand(error: ExolamError, asked: () => Untrained): ExolamError {
   if (!error.message.includes(BY_TRAINING)) return error;
   const message = error.message.replace(
     BY_TRAINING,
-    () => `this minimises it by exact gradients: ${commandOf(asked)}`,
+    () => `this minimises it by exact gradients: ${commandOf(asked())}`,
   );
   return new ExolamError(error.kind, message, { cause: error });
 }

@@ -57,10 +57,11 @@ async function formatted(
 
 /** Why a case has no answer, with the command that gives one where there is such. */
 function pointed({ case: name, error }: Failure, cases: readonly NamedCase[]): ExolamError {
-  const value = cases.find((asked) => asked.name === name)?.value as Partial<Case & MultiCase> | undefined;
-  if (!value?.objective) return error;
-  const latentDim = value.latentDim ?? Math.min(...(value.latentDims ?? []));
-  return withCommand(error, { world: value.world ?? {}, objective: value.objective, latentDim });
+  return withCommand(error, () => {
+    const asked = cases.find((named) => named.name === name)?.value as Case & MultiCase;
+    const { world = {}, objective, latentDim, latentDims } = asked;
+    return { world, objective, latentDim: latentDim ?? Math.min(...latentDims) };
+  });
 }
 
 function checkFlags(cases: readonly NamedCase[], flags: SolveFlags): void {
