@@ -53,3 +53,5 @@ export const LEVEL = 1e-13;
 export const SUFFICIENT_DECREASE = 1e-4;
 /** Entry of G G^T - I, G by its rows' span alone known to a loss, from which on the rows are made orthonormal again. */
 export const SKEWED = 0.1;
+/** Difference of two shares at which they are the same but for rounding: no table shows more digits. */
+export const SAME_SHARE = 1e-6;

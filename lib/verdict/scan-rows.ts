@@ -1,4 +1,5 @@
 // What a scan of strides or lags consists of, and at which lag the action is taken to stand.
+import { SAME_SHARE } from '../base/conventions.js';
 import type { Estimate } from '../metrics/estimates.js';
 import type { Answer, Difference } from '../metrics/interval.js';
 import type { Analysis, AnalysisSource } from './analysis.js';
@@ -65,15 +66,12 @@ export const tells = (row: ScanRow): boolean => {
   return isMeasurable(e) && (e.high as number) < 1;
 };
 
-/** Shares that differ by less are the same but for rounding: no table shows more digits. */
-const ROUNDING = 1e-6;
-
 /** Is the difference beyond its interval? */
-export const isBeyond = ({ low, high }: Difference): boolean => low > ROUNDING || high < -ROUNDING;
+export const isBeyond = ({ low, high }: Difference): boolean => low > SAME_SHARE || high < -SAME_SHARE;
 
 /** Is it none at all, as both figures are exact? */
 export const isNone = ({ low, high }: Difference): boolean =>
-  Math.max(Math.abs(low), Math.abs(high)) <= ROUNDING;
+  Math.max(Math.abs(low), Math.abs(high)) <= SAME_SHARE;
 
 /**
  * The answer of a scan of lags: another lag than the best counts as told apart where its difference is beyond its interval. One that
