@@ -58,4 +58,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Notes that cannot be written change nothing of what is done, and of the code that says so.
 process.stderr.on('error', () => {});
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// Node takes its signal handlers away before it ends by itself: a second ctrl-C would then kill what is interrupted already.
+if (code === EXIT.interrupted) process.exit(code);
+process.exitCode = code;

@@ -25,7 +25,8 @@ export function onInterrupt(interrupt: AbortController): () => void {
     // Without the addon it is JavaScript alone that answers.
   }
   return () => {
-    for (const signal of SIGNALS) process.off(signal, answer);
+    // One that comes while an interrupted process ends still finds it interrupted, not killed.
+    if (!interrupt.signal.aborted) for (const signal of SIGNALS) process.off(signal, answer);
   };
 }
 
