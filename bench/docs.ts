@@ -2,7 +2,7 @@
  * The tables of docs/performance.md from results of `exolam bench --json --peers`: what stands between <!-- bench: NAME --> and
  * <!-- bench: end --> is written anew, and the words around them stay.
  *
- * npm run performance                       measures (some ten minutes; the machine should be idle), then writes
+ * npm run performance                       measures (a quarter of an hour; the machine should be idle), then writes
  * npm run performance -- WIDE [NARROW]      writes from saved results; NARROW, of half the vector width, fills a column
  */
 import { execFileSync } from 'node:child_process';
